@@ -1,0 +1,247 @@
+"""The student: a UNet with a MobileNetV2 encoder and a decoder of MobileNet blocks, many styles in one network.
+
+```
+image [N, 3, H, W] ──stem──▶ 1/2 ─▶ 1/4 ─▶ 1/8 ─▶ 1/16
+                             │      │      │       │
+painted ◀─depth to space── 1/2 ◀── 1/4 ◀── 1/8 ◀───┘      ◀── : bilinear up, concatenate with the skip, blocks
+```
+
+Every convolution is followed by batch normalisation, which folds into it at export. Where a convolution is *styled*, the
+scale and bias after the normalisation are looked up by style: row k of its tables belongs to style k, and a style vector
+that is not one-hot mixes rows. At export these become one table, one product and plain `Mul` and `Add`, so a fixed style
+folds into weights too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+STRIDE = 16
+"""Height and width of an input are multiples of this."""
+
+IMAGE_CHANNELS = 3
+
+
+class Activation(StrEnum):
+    """What follows a convolution."""
+
+    NONE = "none"
+    RELU = "relu"
+    RELU6 = "relu6"
+    SIGMOID = "sigmoid"
+
+
+@dataclass(frozen=True)
+class EncoderBlock:
+    """An inverted residual: expand 1x1, depthwise 3x3 of `stride`, project 1x1."""
+
+    channels: int
+    expanded: int
+    stride: int = 1
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Widths of a student. `encoder[0]` has no expansion, as in MobileNetV2.
+
+    `decoder` holds, from 1/8 up to 1/2, the output channels of the blocks at that resolution.
+    """
+
+    stem: int
+    encoder: tuple[EncoderBlock, ...]
+    decoder: tuple[tuple[int, ...], ...]
+
+
+def _mobilenet(stem: int, widths: tuple[int, int, int, int, int], expansion: int, deep_blocks: int) -> tuple[EncoderBlock, ...]:
+    """MobileNetV2's first blocks (to stride 16) with other widths."""
+    w0, w1, w2, w3, w4 = widths
+    blocks = [EncoderBlock(w0, stem), EncoderBlock(w1, w0 * expansion, 2), EncoderBlock(w2, w1 * expansion)]
+    blocks += [EncoderBlock(w3, w2 * expansion, 2), EncoderBlock(w3, w3 * expansion), EncoderBlock(w3, w3 * expansion)]
+    blocks += [EncoderBlock(w4, w3 * expansion, 2)]
+    blocks += [EncoderBlock(w4, w4 * expansion) for _ in range(deep_blocks)]
+    return tuple(blocks)
+
+
+ARCHITECTURES = {
+    "tiny": Architecture(8, _mobilenet(8, (8, 8, 8, 8, 16), 2, 1), ((16,), (8,), (8, 8))),
+    "small": Architecture(16, _mobilenet(16, (16, 24, 24, 32, 64), 4, 2), ((48, 48), (40, 40), (32, 32))),
+    "medium": Architecture(32, _mobilenet(32, (16, 24, 24, 32, 64), 6, 3), ((64, 64), (64, 64), (48, 48))),
+}
+
+
+class StyledConv(nn.Module):
+    """Convolution, batch normalisation, scale and bias (per style if `styled`), activation.
+
+    A stride of 2 pads below and to the right only, as MobileNetV2 was trained.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        activation: Activation,
+        styles: int,
+        *,
+        stride: int = 1,
+        depthwise: bool = False,
+        styled: bool = True,
+    ) -> None:
+        super().__init__()
+        self.name = name
+        self.activation = activation
+        self.styled = styled
+        # (top and left, bottom and right)
+        self.padding = (0, 1) if stride == 2 else (kernel // 2, kernel // 2)
+        groups = inputs if depthwise else 1
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, groups=groups, bias=False)
+        self.norm = nn.BatchNorm2d(outputs, affine=False, momentum=0.02)
+        rows = styles if styled else 1
+        self.scale = nn.Parameter(torch.ones(rows, outputs))
+        self.bias = nn.Parameter(torch.zeros(rows, outputs))
+        self.calibrating: Tensor | None = None
+        """While set to a bias `[outputs]`: make the next forward equal to the convolution plus this bias."""
+
+    @property
+    def channels(self) -> int:
+        """Output channels."""
+        return self.conv.out_channels
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        """`x` `[N, C, H, W]`, `style` `[N, K]`."""
+        before, after = self.padding
+        x = self.conv(F.pad(x, (before, after, before, after)))
+        if self.calibrating is not None:
+            self._calibrate(x, self.calibrating)
+        x = self.norm(x)
+        if self.styled:
+            x = x * (style @ self.scale)[:, :, None, None] + (style @ self.bias)[:, :, None, None]
+        else:
+            x = x * self.scale[:, :, None, None] + self.bias[:, :, None, None]
+        match self.activation:
+            case Activation.RELU:
+                return F.relu(x)
+            case Activation.RELU6:
+                return F.relu6(x)
+            case Activation.SIGMOID:
+                return torch.sigmoid(x)
+            case Activation.NONE:
+                return x
+
+    @torch.no_grad()
+    def _calibrate(self, x: Tensor, bias: Tensor) -> None:
+        """Sets statistics, scale and bias so that normalising and undoing it gives `x + bias`."""
+        variance, mean = torch.var_mean(x, dim=(0, 2, 3), correction=0)
+        assert self.norm.running_mean is not None and self.norm.running_var is not None
+        self.norm.running_mean.copy_(mean)
+        self.norm.running_var.copy_(variance)
+        self.scale.copy_((variance + self.norm.eps).sqrt().expand_as(self.scale))
+        self.bias.copy_((mean + bias).expand_as(self.bias))
+
+
+class InvertedResidual(nn.Module):
+    """MobileNetV2's block. `styled` styles every convolution in it, else only the projection."""
+
+    def __init__(self, name: str, inputs: int, block: EncoderBlock, styles: int, styled: bool) -> None:
+        super().__init__()
+        hidden = block.expanded
+        self.residual = block.stride == 1 and inputs == block.channels
+        self.expand = (
+            StyledConv(f"{name}.expand", inputs, hidden, 1, Activation.RELU6, styles, styled=styled)
+            if name != "encoder.0"
+            else None
+        )
+        self.depthwise = StyledConv(
+            f"{name}.depthwise", hidden, hidden, 3, Activation.RELU6, styles,
+            stride=block.stride, depthwise=True, styled=styled,
+        )  # fmt: skip
+        self.project = StyledConv(f"{name}.project", hidden, block.channels, 1, Activation.NONE, styles)
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        """`[N, C, H, W]` to `[N, C', H/stride, W/stride]`."""
+        hidden = x if self.expand is None else self.expand(x, style)
+        out = self.project(self.depthwise(hidden, style), style)
+        return x + out if self.residual else out
+
+
+class SeparableBlock(nn.Module):
+    """Depthwise 3x3, then pointwise 1x1; with a shortcut where the widths allow."""
+
+    def __init__(self, name: str, inputs: int, outputs: int, styles: int) -> None:
+        super().__init__()
+        self.residual = inputs == outputs
+        self.depthwise = StyledConv(f"{name}.depthwise", inputs, inputs, 3, Activation.RELU, styles, depthwise=True)
+        self.pointwise = StyledConv(f"{name}.pointwise", inputs, outputs, 1, Activation.RELU, styles)
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        """`[N, C, H, W]` to `[N, C', H, W]`."""
+        out = self.pointwise(self.depthwise(x, style), style)
+        return x + out if self.residual else out
+
+
+class Student(nn.Module):
+    """`image` `[N, 3, H, W]`, 0..1, and `style` `[N, K]` to the painting, the same shape and range as the image."""
+
+    def __init__(self, architecture: Architecture, styles: int) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.styles = styles
+        width = architecture.stem
+        self.stem = StyledConv("stem", IMAGE_CHANNELS, width, 3, Activation.RELU6, styles, stride=2, styled=False)
+        self.encoder = nn.ModuleList()
+        stage_widths = [width]
+        reduction = 2
+        for index, block in enumerate(architecture.encoder):
+            reduction *= block.stride
+            self.encoder.append(InvertedResidual(f"encoder.{index}", width, block, styles, styled=reduction >= 8))
+            width = block.channels
+            if block.stride == 2:
+                stage_widths.append(width)
+            stage_widths[-1] = width
+        self.decoder = nn.ModuleList()
+        for level, widths in enumerate(architecture.decoder):
+            stage = nn.ModuleList()
+            width += stage_widths[-2 - level]
+            for index, outputs in enumerate(widths):
+                stage.append(SeparableBlock(f"decoder.{level}.{index}", width, outputs, styles))
+                width = outputs
+            self.decoder.append(stage)
+        self.head = StyledConv("head", width, 4 * IMAGE_CHANNELS, 3, Activation.SIGMOID, styles)
+        self._initialise_head()
+
+    def _initialise_head(self) -> None:
+        """ICNR: the four sub-pixels of a channel start equal, so the first picture has no grid."""
+        kernel = torch.empty(IMAGE_CHANNELS, *self.head.conv.weight.shape[1:])
+        nn.init.kaiming_normal_(kernel, nonlinearity="linear")
+        with torch.no_grad():
+            self.head.conv.weight.copy_(kernel.repeat_interleave(4, dim=0))
+
+    def forward(self, image: Tensor, style: Tensor) -> Tensor:
+        """See the class."""
+        x = self.stem(image, style)
+        skips: list[Tensor] = []
+        for block, settings in zip(self.encoder, self.architecture.encoder, strict=True):
+            if settings.stride == 2:
+                skips.append(x)
+            x = block(x, style)
+        for stage in self.decoder:
+            x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+            x = torch.cat([x, skips.pop()], dim=1)
+            for block in stage:  # type: ignore[union-attr]
+                x = block(x, style)
+        return F.pixel_shuffle(self.head(x, style), 2)
+
+    def convolutions(self) -> Iterator[StyledConv]:
+        """All convolutions, in the order in which they run."""
+        return (module for module in self.modules() if isinstance(module, StyledConv))
+
+    def parameter_count(self) -> int:
+        """Trained numbers, all styles included."""
+        return sum(parameter.numel() for parameter in self.parameters())

@@ -1,0 +1,136 @@
+"""A recipe: everything that decides what a pack becomes, read from one TOML file and checked.
+
+Unknown keys are errors, so a typing mistake cannot silently fall back to a default.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from impasto_training.paths import training_root
+
+SCHEMA = "impasto.recipe/1"
+
+T = TypeVar("T")
+
+
+class RecipeError(ValueError):
+    """The recipe cannot be used; the message says what to change."""
+
+
+@dataclass(frozen=True)
+class TeacherSettings:
+    """How targets are painted."""
+
+    method: str
+    smoothing: float
+
+
+@dataclass(frozen=True)
+class ContentSettings:
+    """How many pictures are painted. Portraits are all used."""
+
+    scenes: int
+    mosaics: int
+    validation_scenes: int
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Optimisation; `crop` in pixels, weights multiply their loss terms."""
+
+    crop: int
+    batch: int
+    learning_rate: float
+    weight_l1: float
+    weight_lpips: float
+    weight_stability: float
+
+
+@dataclass(frozen=True)
+class VariantSettings:
+    """One network; `width` x `height` is its nominal size, `network` names its architecture."""
+
+    id: str
+    width: int
+    height: int
+    network: str
+    steps: int
+
+
+@dataclass(frozen=True)
+class EffectSettings:
+    """One style of the shared networks; `painting` is relative to the data folder."""
+
+    name: str
+    title: str
+    artist: str
+    painting: str
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A checked recipe. The place of an effect in `effects` is its index in the style vector."""
+
+    name: str
+    kind: str
+    licence: str
+    seed: int
+    teacher: TeacherSettings
+    contents: ContentSettings
+    training: TrainingSettings
+    variants: tuple[VariantSettings, ...]
+    effects: tuple[EffectSettings, ...]
+
+    def variant(self, id: str) -> VariantSettings:
+        """The variant of that id."""
+        for variant in self.variants:
+            if variant.id == id:
+                return variant
+        known = ", ".join(variant.id for variant in self.variants)
+        raise RecipeError(f"recipe {self.name!r} has no variant {id!r}; it has {known}")
+
+
+def _checked(kind: type[T], table: dict[str, Any], where: str) -> T:
+    fields = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    if unknown := table.keys() - fields:
+        raise RecipeError(f"{where}: unknown keys {sorted(unknown)}; known are {sorted(fields)}")
+    if missing := fields - table.keys():
+        raise RecipeError(f"{where}: missing keys {sorted(missing)}")
+    return kind(**table)
+
+
+def parse(text: str) -> Recipe:
+    """Reads and checks the text of a recipe."""
+    table = tomllib.loads(text)
+    if table.pop("schema", None) != SCHEMA:
+        raise RecipeError(f'the recipe must start with schema = "{SCHEMA}"')
+    for key, kind in (("teacher", TeacherSettings), ("contents", ContentSettings), ("training", TrainingSettings)):
+        table[key] = _checked(kind, table.get(key, {}), f"[{key}]")
+    table["variants"] = tuple(
+        _checked(VariantSettings, entry, f"variant {index}") for index, entry in enumerate(table.get("variants", []))
+    )
+    table["effects"] = tuple(
+        _checked(EffectSettings, entry, f"effect {index}") for index, entry in enumerate(table.get("effects", []))
+    )
+    recipe = _checked(Recipe, table, "recipe")
+    if not recipe.variants or not recipe.effects:
+        raise RecipeError("a recipe needs at least one [[variants]] and one [[effects]] entry")
+    names = [effect.name for effect in recipe.effects]
+    if len(set(names)) != len(names):
+        raise RecipeError("effect names must be unique")
+    return recipe
+
+
+def load(name_or_path: str) -> Recipe:
+    """The recipe at a path, or the one of that name in `recipes/`."""
+    path = Path(name_or_path)
+    if path.suffix != ".toml":
+        path = training_root() / "recipes" / f"{name_or_path}.toml"
+    if not path.is_file():
+        raise RecipeError(f"there is no recipe at {path}")
+    return parse(path.read_text(encoding="utf-8"))

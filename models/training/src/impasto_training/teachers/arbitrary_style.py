@@ -1,0 +1,99 @@
+"""The teacher for any painting: Magenta's arbitrary image stylisation (Ghiasi et al. 2017), as two TFLite files.
+
+Left alone it turns sensor noise on a flat wall into busy texture, and its up-sampling leaves a grid of period 2 and 4.
+A student should learn neither, so the teacher is calmed in two ways:
+
+- the content is smoothed edge-aware (total variation) before it is painted;
+- the painting is averaged over four small shifts whose offsets form a Latin square modulo 4, so that every pattern of
+  period 2 or 4 along either axis, or along the diagonal with period 2, cancels exactly.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from skimage.restoration import denoise_tv_chambolle
+
+from impasto_training.images import FloatPicture, Picture, resize, to_float, to_picture
+
+SIDE = 384
+"""The only size at which the quantised network is right."""
+
+PREDICT_SIDE = 256
+SHIFTS = ((0, 0), (1, 2), (2, 1), (3, 3))
+MARGIN = max(max(shift) for shift in SHIFTS)
+
+StyleCode = npt.NDArray[np.float32]
+
+
+class ArbitraryStyle:
+    """Paints `SIDE` x `SIDE` pictures in the manner of any painting."""
+
+    def __init__(self, folder: Path, threads: int = 1) -> None:
+        self._folder = folder
+        self._threads = threads
+
+    @cached_property
+    def _predict(self) -> Any:
+        return self._interpreter("style_predict.tflite")
+
+    @cached_property
+    def _transfer(self) -> Any:
+        return self._interpreter("style_transfer.tflite")
+
+    def _interpreter(self, name: str) -> Any:
+        from ai_edge_litert.interpreter import Interpreter
+
+        interpreter = Interpreter(model_path=str(self._folder / name), num_threads=self._threads)
+        interpreter.allocate_tensors()
+        return interpreter
+
+    def style_code(self, painting: Picture) -> StyleCode:
+        """The 100 numbers `[1, 1, 1, 100]` that stand for a painting."""
+        picture = to_float(resize(painting, PREDICT_SIDE, PREDICT_SIDE))
+        interpreter = self._predict
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], picture[None])
+        interpreter.invoke()
+        code: StyleCode = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+        return code
+
+    def paint_once(self, content: FloatPicture, code: StyleCode) -> FloatPicture:
+        """One run of the network. `content` `[SIDE, SIDE, 3]`, 0..1; the same comes back."""
+        interpreter = self._transfer
+        for detail in interpreter.get_input_details():
+            value = content[None] if detail["shape"][-1] == 3 else code
+            interpreter.set_tensor(detail["index"], value)
+        interpreter.invoke()
+        painted: FloatPicture = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0]
+        return painted
+
+    def paint(self, content: FloatPicture, code: StyleCode) -> Picture:
+        """The painting of `content` `[SIDE, SIDE, 3]`, averaged over `SHIFTS`."""
+        padded = np.pad(content, ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)), mode="reflect")
+        total = np.zeros((SIDE, SIDE, 3), np.float64)
+        weight = np.zeros((SIDE, SIDE, 1), np.float64)
+        for down, right in SHIFTS:
+            painted = self.paint_once(np.ascontiguousarray(padded[down : down + SIDE, right : right + SIDE]), code)
+            # Row r of `painted` belongs to row r + down - MARGIN of the content.
+            rows, cols = _overlap(down - MARGIN), _overlap(right - MARGIN)
+            total[rows[1], cols[1]] += painted[rows[0], cols[0]]
+            weight[rows[1], cols[1]] += 1.0
+        return to_picture(total / weight)
+
+
+def _overlap(offset: int) -> tuple[slice, slice]:
+    """Where a line shifted by `offset` meets the unshifted one: (slice of the shifted, slice of the unshifted)."""
+    return slice(max(-offset, 0), SIDE - max(offset, 0)), slice(max(offset, 0), SIDE + min(offset, 0))
+
+
+def smoothed(content: Picture, strength: float) -> FloatPicture:
+    """Edge-aware smoothing; `strength` is the total-variation weight (0 keeps the picture, 0.1 is strong)."""
+    picture = to_float(content)
+    if strength <= 0.0:
+        return picture
+    calm: FloatPicture = denoise_tv_chambolle(picture, weight=strength, channel_axis=-1).astype(np.float32)
+    return calm

@@ -1,0 +1,251 @@
+//! A camera's picture as the camera gave it: raw bytes, and all that is needed to read them rightly.
+//!
+//! No conversion happens here; colour is made on the GPU (`shaders/ingest/`) or, for the round trip to ONNX Runtime, by
+//! `twin::ingest`. Compressed formats (MJPEG) never appear: a source decodes them before it makes a `CameraFrame`.
+
+use std::sync::{Arc, Mutex};
+
+use crate::units::{Extent, FrameStamp};
+
+/// Memory layout of uncompressed pixels. `stride` below is the distance in bytes between the starts of two rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PixelFormat {
+    /// 4:2:2 packed, `Y0 U Y1 V` per two pixels. Also known as YUY2. Width even.
+    Yuyv,
+    /// 4:2:2 packed, `U Y0 V Y1` per two pixels. Width even.
+    Uyvy,
+    /// 4:2:0, a plane of Y, then a half-height plane of interleaved `U V` with the same stride. Also known as 420v. Both sides even.
+    Nv12,
+    /// As `Nv12` with `V U`. Both sides even.
+    Nv21,
+    /// `R G B`.
+    Rgb8,
+    /// `B G R`. V4L2 calls it BGR3, OpenCV's order.
+    Bgr8,
+    /// `R G B A`; alpha is ignored.
+    Rgba8,
+    /// Luma only. V4L2 calls it GREY.
+    Gray8,
+}
+
+impl PixelFormat {
+    pub const ALL: [Self; 8] =
+        [Self::Yuyv, Self::Uyvy, Self::Nv12, Self::Nv21, Self::Rgb8, Self::Bgr8, Self::Rgba8, Self::Gray8];
+
+    /// Bytes in one row of the first plane without padding.
+    pub const fn row_bytes(self, width: u32) -> usize {
+        let width = width as usize;
+        match self {
+            Self::Yuyv | Self::Uyvy => width.div_ceil(2) * 4,
+            Self::Nv12 | Self::Nv21 => width.next_multiple_of(2),
+            Self::Gray8 => width,
+            Self::Rgb8 | Self::Bgr8 => width * 3,
+            Self::Rgba8 => width * 4,
+        }
+    }
+
+    /// Rows of `stride` bytes that a picture of this height takes, all planes together.
+    pub const fn rows(self, height: u32) -> usize {
+        let height = height as usize;
+        match self {
+            Self::Nv12 | Self::Nv21 => height + height.div_ceil(2),
+            _ => height,
+        }
+    }
+
+    /// Smallest buffer that can hold the picture: the last row need not be padded to the stride.
+    pub const fn min_bytes(self, extent: Extent, stride: usize) -> usize {
+        if extent.is_empty() {
+            return 0;
+        }
+        stride * (self.rows(extent.height) - 1) + self.row_bytes(extent.width)
+    }
+
+    pub const fn is_yuv(self) -> bool {
+        matches!(self, Self::Yuyv | Self::Uyvy | Self::Nv12 | Self::Nv21)
+    }
+}
+
+/// Which matrix turns Y'CbCr into R'G'B' (ITU-R BT.601-7 section 2.5, BT.709-6 section 3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum YuvMatrix {
+    #[default]
+    Bt601,
+    Bt709,
+}
+
+/// Whether luma spans 16..=235 (chroma 16..=240) or the whole byte.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum YuvRange {
+    #[default]
+    Limited,
+    Full,
+}
+
+/// How the bytes of a YUV picture mean colour. Ignored for RGB; for grey only the range counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize)]
+pub struct ColorSpec {
+    pub matrix: YuvMatrix,
+    pub range: YuvRange,
+}
+
+/// All that a pipeline must know of a frame before it can be built; frames of equal shape need no rebuild.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+pub struct FrameShape {
+    pub format: PixelFormat,
+    pub extent: Extent,
+    /// Bytes from one row to the next, at least `format.row_bytes(extent.width)`.
+    pub stride: usize,
+    pub color: ColorSpec,
+}
+
+/// Why bytes cannot be a frame of the shape they claim.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    #[error("the frame is empty ({0})")]
+    Empty(Extent),
+    #[error("a stride of {stride} bytes is less than a row's {row} bytes")]
+    Stride { stride: usize, row: usize },
+    #[error("{have} bytes where {extent} {format:?} with stride {stride} needs {need}")]
+    Short { have: usize, need: usize, extent: Extent, format: PixelFormat, stride: usize },
+    #[error("{format:?} pictures need even sides, this one is {extent}")]
+    Odd { extent: Extent, format: PixelFormat },
+}
+
+impl FrameShape {
+    /// Tightly packed rows, default colour.
+    pub const fn packed(format: PixelFormat, extent: Extent) -> Self {
+        Self {
+            format,
+            extent,
+            stride: format.row_bytes(extent.width),
+            color: ColorSpec { matrix: YuvMatrix::Bt601, range: YuvRange::Limited },
+        }
+    }
+
+    /// Bytes that a frame of this shape takes, at least.
+    pub const fn min_bytes(&self) -> usize {
+        self.format.min_bytes(self.extent, self.stride)
+    }
+
+    fn check(&self, have: usize) -> Result<(), FrameError> {
+        let Self { format, extent, stride, .. } = *self;
+        if extent.is_empty() {
+            return Err(FrameError::Empty(extent));
+        }
+        let odd_width = !extent.width.is_multiple_of(2);
+        let odd_height = !extent.height.is_multiple_of(2);
+        let odd = match format {
+            PixelFormat::Yuyv | PixelFormat::Uyvy => odd_width,
+            PixelFormat::Nv12 | PixelFormat::Nv21 => odd_width || odd_height,
+            _ => false,
+        };
+        if odd {
+            return Err(FrameError::Odd { extent, format });
+        }
+        let row = format.row_bytes(extent.width);
+        if stride < row {
+            return Err(FrameError::Stride { stride, row });
+        }
+        let need = self.min_bytes();
+        if have < need {
+            return Err(FrameError::Short { have, need, extent, format, stride });
+        }
+        Ok(())
+    }
+}
+
+/// One raw picture with its identity. Its shape has been checked against its bytes: readers need not check again.
+#[derive(Debug)]
+pub struct CameraFrame {
+    shape: FrameShape,
+    stamp: FrameStamp,
+    bytes: FrameBytes,
+}
+
+impl CameraFrame {
+    /// # Errors
+    /// When `bytes` cannot hold a picture of that shape, or the shape is impossible.
+    pub fn new(shape: FrameShape, stamp: FrameStamp, bytes: FrameBytes) -> Result<Self, FrameError> {
+        shape.check(bytes.len())?;
+        Ok(Self { shape, stamp, bytes })
+    }
+
+    pub fn shape(&self) -> FrameShape {
+        self.shape
+    }
+
+    pub fn stamp(&self) -> FrameStamp {
+        self.stamp
+    }
+
+    /// At least `shape().min_bytes()` long.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Buffers that go round between a source and its consumers, so that steady state allocates nothing.
+#[derive(Clone, Debug, Default)]
+pub struct FramePool {
+    free: Arc<Mutex<Vec<Vec<u8>>>>,
+}
+
+impl FramePool {
+    /// Frames in use at once: being filled, waiting, in flight, shown. More than that are not kept.
+    const KEEP: usize = 8;
+
+    /// A buffer of `len` bytes whose contents are unspecified. Allocates only while the pool is still filling up.
+    pub fn take(&self, len: usize) -> FrameBytes {
+        let recycled = self.lock().pop();
+        let mut bytes = recycled.unwrap_or_default();
+        bytes.resize(len, 0);
+        FrameBytes { bytes, home: self.clone() }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Vec<u8>>> {
+        // A panic elsewhere cannot leave a Vec of buffers half changed: the data is good even if poisoned.
+        self.free.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Bytes on loan from a [`FramePool`]; dropping them gives them back.
+#[derive(Debug)]
+pub struct FrameBytes {
+    bytes: Vec<u8>,
+    home: FramePool,
+}
+
+impl std::ops::Deref for FrameBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl std::ops::DerefMut for FrameBytes {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes
+    }
+}
+
+impl From<Vec<u8>> for FrameBytes {
+    /// For stills and tests: bytes with a pool of their own.
+    fn from(bytes: Vec<u8>) -> Self {
+        Self { bytes, home: FramePool::default() }
+    }
+}
+
+impl Drop for FrameBytes {
+    fn drop(&mut self) {
+        let bytes = std::mem::take(&mut self.bytes);
+        let mut free = self.home.lock();
+        if free.len() < FramePool::KEEP {
+            free.push(bytes);
+        }
+    }
+}

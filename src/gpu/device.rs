@@ -1,0 +1,171 @@
+//! Finding an adapter and opening it, and the one place that asks what it can do.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What was wrong with the GPU or with something given to it.
+#[derive(Debug, thiserror::Error)]
+pub enum GpuError {
+    #[error(
+        "no graphics adapter was found ({0}); install a Vulkan driver, on Debian: apt install mesa-vulkan-drivers libvulkan1"
+    )]
+    NoAdapter(String),
+    #[error("the graphics adapter {adapter} could not be opened: {cause}")]
+    NoDevice { adapter: String, cause: String },
+    #[error("shader {shader}: {cause}")]
+    Shader { shader: String, cause: String },
+    #[error("shader {shader} has no resource named '{resource}'; it has: {known}")]
+    UnknownResource { shader: String, resource: String, known: String },
+    #[error("{what} failed on the GPU: {cause}")]
+    Validation { what: String, cause: String },
+    #[error("the GPU was lost: {0}")]
+    Lost(String),
+}
+
+/// What an adapter is and can do, as far as this program cares.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct GpuCaps {
+    pub name: String,
+    /// `vulkan`, `metal`, `dx12`, `gl`.
+    pub backend: String,
+    /// `discrete`, `integrated`, `virtual`, `cpu`, `other`.
+    pub kind: String,
+    pub driver: String,
+    /// Runs on the CPU (lavapipe, WARP, SwiftShader): correct, and far too slow for networks.
+    pub software: bool,
+    /// `f16` in shaders.
+    pub f16: bool,
+    /// Time stamps at the beginning and end of passes.
+    pub timestamps: bool,
+    /// Nanoseconds per time stamp tick; 0 without time stamps.
+    pub timestamp_period_ns: f32,
+    pub max_storage_binding_bytes: u64,
+    pub max_workgroup_storage_bytes: u32,
+}
+
+/// Which adapter to open.
+#[derive(Default)]
+pub struct GpuRequest<'a> {
+    /// The window that it must be able to present to.
+    pub surface: Option<&'a wgpu::Surface<'static>>,
+    /// Take the software adapter even where a real one is.
+    pub software: bool,
+}
+
+/// An opened adapter. Cheap to clone; clones share one device.
+#[derive(Clone)]
+pub struct Gpu {
+    pub instance: wgpu::Instance,
+    pub adapter: wgpu::Adapter,
+    pub device: wgpu::Device,
+    pub queue: wgpu::Queue,
+    pub caps: Arc<GpuCaps>,
+    lost: Arc<AtomicBool>,
+}
+
+impl Gpu {
+    /// The instance through which windows and adapters are reached. `display` is the window system's connection, if any.
+    pub fn instance(display: Option<Box<dyn wgpu::wgt::WgpuHasDisplayHandle>>) -> wgpu::Instance {
+        let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
+        descriptor.display = display;
+        wgpu::Instance::new(descriptor)
+    }
+
+    /// Opens the best adapter without a window.
+    ///
+    /// # Errors
+    /// When there is none, or it does not open.
+    pub fn headless() -> Result<Self, GpuError> {
+        Self::open(Self::instance(None), &GpuRequest::default())
+    }
+
+    /// Opens the best adapter that fits the request.
+    ///
+    /// # Errors
+    /// When there is none, or it does not open.
+    pub fn open(instance: wgpu::Instance, request: &GpuRequest<'_>) -> Result<Self, GpuError> {
+        let adapter = pollster::block_on(instance.request_adapter(&wgpu::RequestAdapterOptions {
+            power_preference: wgpu::PowerPreference::HighPerformance,
+            force_fallback_adapter: request.software,
+            compatible_surface: request.surface,
+            ..Default::default()
+        }))
+        .map_err(|e| GpuError::NoAdapter(e.to_string()))?;
+        let info = adapter.get_info();
+        let wanted = wgpu::Features::SHADER_F16
+            | wgpu::Features::TIMESTAMP_QUERY
+            | wgpu::Features::TIMESTAMP_QUERY_INSIDE_ENCODERS
+            | wgpu::Features::SUBGROUP
+            | wgpu::Features::PIPELINE_CACHE;
+        let features = adapter.features() & wanted;
+        let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
+            label: Some("impasto"),
+            required_features: features,
+            required_limits: adapter.limits(),
+            memory_hints: wgpu::MemoryHints::Performance,
+            ..Default::default()
+        }))
+        .map_err(|e| GpuError::NoDevice { adapter: info.name.clone(), cause: e.to_string() })?;
+
+        let lost = Arc::new(AtomicBool::new(false));
+        let flag = lost.clone();
+        device.set_device_lost_callback(move |reason, message| {
+            if reason != wgpu::DeviceLostReason::Destroyed {
+                log::error!("the GPU was lost: {message}");
+                flag.store(true, Ordering::Release);
+            }
+        });
+        // The default handler panics. An error here is a bug of ours, but the picture must go on.
+        device.on_uncaptured_error(Arc::new(|error| log::error!("GPU: {error}")));
+
+        let timestamps = features.contains(wgpu::Features::TIMESTAMP_QUERY);
+        let limits = device.limits();
+        let caps = GpuCaps {
+            name: info.name,
+            backend: info.backend.to_str().to_owned(),
+            kind: match info.device_type {
+                wgpu::DeviceType::DiscreteGpu => "discrete",
+                wgpu::DeviceType::IntegratedGpu => "integrated",
+                wgpu::DeviceType::VirtualGpu => "virtual",
+                wgpu::DeviceType::Cpu => "cpu",
+                wgpu::DeviceType::Other => "other",
+            }
+            .to_owned(),
+            driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
+            software: info.device_type == wgpu::DeviceType::Cpu,
+            f16: features.contains(wgpu::Features::SHADER_F16),
+            timestamps,
+            timestamp_period_ns: if timestamps { queue.get_timestamp_period() } else { 0.0 },
+            max_storage_binding_bytes: limits.max_storage_buffer_binding_size,
+            max_workgroup_storage_bytes: limits.max_compute_workgroup_storage_size,
+        };
+        Ok(Self { instance, adapter, device, queue, caps: Arc::new(caps), lost })
+    }
+
+    /// Whether the driver took the device away. Everything made from it is dead then: open a new one.
+    pub fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Acquire)
+    }
+
+    /// Runs `build`, which makes GPU objects, and turns what the device finds wrong with them into an error.
+    ///
+    /// # Errors
+    /// What `build` returns, or what validation or memory allocation said.
+    pub fn checked<T>(&self, what: &str, build: impl FnOnce() -> Result<T, GpuError>) -> Result<T, GpuError> {
+        let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let built = build();
+        let errors = [pollster::block_on(validation.pop()), pollster::block_on(memory.pop())];
+        let built = built?;
+        match errors.into_iter().flatten().next() {
+            None => Ok(built),
+            Some(error) => Err(GpuError::Validation { what: what.to_owned(), cause: error.to_string() }),
+        }
+    }
+}
+
+impl std::fmt::Debug for Gpu {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gpu").field("caps", &self.caps).finish_non_exhaustive()
+    }
+}

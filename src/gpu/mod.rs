@@ -1,0 +1,15 @@
+//! The GPU: which one, what it can do, and how WGSL becomes something to dispatch.
+//!
+//! `Gpu` is the adapter and device with their capabilities, found once; nothing else in the program asks an adapter what
+//! it can do. `shader` holds the WGSL sources, `kernel` turns one into a pipeline whose resources are bound by the names
+//! that the WGSL gives them, `timestamps` measures passes without ever waiting for the answer.
+//! Knows nothing of networks, pictures or windows.
+
+mod device;
+mod kernel;
+mod shader;
+
+pub use device::{Gpu, GpuCaps, GpuError, GpuRequest};
+pub use kernel::Kernel;
+pub use shader::Shader;
+pub(crate) use shader::shader;
