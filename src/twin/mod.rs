@@ -1,0 +1,6 @@
+//! A plain CPU function for every compute kernel, of the same name: the kernel's definition, and what it is tested against.
+
+pub mod compose;
+pub mod ingest;
+pub mod nn;
+pub mod prepare;
