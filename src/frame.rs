@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use crate::units::{Extent, FrameStamp};
+use crate::units::{Extent, FrameId, FrameStamp};
 
 /// Memory layout of uncompressed pixels. `stride` below is the distance in bytes between the starts of two rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
@@ -182,6 +182,12 @@ impl CameraFrame {
         self.stamp
     }
 
+    /// The same frame under another identity: for whoever numbers the frames of several openings of one source.
+    pub fn with_id(mut self, id: FrameId) -> Self {
+        self.stamp.id = id;
+        self
+    }
+
     /// At least `shape().min_bytes()` long.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
@@ -191,7 +197,13 @@ impl CameraFrame {
 /// Buffers that go round between a source and its consumers, so that steady state allocates nothing.
 #[derive(Clone, Debug, Default)]
 pub struct FramePool {
-    free: Arc<Mutex<Vec<Vec<u8>>>>,
+    free: Arc<Mutex<Free>>,
+}
+
+#[derive(Debug, Default)]
+struct Free {
+    buffers: Vec<Vec<u8>>,
+    allocations: u64,
 }
 
 impl FramePool {
@@ -200,13 +212,22 @@ impl FramePool {
 
     /// A buffer of `len` bytes whose contents are unspecified. Allocates only while the pool is still filling up.
     pub fn take(&self, len: usize) -> FrameBytes {
-        let recycled = self.lock().pop();
-        let mut bytes = recycled.unwrap_or_default();
+        let mut bytes = {
+            let mut free = self.lock();
+            let recycled = free.buffers.pop().unwrap_or_default();
+            free.allocations += u64::from(recycled.capacity() < len);
+            recycled
+        };
         bytes.resize(len, 0);
         FrameBytes { bytes, home: self.clone() }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Vec<u8>>> {
+    /// How often a buffer had to be allocated or made larger. Stands still in steady state.
+    pub fn allocations(&self) -> u64 {
+        self.lock().allocations
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Free> {
         // A panic elsewhere cannot leave a Vec of buffers half changed: the data is good even if poisoned.
         self.free.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -244,8 +265,8 @@ impl Drop for FrameBytes {
     fn drop(&mut self) {
         let bytes = std::mem::take(&mut self.bytes);
         let mut free = self.home.lock();
-        if free.len() < FramePool::KEEP {
-            free.push(bytes);
+        if free.buffers.len() < FramePool::KEEP {
+            free.buffers.push(bytes);
         }
     }
 }

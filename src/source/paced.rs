@@ -1,0 +1,168 @@
+//! Gives clips a clock: what is read or drawn becomes a source that runs in real time, passes over what is late, begins
+//! again at its end, and never queues.
+//!
+//! A [`Clip`] knows pictures and how long each is shown, nothing of the wall clock; [`Paced`] knows the wall clock and
+//! nothing of pictures.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::{Losses, Pacing, Source, SourceError, SourceInfo, SourceWish};
+use crate::frame::{CameraFrame, FrameBytes, FramePool, FrameShape};
+use crate::units::{CaptureClock, FrameId, FrameStamp};
+
+/// One picture of a clip.
+#[derive(Debug)]
+pub struct Picture {
+    pub shape: FrameShape,
+    pub bytes: FrameBytes,
+    /// Until the next one is due.
+    pub shown_for: Duration,
+}
+
+/// What the clip says of itself before its first picture is read. `clock` of the source's info is always the schedule.
+#[derive(Clone, Debug)]
+pub struct ClipInfo {
+    pub source: SourceInfo,
+    /// For messages; `None` when nothing is read from disc.
+    pub path: Option<PathBuf>,
+}
+
+/// Pictures in order, without a clock.
+pub trait Clip: Send {
+    fn info(&self) -> &ClipInfo;
+
+    /// The next picture, or `None` at the end.
+    ///
+    /// # Errors
+    /// When the file is damaged or cannot be read further.
+    fn read(&mut self, pool: &FramePool) -> Result<Option<Picture>, SourceError>;
+
+    /// Passes over the next picture as cheaply as possible and returns how long it would have been shown.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    fn skip(&mut self) -> Result<Option<Duration>, SourceError>;
+
+    /// Goes back to the first picture.
+    ///
+    /// # Errors
+    /// When the file cannot be opened again.
+    fn rewind(&mut self) -> Result<(), SourceError>;
+}
+
+/// A clip with a clock.
+pub struct Paced<C> {
+    clip: C,
+    wish: SourceWish,
+    /// When the picture at `position` zero was due.
+    start: Option<Instant>,
+    /// Media time of the next picture, all passes together.
+    position: Duration,
+    next_id: u64,
+    skipped: u64,
+    /// Pictures delivered or passed over in this pass.
+    in_pass: u64,
+}
+
+impl<C: Clip> Paced<C> {
+    /// Later than this, time that was lost stays lost: the machine slept, or the disc is slow.
+    const RESYNC: Duration = Duration::from_secs(1);
+    /// Pictures passed over before one is delivered in any case.
+    const SKIP_AT_ONCE: u32 = 4;
+    /// A picture is shown at least this long, whatever the file says.
+    const SHORTEST: Duration = Duration::from_millis(1);
+
+    pub fn new(clip: C, wish: &SourceWish) -> Self {
+        Self { clip, wish: wish.clone(), start: None, position: Duration::ZERO, next_id: 0, skipped: 0, in_pass: 0 }
+    }
+
+    /// Goes back to the first picture if the clip loops and had one.
+    fn wrap(&mut self) -> Result<(), SourceError> {
+        if self.in_pass == 0 {
+            let path = self.clip.info().path.clone().unwrap_or_default();
+            return Err(SourceError::Empty { path });
+        }
+        if !self.wish.looping {
+            return Err(SourceError::Ended);
+        }
+        self.in_pass = 0;
+        self.clip.rewind()
+    }
+
+    fn advance(&mut self, shown_for: Duration) {
+        self.position = self.position.saturating_add(shown_for.max(Self::SHORTEST));
+        self.in_pass += 1;
+    }
+
+    /// Passes over the pictures whose time has gone by.
+    fn catch_up(&mut self, start: Instant) -> Result<(), SourceError> {
+        let interval = self.clip.info().source.interval.max(Self::SHORTEST);
+        let late = |start: Instant, position: Duration| Instant::now().saturating_duration_since(start + position);
+        let before = late(start, self.position);
+        if before >= Self::RESYNC {
+            self.start = Some(start + before);
+            return Ok(());
+        }
+        let mut passed = 0;
+        while passed < Self::SKIP_AT_ONCE && late(start, self.position) >= interval {
+            match self.clip.skip()? {
+                Some(shown_for) => {
+                    self.advance(shown_for);
+                    self.skipped += 1;
+                    passed += 1;
+                }
+                None => self.wrap()?,
+            }
+        }
+        let after = late(start, self.position);
+        if passed == Self::SKIP_AT_ONCE && after >= before {
+            // Passing over gains nothing: reading is slower than real time. Play slowly rather than hardly at all.
+            self.start = Some(start + after);
+        }
+        Ok(())
+    }
+}
+
+impl<C: Clip> Source for Paced<C> {
+    fn info(&self) -> &SourceInfo {
+        &self.clip.info().source
+    }
+
+    fn next(&mut self, pool: &FramePool) -> Result<CameraFrame, SourceError> {
+        if self.wish.stop.is_set() {
+            return Err(SourceError::Stopped);
+        }
+        if let (Pacing::RealTime, Some(start)) = (self.wish.pacing, self.start) {
+            self.catch_up(start)?;
+        }
+        let picture = loop {
+            match self.clip.read(pool)? {
+                Some(picture) => break picture,
+                None => self.wrap()?,
+            }
+        };
+        // The clock starts when the first picture is there, so that opening and decoding it cost the clip no time.
+        let start = *self.start.get_or_insert_with(Instant::now);
+        let due = start + self.position;
+        let captured = match self.wish.pacing {
+            Pacing::RealTime => {
+                if self.wish.stop.sleep_until(due) {
+                    return Err(SourceError::Stopped);
+                }
+                due
+            }
+            Pacing::Free => Instant::now(),
+            Pacing::Offline => due,
+        };
+        self.advance(picture.shown_for);
+        let stamp = FrameStamp { id: FrameId(self.next_id), captured, clock: CaptureClock::Schedule };
+        self.next_id += 1;
+        CameraFrame::new(picture.shape, stamp, picture.bytes)
+            .map_err(|source| SourceError::Frame { name: self.clip.info().source.name.clone(), source })
+    }
+
+    fn losses(&self) -> Losses {
+        Losses { skipped: self.skipped, ..Losses::default() }
+    }
+}

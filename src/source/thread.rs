@@ -1,0 +1,253 @@
+//! A source on a thread of its own: opened, kept alive, and its newest frame always at hand.
+//!
+//! The thread never waits for whoever takes the frames. When the source fails it says so once, tries again with growing
+//! pauses, and says when the picture is back. What it says leaves as [`SourceEvent`]s; it draws and logs nothing.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::{Losses, Opened, Recovery, SourceError, SourceInfo, SourceSpec, SourceWish, Stop};
+use crate::fault::Fault;
+use crate::frame::{CameraFrame, FramePool};
+use crate::mailbox::Latest;
+use crate::units::FrameId;
+
+/// What a source has to say, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SourceEvent {
+    /// Frames of this shape follow, until the next `Opened`. Sent again when it was reopened.
+    Opened(SourceInfo),
+    /// Something is wrong, or worth knowing.
+    Fault(Fault),
+    /// Frames arrive again: the faults reported before are over.
+    Recovered,
+    /// No more frames will come: the file is over, or cannot be read.
+    Ended,
+}
+
+/// Runs a source; dropping it stops the source and waits until the device is free again.
+pub struct SourceThread {
+    shared: Arc<Shared>,
+    events: mpsc::Receiver<SourceEvent>,
+    stop: Stop,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    latest: Latest<CameraFrame>,
+    pool: FramePool,
+    captured: AtomicU64,
+    lost: AtomicU64,
+    damaged: AtomicU64,
+    skipped: AtomicU64,
+}
+
+impl SourceThread {
+    /// Starts the thread and returns at once; opening happens there. `waker` is called after every frame and every event,
+    /// from that thread: it must be quick. The wish's `stop` is replaced by this thread's own.
+    pub fn spawn(spec: SourceSpec, wish: SourceWish, waker: impl Fn() + Send + 'static) -> Self {
+        let open = move |wish: &SourceWish| super::open_with_notice(&spec, wish);
+        Self::spawn_with(open, wish, waker)
+    }
+
+    /// As [`Self::spawn`], with any way to open a source.
+    pub fn spawn_with(
+        open: impl FnMut(&SourceWish) -> Result<Opened, SourceError> + Send + 'static,
+        mut wish: SourceWish,
+        waker: impl Fn() + Send + 'static,
+    ) -> Self {
+        let stop = Stop::default();
+        wish.stop = stop.clone();
+        let shared = Arc::new(Shared::default());
+        // Far more than can gather between two pictures; if nobody listens, the thread goes on.
+        let (sender, events) = mpsc::sync_channel(64);
+        let mut keeper = Keeper {
+            open,
+            wish,
+            waker,
+            shared: shared.clone(),
+            events: sender,
+            next_id: 0,
+            troubled: false,
+            before: Losses::default(),
+        };
+        let thread = std::thread::Builder::new().name("source".into()).spawn(move || keeper.run());
+        let thread = match thread {
+            Ok(thread) => Some(thread),
+            Err(error) => {
+                // The sender went away with the closure: `Ended` cannot be sent, a closed mailbox says the same.
+                log::error!("the source's thread could not be started: {error}");
+                shared.latest.close();
+                None
+            }
+        };
+        Self { shared, events, stop, thread }
+    }
+
+    /// The mailbox with the newest frame. Closed when no more will come.
+    pub fn latest(&self) -> &Latest<CameraFrame> {
+        &self.shared.latest
+    }
+
+    /// Takes the events that have gathered. Never waits.
+    pub fn events(&self) -> impl Iterator<Item = SourceEvent> + '_ {
+        self.events.try_iter()
+    }
+
+    /// Frames that were put in the mailbox.
+    pub fn captured(&self) -> u64 {
+        self.shared.captured.load(Ordering::Relaxed)
+    }
+
+    /// Frames that the source itself lost, over all times that it was opened.
+    pub fn losses(&self) -> Losses {
+        Losses {
+            lost: self.shared.lost.load(Ordering::Relaxed),
+            damaged: self.shared.damaged.load(Ordering::Relaxed),
+            skipped: self.shared.skipped.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Where the frames' buffers come from.
+    pub fn pool(&self) -> &FramePool {
+        &self.shared.pool
+    }
+}
+
+impl Drop for SourceThread {
+    fn drop(&mut self) {
+        self.stop.set();
+        if let Some(thread) = self.thread.take() {
+            // It catches panics of sources itself; there is nothing else to learn from the result.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The thread's own state.
+struct Keeper<O, W> {
+    open: O,
+    wish: SourceWish,
+    waker: W,
+    shared: Arc<Shared>,
+    events: mpsc::SyncSender<SourceEvent>,
+    /// Ids go on counting when the source is reopened.
+    next_id: u64,
+    /// A fault was reported that `Recovered` has not yet taken back.
+    troubled: bool,
+    /// Losses of the openings before this one.
+    before: Losses,
+}
+
+impl<O, W> Keeper<O, W>
+where
+    O: FnMut(&SourceWish) -> Result<Opened, SourceError>,
+    W: Fn(),
+{
+    const FIRST_PAUSE: Duration = Duration::from_millis(100);
+    const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+    fn run(&mut self) {
+        let mut pause = Self::FIRST_PAUSE;
+        while !self.wish.stop.is_set() {
+            let delivered = self.next_id;
+            let error = self.one_opening();
+            if self.next_id > delivered {
+                pause = Self::FIRST_PAUSE;
+            }
+            match error.recovery() {
+                _ if matches!(error, SourceError::Stopped) => break,
+                Recovery::None => {
+                    if !matches!(error, SourceError::Ended) {
+                        self.report(&error);
+                    }
+                    self.tell(SourceEvent::Ended);
+                    break;
+                }
+                Recovery::Continue | Recovery::Reopen => {
+                    self.report(&error);
+                    if self.wish.stop.sleep_until(Instant::now() + pause) {
+                        break;
+                    }
+                    pause = (pause * 2).min(Self::LONGEST_PAUSE);
+                }
+            }
+        }
+        self.shared.latest.close();
+        (self.waker)();
+    }
+
+    /// Opens the source and delivers its frames until it fails.
+    fn one_opening(&mut self) -> SourceError {
+        let opened = match guarded("(opening)", || (self.open)(&self.wish)) {
+            Ok(opened) => opened,
+            Err(error) => return error,
+        };
+        let mut source = opened.source;
+        self.tell(SourceEvent::Opened(source.info().clone()));
+        if let Some(notice) = opened.notice {
+            self.tell(SourceEvent::Fault(notice));
+        }
+        let name = source.info().name.clone();
+        let error = loop {
+            match guarded(&name, || source.next(&self.shared.pool)) {
+                Ok(frame) => self.deliver(frame),
+                Err(error) if error.recovery() == Recovery::Continue => self.report(&error),
+                Err(error) => break error,
+            }
+            self.count(source.losses());
+        };
+        self.count(source.losses());
+        let now = source.losses();
+        self.before.lost += now.lost;
+        self.before.damaged += now.damaged;
+        self.before.skipped += now.skipped;
+        error
+    }
+
+    fn deliver(&mut self, frame: CameraFrame) {
+        // The replaced frame goes back to the pool here, outside the mailbox's lock.
+        drop(self.shared.latest.put(frame.with_id(FrameId(self.next_id))));
+        self.next_id += 1;
+        self.shared.captured.store(self.next_id, Ordering::Relaxed);
+        if std::mem::take(&mut self.troubled) {
+            self.tell(SourceEvent::Recovered);
+        } else {
+            (self.waker)();
+        }
+    }
+
+    fn count(&self, now: Losses) {
+        self.shared.lost.store(self.before.lost + now.lost, Ordering::Relaxed);
+        self.shared.damaged.store(self.before.damaged + now.damaged, Ordering::Relaxed);
+        self.shared.skipped.store(self.before.skipped + now.skipped, Ordering::Relaxed);
+    }
+
+    fn report(&mut self, error: &SourceError) {
+        self.troubled = true;
+        self.tell(SourceEvent::Fault(error.fault()));
+    }
+
+    fn tell(&self, event: SourceEvent) {
+        // Full or nobody there: the newest state matters less than going on.
+        let _ = self.events.try_send(event);
+        (self.waker)();
+    }
+}
+
+/// Runs `work`; a panic inside (a decoder's, say) becomes an error, so that the picture can go on.
+fn guarded<T>(name: &str, work: impl FnOnce() -> Result<T, SourceError>) -> Result<T, SourceError> {
+    std::panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let what = panic
+            .downcast_ref::<&str>()
+            .map(ToString::to_string)
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "unknown".into());
+        Err(SourceError::Crashed { name: name.into(), what })
+    })
+}
