@@ -94,10 +94,14 @@ def scan(folder: Path) -> list[Photo]:
 
 
 def training_contents(
-    portraits: Sequence[Photo], scenes: Sequence[Photo], scene_count: int, mosaic_count: int
+    portraits: Sequence[Photo],
+    scenes: Sequence[Photo],
+    portrait_count: int,
+    scene_count: int,
+    mosaic_count: int,
 ) -> list[Content]:
-    """What the student learns from: both views of every portrait, some scenes, some mosaics of two and two."""
-    faces = [photo for photo in portraits if photo.part is Part.TRAINING]
+    """What the student learns from: both views of the portraits, some scenes, some mosaics of two and two."""
+    faces = [photo for photo in portraits if photo.part is Part.TRAINING][:portrait_count]
     places = [photo for photo in scenes if photo.part is Part.TRAINING]
     contents = [Content((face,), view) for face in faces for view in (View.WHOLE, View.CLOSE)]
     contents += [Content((place,), View.WHOLE) for place in places[:scene_count]]

@@ -16,12 +16,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from torch import nn
 
 from impasto_training.networks.student import (
     IMAGE_CHANNELS,
@@ -35,7 +37,10 @@ from impasto_training.networks.student import (
 OPSET = 17
 IR_VERSION = 8
 ALLOWED_OPERATORS = frozenset(
-    "Conv Relu Clip Sigmoid Add Mul Sub Concat Resize DepthToSpace MatMul Split Slice Reshape Cast".split()
+    {
+        *("Conv", "Relu", "Clip", "Sigmoid", "Add", "Mul", "Sub", "Concat", "Resize", "DepthToSpace"),
+        *("MatMul", "Split", "Slice", "Reshape", "Cast"),
+    }
 )
 SMALL = 16
 """Float initialisers with fewer elements stay float32: a cast would cost more bytes than it saves."""
@@ -66,13 +71,14 @@ def folded(layer: StyledConv) -> tuple[Array, Array, Array, Array]:
 class _Graph:
     """Collects nodes and initialisers; every method returns the name of the value that it made."""
 
-    def __init__(self) -> None:
+    def __init__(self, half_weights: bool) -> None:
+        self.half_weights = half_weights
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[onnx.TensorProto] = []
         self.style_columns: list[Array] = []
         self.style_nodes: list[onnx.NodeProto] = []
 
-    def node(self, operator: str, inputs: Sequence[str], output: str, **attributes: object) -> str:
+    def node(self, operator: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
         self.nodes.append(helper.make_node(operator, list(inputs), [output], name=output, **attributes))
         return output
 
@@ -82,7 +88,7 @@ class _Graph:
 
     def floats(self, name: str, values: Array, into: list[onnx.NodeProto] | None = None) -> str:
         """A constant; as float16 with a cast unless it is tiny."""
-        if values.size < SMALL:
+        if values.size < SMALL or not self.half_weights:
             self.initializers.append(numpy_helper.from_array(values.astype(np.float32), name))
             return name
         half = values.astype(np.float16)
@@ -146,12 +152,12 @@ class _Graph:
         return nodes + self.style_nodes
 
 
-def to_onnx(student: Student, style_names: Sequence[str]) -> onnx.ModelProto:
-    """The student in evaluation mode as a checked ONNX model."""
-    graph = _Graph()
+def to_onnx(student: Student, style_names: Sequence[str], half_weights: bool = True) -> onnx.ModelProto:
+    """The student in evaluation mode as a checked ONNX model; `half_weights` stores float16."""
+    graph = _Graph(half_weights)
     graph.initializers += [
-        numpy_helper.from_array(np.float32(0.0), "relu6.min"),
-        numpy_helper.from_array(np.float32(6.0), "relu6.max"),
+        numpy_helper.from_array(np.asarray(0.0, np.float32), "relu6.min"),
+        numpy_helper.from_array(np.asarray(6.0, np.float32), "relu6.max"),
         numpy_helper.from_array(np.asarray([1.0, 1.0, 2.0, 2.0], np.float32), "double"),
     ]
     x = graph.conv("image", student.stem)
@@ -167,7 +173,9 @@ def to_onnx(student: Student, style_names: Sequence[str]) -> onnx.ModelProto:
             mode="linear", coordinate_transformation_mode="half_pixel",
         )  # fmt: skip
         x = graph.node("Concat", [up, skips.pop()], f"decoder.{level}.joined", axis=1)
-        for block in stage:  # type: ignore[attr-defined]
+        assert isinstance(stage, nn.ModuleList)
+        for block in stage:
+            assert isinstance(block, SeparableBlock)
             x = graph.separable(x, block)
     graph.node("DepthToSpace", [graph.conv(x, student.head)], "painted", blocksize=2, mode="CRD")
 

@@ -32,8 +32,9 @@ class TeacherSettings:
 
 @dataclass(frozen=True)
 class ContentSettings:
-    """How many pictures are painted. Portraits are all used."""
+    """How many pictures are painted, at most."""
 
+    portraits: int
     scenes: int
     mosaics: int
     validation_scenes: int
@@ -49,6 +50,7 @@ class TrainingSettings:
     weight_l1: float
     weight_lpips: float
     weight_stability: float
+    weight_grid: float
 
 
 @dataclass(frozen=True)

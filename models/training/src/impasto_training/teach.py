@@ -50,7 +50,7 @@ def lesson(recipe: Recipe, data_root: Path) -> Lesson:
         for effect in recipe.effects
     ]
     return Lesson(
-        training=data.training_contents(portraits, scenes, wanted.scenes, wanted.mosaics),
+        training=data.training_contents(portraits, scenes, wanted.portraits, wanted.scenes, wanted.mosaics),
         validation=data.validation_contents(portraits, scenes, wanted.validation_scenes),
         styles=styles,
     )

@@ -1,0 +1,1 @@
+"""The student, where it starts from, and the network that judges it."""

@@ -6,10 +6,10 @@ image [N, 3, H, W] ──stem──▶ 1/2 ─▶ 1/4 ─▶ 1/8 ─▶ 1/16
 painted ◀─depth to space── 1/2 ◀── 1/4 ◀── 1/8 ◀───┘      ◀── : bilinear up, concatenate with the skip, blocks
 ```
 
-Every convolution is followed by batch normalisation, which folds into it at export. Where a convolution is *styled*, the
-scale and bias after the normalisation are looked up by style: row k of its tables belongs to style k, and a style vector
-that is not one-hot mixes rows. At export these become one table, one product and plain `Mul` and `Add`, so a fixed style
-folds into weights too.
+Every convolution is followed by batch normalisation, which folds into it at export. Where a convolution is *styled*,
+the scale and bias after the normalisation are looked up by style: row k of its tables belongs to style k, and a style
+vector that is not one-hot mixes rows. At export these become one table, one product and plain `Mul` and `Add`, so a
+fixed style folds into weights too.
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ class Architecture:
     decoder: tuple[tuple[int, ...], ...]
 
 
-def _mobilenet(stem: int, widths: tuple[int, int, int, int, int], expansion: int, deep_blocks: int) -> tuple[EncoderBlock, ...]:
+def _mobilenet(
+    stem: int, widths: tuple[int, int, int, int, int], expansion: int, deep_blocks: int
+) -> tuple[EncoderBlock, ...]:
     """MobileNetV2's first blocks (to stride 16) with other widths."""
     w0, w1, w2, w3, w4 = widths
     blocks = [EncoderBlock(w0, stem), EncoderBlock(w1, w0 * expansion, 2), EncoderBlock(w2, w1 * expansion)]
@@ -121,10 +123,8 @@ class StyledConv(nn.Module):
         if self.calibrating is not None:
             self._calibrate(x, self.calibrating)
         x = self.norm(x)
-        if self.styled:
-            x = x * (style @ self.scale)[:, :, None, None] + (style @ self.bias)[:, :, None, None]
-        else:
-            x = x * self.scale[:, :, None, None] + self.bias[:, :, None, None]
+        scale, bias = (style @ self.scale, style @ self.bias) if self.styled else (self.scale, self.bias)
+        x = torch.addcmul(bias[:, :, None, None].to(x.dtype), x, scale[:, :, None, None].to(x.dtype))
         match self.activation:
             case Activation.RELU:
                 return F.relu(x)
@@ -167,7 +167,7 @@ class InvertedResidual(nn.Module):
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         """`[N, C, H, W]` to `[N, C', H/stride, W/stride]`."""
         hidden = x if self.expand is None else self.expand(x, style)
-        out = self.project(self.depthwise(hidden, style), style)
+        out: Tensor = self.project(self.depthwise(hidden, style), style)
         return x + out if self.residual else out
 
 
@@ -182,7 +182,7 @@ class SeparableBlock(nn.Module):
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         """`[N, C, H, W]` to `[N, C', H, W]`."""
-        out = self.pointwise(self.depthwise(x, style), style)
+        out: Tensor = self.pointwise(self.depthwise(x, style), style)
         return x + out if self.residual else out
 
 
@@ -234,7 +234,8 @@ class Student(nn.Module):
         for stage in self.decoder:
             x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
             x = torch.cat([x, skips.pop()], dim=1)
-            for block in stage:  # type: ignore[union-attr]
+            assert isinstance(stage, nn.ModuleList)
+            for block in stage:
                 x = block(x, style)
         return F.pixel_shuffle(self.head(x, style), 2)
 

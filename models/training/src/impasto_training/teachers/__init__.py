@@ -1,0 +1,1 @@
+"""Slow ways to repaint a picture: what students learn from."""

@@ -1,0 +1,60 @@
+"""What a webcam does to a picture, as tensor operations: light, colour, softness, sensor noise.
+
+Only the *input* of the student is degraded; the target stays the painting of the clean picture, so the student learns
+to see through bad light and noise. All randomness comes from the generator that is passed in.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional as F
+
+
+def uniform(count: int, low: float, high: float, generator: Generator) -> Tensor:
+    """`[count, 1, 1, 1]`, evenly between `low` and `high`."""
+    return low + (high - low) * torch.rand(count, 1, 1, 1, generator=generator)
+
+
+def light(images: Tensor, generator: Generator, gain: float, gamma: float, tint: float) -> Tensor:
+    """Changes exposure by up to `gain` and gamma by up to `gamma` (ratios, either way), colour balance by `tint`.
+
+    `[N, 3, H, W]`, 0..1.
+    """
+    count = images.shape[0]
+    exposure = uniform(count, -1.0, 1.0, generator).mul(torch.log(torch.tensor(gain))).exp()
+    power = uniform(count, -1.0, 1.0, generator).mul(torch.log(torch.tensor(gamma))).exp()
+    balance = 1.0 + tint * (2.0 * torch.rand(count, 3, 1, 1, generator=generator) - 1.0)
+    return (images.clamp_min(1e-4).pow(power) * exposure * balance).clamp(0.0, 1.0)
+
+
+def low_light(images: Tensor, share: float, generator: Generator) -> Tensor:
+    """Darkens about `share` of the batch to between a quarter and two thirds."""
+    count = images.shape[0]
+    chosen = (torch.rand(count, 1, 1, 1, generator=generator) < share).to(images.dtype)
+    factor = uniform(count, 0.25, 0.66, generator)
+    return images * (1.0 - chosen * (1.0 - factor))
+
+
+def soften(images: Tensor, share: float, generator: Generator) -> Tensor:
+    """Blurs about `share` of the batch like a cheap lens: mixed with its own 3x3 binomial blur."""
+    count, channels = images.shape[:2]
+    line = torch.tensor([0.25, 0.5, 0.25])
+    kernel = (line[:, None] * line[None, :]).expand(channels, 1, 3, 3)
+    blurred = F.conv2d(F.pad(images, (1, 1, 1, 1), mode="replicate"), kernel, groups=channels)
+    chosen = (torch.rand(count, 1, 1, 1, generator=generator) < share).to(images.dtype)
+    return torch.lerp(images, blurred, chosen * uniform(count, 0.3, 1.0, generator))
+
+
+def sensor_noise(images: Tensor, strength: Tensor, generator: Generator) -> Tensor:
+    """Adds fresh noise: half per pixel, half in blobs of two pixels as scaled-up and compressed video has it.
+
+    `strength` `[N, 1, 1, 1]` is the standard deviation (of 1) at full brightness; shadows get more.
+    """
+    count, channels, height, width = images.shape
+    fine = torch.randn(images.shape, generator=generator)
+    coarse = torch.randn(count, channels, (height + 1) // 2, (width + 1) // 2, generator=generator)
+    coarse = F.interpolate(coarse, size=(height, width), mode="nearest")
+    luminance = images.mean(dim=1, keepdim=True)
+    spread = strength * (1.5 - 0.5 * luminance)
+    return (images + spread * (fine + coarse) * 0.7071).clamp(0.0, 1.0)

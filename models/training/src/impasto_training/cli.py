@@ -1,0 +1,95 @@
+"""The command line: `python -m impasto_training COMMAND RECIPE`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from impasto_training import paths, recipe
+from impasto_training.recipe import RecipeError
+
+FIXTURE = "fixture"
+COMMANDS = {
+    "data": "report what there is to learn from, and the split",
+    "teach": "paint the targets that are missing in the cache",
+    "distil": "train the students (one with --variant), going on from the last checkpoint",
+    "export": "write networks, thumbnails and pack.toml",
+    "evaluate": "measure the exported networks on held-out pictures, paint contact sheets",
+    "card": "write CARD.md from the measurements",
+    "make": "all of it: teach, distil, export, evaluate, card",
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m impasto_training",
+        description="Distils slow teachers into small networks that run live.",
+        epilog=f"Data: ${paths.DATA_VARIABLE}, else ../shared/data beside the repository. "
+        f"Cache: ${paths.CACHE_VARIABLE}, else ~/.cache/impasto-training.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, help_text in COMMANDS.items():
+        command = commands.add_parser(name, help=help_text, description=help_text.capitalize() + ".")
+        command.add_argument("recipe", metavar="RECIPE", help="a name in recipes/ or a path to a .toml file")
+        command.add_argument("--packs", type=Path, default=paths.packs_root(), help="folder that holds the packs")
+        command.add_argument("--device", default="auto", help="auto, cpu or cuda")
+        command.add_argument("--threads", type=int, help="CPU threads of PyTorch")
+        if name == "distil":
+            command.add_argument("--variant", help="train only this variant")
+    fixture = commands.add_parser(FIXTURE, help="write a tiny untrained network for the engines' tests")
+    fixture.add_argument("path", metavar="PATH", type=Path, help="where the .onnx file goes")
+    return parser
+
+
+def _keep_memory() -> None:
+    """Restarts once with glibc told to keep freed blocks.
+
+    Training frees and takes the same large ones at every step; each return to the kernel costs the page faults again.
+    """
+    settings = {"MALLOC_MMAP_THRESHOLD_": str(1 << 32), "MALLOC_TRIM_THRESHOLD_": str(1 << 33)}
+    if sys.platform == "linux" and not any(name in os.environ for name in settings):
+        os.environ.update(settings, OMP_WAIT_POLICY=os.environ.get("OMP_WAIT_POLICY", "PASSIVE"))
+        os.execv(sys.executable, sys.orig_argv)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    if options.command == FIXTURE:
+        from impasto_training import fixture
+
+        fixture.write(options.path)
+        return 0
+    if arguments is None:
+        _keep_memory()
+    import torch
+
+    from impasto_training.distil import pick_device
+    from impasto_training.make import Workshop
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    try:
+        workshop = Workshop(
+            recipe=recipe.load(options.recipe),
+            data_root=paths.data_root(),
+            cache_root=paths.cache_root(),
+            packs_root=options.packs,
+            device=pick_device(options.device),
+        )
+        match options.command:
+            case "data":
+                print(workshop.data())
+            case "distil":
+                chosen = workshop.recipe.variants
+                for variant in [workshop.recipe.variant(options.variant)] if options.variant else chosen:
+                    workshop.distil(variant)
+            case command:
+                getattr(workshop, command)()
+    except RecipeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
