@@ -1,1 +1,265 @@
+//! The student on a thread of its own: frames in, painted pictures out, the newest wins on both sides.
 //!
+//! This is how ONNX Runtime takes part in live video without ever holding up the picture. At most one frame is being
+//! painted and one waits; a newer one replaces it. The thread takes the camera's bytes as they are, so nothing is read back
+//! from the GPU, and every painted picture comes with the frame that it was made from.
+//!
+//! Buffers go round ([`RoundTrip::recycle`]), so steady state allocates nothing. Knows frames and pictures; must not know
+//! which engine paints, nor anything of the GPU or the window.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::fault::Fault;
+use crate::frame::CameraFrame;
+use crate::mailbox::{Latest, MailboxCounts};
+use crate::twin::prepare::{Crop, Prepare};
+use crate::units::Extent;
+
+/// What paints on the thread: an engine holding one network at one size.
+pub trait Painter: Send {
+    /// The size of the pictures that it takes and gives.
+    fn extent(&self) -> Extent;
+
+    /// Where the next picture goes: three planes (red, green, blue) of `height` rows of `width` values in 0..1.
+    fn image_mut(&mut self) -> &mut [f32];
+
+    /// Paints what was put there. The result has the same layout.
+    ///
+    /// # Errors
+    /// When the engine fails; the picture is skipped then, and the next one is tried.
+    fn paint(&mut self) -> Result<&[f32], Fault>;
+}
+
+/// A frame and its painting.
+#[derive(Debug)]
+pub struct Painted {
+    pub frame: CameraFrame,
+    /// `extent.height` rows of `extent.width`: red, green, blue in 0..1, and 1.
+    pub pixels: Vec<[f32; 4]>,
+    pub extent: Extent,
+    /// When the thread took the frame up. From the capture to here it waited.
+    pub started: Instant,
+    /// From the camera's bytes to the network's input.
+    pub prepare: Duration,
+    /// The network, and laying its output out as `pixels`.
+    pub infer: Duration,
+}
+
+/// What happened on the thread, for the person in front of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RoundTripEvent {
+    /// Painting failed. Reported once, not for each frame that fails in the same way.
+    Fault(Fault),
+    /// A picture was painted after a failure.
+    Recovered,
+}
+
+/// Handle to the thread. Dropping it ends the thread after the picture that it is painting, without waiting for it.
+#[derive(Debug)]
+pub struct RoundTrip {
+    shared: Arc<Shared>,
+    extent: Extent,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    inbox: Latest<CameraFrame>,
+    outbox: Latest<Painted>,
+    free: Mutex<Vec<Vec<[f32; 4]>>>,
+    events: Mutex<Vec<RoundTripEvent>>,
+}
+
+/// Painted pictures in use at once: being painted, waiting, shown, and one changing hands.
+const BUFFERS: usize = 4;
+
+/// Events kept for a reader that does not come; newer ones are lost then.
+const EVENTS: usize = 16;
+
+/// How often the thread looks up while no frame comes.
+const IDLE: Duration = Duration::from_secs(1);
+
+impl RoundTrip {
+    /// Starts the thread, called "painter". `done` is called on it after each picture and each event: wake the event loop
+    /// there.
+    ///
+    /// # Errors
+    /// When the system starts no more threads.
+    pub fn spawn(painter: impl Painter + 'static, done: impl Fn() + Send + 'static) -> Result<Self, Fault> {
+        let shared = Arc::new(Shared::default());
+        let extent = painter.extent();
+        let alive = Alive::new();
+        let thread = {
+            let shared = shared.clone();
+            move || {
+                let _alive = alive;
+                shared.run(painter, &done);
+            }
+        };
+        std::thread::Builder::new().name("painter".into()).spawn(thread).map_err(|e| {
+            Fault::failed(format!("The painter thread could not be started: {e}"), "Close other programs and try again")
+        })?;
+        Ok(Self { shared, extent })
+    }
+
+    /// The size of the painted pictures.
+    pub fn extent(&self) -> Extent {
+        self.extent
+    }
+
+    /// Hands a frame over. One that still waits is replaced and counted as dropped. Never blocks.
+    pub fn offer(&self, frame: CameraFrame) {
+        self.shared.inbox.put(frame);
+    }
+
+    /// The newest painted picture, if there is one that was not taken before. Never blocks.
+    pub fn take(&self) -> Option<Painted> {
+        self.shared.outbox.take()
+    }
+
+    /// Gives a picture's memory back for a later one.
+    pub fn recycle(&self, painted: Painted) {
+        self.shared.recycle(painted.pixels);
+    }
+
+    /// Frames handed over, and those of them that were never painted.
+    pub fn counts(&self) -> MailboxCounts {
+        self.shared.inbox.counts()
+    }
+
+    /// Whether the thread still takes frames. It ends early only when the painter panics.
+    pub fn is_alive(&self) -> bool {
+        !self.shared.inbox.is_closed()
+    }
+
+    /// What happened since the last call, oldest first. Never blocks.
+    pub fn events(&self) -> Vec<RoundTripEvent> {
+        std::mem::take(&mut *lock(&self.shared.events))
+    }
+}
+
+impl Drop for RoundTrip {
+    fn drop(&mut self) {
+        self.shared.inbox.close();
+    }
+}
+
+impl Shared {
+    fn run(&self, mut painter: impl Painter, done: &impl Fn()) {
+        let mut failing: Option<Fault> = None;
+        let mut prepare = None;
+        while !self.inbox.is_closed() {
+            let Some(frame) = self.inbox.wait(IDLE) else { continue };
+            // A panic in an engine must cost the effect, not the program. The painter is not used again after one.
+            match catch_unwind(AssertUnwindSafe(|| self.paint(&mut painter, &mut prepare, frame))) {
+                Ok(Ok(painted)) => {
+                    if failing.take().is_some() {
+                        self.report(RoundTripEvent::Recovered);
+                    }
+                    if let Some(missed) = self.outbox.put(painted) {
+                        self.recycle(missed.pixels);
+                    }
+                }
+                Ok(Err(fault)) => {
+                    if failing.as_ref() == Some(&fault) {
+                        continue;
+                    }
+                    self.report(RoundTripEvent::Fault(fault.clone()));
+                    failing = Some(fault);
+                }
+                Err(_) => {
+                    self.report(RoundTripEvent::Fault(Fault::failed(
+                        "The engine that paints stopped because of an error in the program",
+                        "The camera's picture is shown; choose the effect again, or another engine with --engine",
+                    )));
+                    self.inbox.close();
+                }
+            }
+            done();
+        }
+    }
+
+    /// `prepare` keeps what serves all frames of one shape.
+    fn paint(
+        &self,
+        painter: &mut impl Painter,
+        prepare: &mut Option<Prepare>,
+        frame: CameraFrame,
+    ) -> Result<Painted, Fault> {
+        let extent = painter.extent();
+        let started = Instant::now();
+        let shape = frame.shape();
+        if prepare.as_ref().is_none_or(|p| p.shape() != shape) {
+            *prepare = None;
+        }
+        let crop = Crop::fitting(shape.extent, extent);
+        prepare.get_or_insert_with(|| Prepare::new(shape, crop, extent)).run(&frame, painter.image_mut());
+        let prepared = Instant::now();
+        let planes = painter.paint()?;
+        let mut pixels = lock(&self.free).pop().unwrap_or_default();
+        interleave(planes, &mut pixels);
+        let infer = prepared.elapsed();
+        Ok(Painted { frame, pixels, extent, started, prepare: prepared - started, infer })
+    }
+
+    fn recycle(&self, pixels: Vec<[f32; 4]>) {
+        let mut free = lock(&self.free);
+        if free.len() < BUFFERS {
+            free.push(pixels);
+        }
+    }
+
+    fn report(&self, event: RoundTripEvent) {
+        let mut events = lock(&self.events);
+        if events.len() < EVENTS {
+            events.push(event);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // No code runs under these locks that could leave the data half changed.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Three planes to pixels of four, the fourth being 1.
+fn interleave(planes: &[f32], pixels: &mut Vec<[f32; 4]>) {
+    let plane = planes.len() / 3;
+    let (red, rest) = planes.split_at(plane);
+    let (green, blue) = rest.split_at(plane);
+    pixels.clear();
+    pixels.extend(red.iter().zip(green).zip(blue).map(|((&r, &g), &b)| [r, g, b, 1.0]));
+}
+
+/// Painter threads that have not ended yet, in the whole program.
+static LIVING: AtomicUsize = AtomicUsize::new(0);
+static LIVING_LOCK: Mutex<()> = Mutex::new(());
+static ONE_ENDED: Condvar = Condvar::new();
+
+struct Alive;
+
+impl Alive {
+    fn new() -> Self {
+        LIVING.fetch_add(1, Ordering::SeqCst);
+        Self
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        let _guard = lock(&LIVING_LOCK);
+        LIVING.fetch_sub(1, Ordering::SeqCst);
+        ONE_ENDED.notify_all();
+    }
+}
+
+/// Waits until every painter thread has ended, at most `timeout`; true when they have. To be called last in `main`, after
+/// every [`RoundTrip`] was dropped: a library that is unloaded under a running thread can crash the program as it exits.
+pub fn settle(timeout: Duration) -> bool {
+    let (_guard, waited) = ONE_ENDED
+        .wait_timeout_while(lock(&LIVING_LOCK), timeout, |()| LIVING.load(Ordering::SeqCst) > 0)
+        .unwrap_or_else(PoisonError::into_inner);
+    !waited.timed_out()
+}
