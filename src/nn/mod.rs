@@ -1,8 +1,22 @@
-//! Networks.
+//! Networks: from a file to kernels on the GPU, or to ONNX Runtime.
+//!
+//! ```text
+//! .onnx ──import──▶ Graph ──fold(style)──▶ Graph ──Plan::new(extent, precision)──▶ Plan ──▶ GpuStudent   shaders/nn/*
+//!        (onnx)     (graph)                  │          (plan: lower, arena, pack)            (gpu)
+//!                                            └──export──▶ bytes ──▶ OrtStudent                (ort)
+//! ```
+//!
+//! Everything up to `Plan` is pure and needs no device. `gpu` and `ort` execute; neither decides anything about networks.
+//! The definition of what the kernels compute is their twin, [`crate::twin::nn`].
 
 pub mod choose;
+mod export;
+mod fold;
 pub mod gpu;
 pub mod graph;
+mod import;
 pub mod onnx;
 pub mod ort;
 pub mod plan;
+
+pub use graph::{Graph, GraphError};

@@ -1,1 +1,3 @@
-//!
+//! The kernels of `shaders/nn` and whole networks, in plain Rust.
+
+pub mod graph;
