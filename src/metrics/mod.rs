@@ -1,6 +1,23 @@
 //! What a frame cost: the stages that a frame goes through, and spans of time spent in them.
 //!
-//! Pure: times come in as values, numbers go out. See `metrics/` for the ledger that joins spans to frames.
+//! `ledger` joins spans, which arrive late, to frames and settles each frame's account so that its rows add up to its
+//! total; `distribution` makes percentiles of settled accounts, over the last seconds and over a whole run; `rate` counts
+//! events per second; `meter` is all of these together, as the window, `bench` and `render` use them; `report` is what
+//! is written to disk or printed as JSON.
+//!
+//! Pure: times come in as values, numbers go out. Knows nothing of GPUs, windows or sources.
+
+mod distribution;
+mod ledger;
+mod meter;
+mod rate;
+mod report;
+
+pub use distribution::{Distribution, Quantiles, Recent, Tally};
+pub use ledger::{FrameCost, Ledger};
+pub use meter::{Counts, Meter, Row, Summary};
+pub use rate::Rate;
+pub use report::{FrameCounts, Percentiles, Rates, Report, SCHEMA, StageReport, Subject, resident_bytes};
 
 use std::time::Duration;
 
