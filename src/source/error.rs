@@ -36,8 +36,10 @@ pub enum SourceError {
     Stalled { name: String, waited: Duration },
     #[error("The camera {name} has stopped: {what}")]
     Broken { name: String, what: String },
-    #[error("The camera {name} sends damaged frames ({count} in a row)")]
-    Damaged { name: String, count: u64 },
+    #[error("The camera {name} sends damaged frames")]
+    Damaged { name: String },
+    #[error("A camera was plugged in")]
+    Appeared,
     #[error("The camera {name} offers no picture format that can be used, only: {offered}")]
     NoUsableFormat { name: String, offered: String },
     #[error("The camera {name} refused {doing}: {source}")]
@@ -80,6 +82,7 @@ impl SourceError {
             | Self::Stalled { .. }
             | Self::Broken { .. }
             | Self::Driver { .. }
+            | Self::Appeared
             | Self::Crashed { .. } => Recovery::Reopen,
             Self::NoUsableFormat { .. }
             | Self::Unopenable { .. }
@@ -140,10 +143,11 @@ impl SourceError {
             Self::Ffmpeg { .. } => "Check that the file plays elsewhere, or convert it to Y4M".into(),
             Self::Frame { .. } => "Choose another format or another source".into(),
             Self::Crashed { .. } => "It is being reopened; please report this with the file or the camera's name".into(),
+            Self::Appeared => "The picture changes over to it".into(),
             Self::Ended | Self::Stopped => String::new(),
         };
         let severity = match self {
-            Self::Ended | Self::Stopped => Severity::Notice,
+            Self::Appeared | Self::Ended | Self::Stopped => Severity::Notice,
             Self::Damaged { .. } | Self::Stalled { .. } => Severity::Degraded,
             _ => Severity::Failed,
         };

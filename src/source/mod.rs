@@ -15,6 +15,7 @@
 pub mod camera;
 pub mod demo;
 mod error;
+mod fallback;
 pub mod file;
 mod paced;
 mod spec;
@@ -139,7 +140,7 @@ pub fn open_with_notice(spec: &SourceSpec, wish: &SourceWish) -> Result<Opened, 
                         "Choose another camera with --source camera:N, or a file with --source FILE",
                     ),
                 };
-                Ok(Opened { source: demo::open(wish), notice: Some(notice) })
+                Ok(Opened { source: Box::new(fallback::Fallback::new(wish)), notice: Some(notice) })
             }
         },
         SourceSpec::Camera(index) => camera::open(*index, wish).map(plain),

@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::{Losses, Opened, Recovery, SourceError, SourceInfo, SourceSpec, SourceWish, Stop};
+use super::{Losses, Opened, Recovery, SourceError, SourceInfo, SourceKind, SourceSpec, SourceWish, Stop};
 use crate::fault::Fault;
 use crate::frame::{CameraFrame, FramePool};
 use crate::mailbox::Latest;
@@ -51,7 +51,15 @@ impl SourceThread {
     /// Starts the thread and returns at once; opening happens there. `waker` is called after every frame and every event,
     /// from that thread: it must be quick. The wish's `stop` is replaced by this thread's own.
     pub fn spawn(spec: SourceSpec, wish: SourceWish, waker: impl Fn() + Send + 'static) -> Self {
-        let open = move |wish: &SourceWish| super::open_with_notice(&spec, wish);
+        let mut spec = spec;
+        let open = move |wish: &SourceWish| {
+            let opened = super::open_with_notice(&spec, wish)?;
+            if spec == SourceSpec::Auto && opened.source.info().kind == SourceKind::Camera {
+                // A camera that was there once is waited for when it goes, not replaced by the demo scene.
+                spec = SourceSpec::Camera(None);
+            }
+            Ok(opened)
+        };
         Self::spawn_with(open, wish, waker)
     }
 
@@ -73,7 +81,7 @@ impl SourceThread {
             shared: shared.clone(),
             events: sender,
             next_id: 0,
-            troubled: false,
+            trouble: None,
             before: Losses::default(),
         };
         let thread = std::thread::Builder::new().name("source".into()).spawn(move || keeper.run());
@@ -138,10 +146,16 @@ struct Keeper<O, W> {
     events: mpsc::SyncSender<SourceEvent>,
     /// Ids go on counting when the source is reopened.
     next_id: u64,
-    /// A fault was reported that `Recovered` has not yet taken back.
-    troubled: bool,
+    trouble: Option<Trouble>,
     /// Losses of the openings before this one.
     before: Losses,
+}
+
+/// A fault that was reported and that `Recovered` has not yet taken back.
+struct Trouble {
+    fault: Fault,
+    /// Frames that come before this moment do not yet mean that all is well.
+    over_from: Instant,
 }
 
 impl<O, W> Keeper<O, W>
@@ -151,6 +165,8 @@ where
 {
     const FIRST_PAUSE: Duration = Duration::from_millis(100);
     const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+    /// Frames go on while some are damaged: the message stays until this long after the last damage.
+    const DAMAGE_OVER_AFTER: Duration = Duration::from_secs(3);
 
     fn run(&mut self) {
         let mut pause = Self::FIRST_PAUSE;
@@ -215,7 +231,8 @@ where
         drop(self.shared.latest.put(frame.with_id(FrameId(self.next_id))));
         self.next_id += 1;
         self.shared.captured.store(self.next_id, Ordering::Relaxed);
-        if std::mem::take(&mut self.troubled) {
+        if self.trouble.as_ref().is_some_and(|trouble| Instant::now() >= trouble.over_from) {
+            self.trouble = None;
             self.tell(SourceEvent::Recovered);
         } else {
             (self.waker)();
@@ -228,9 +245,18 @@ where
         self.shared.skipped.store(self.before.skipped + now.skipped, Ordering::Relaxed);
     }
 
+    /// Tells of an error, unless it is the one that was told last.
     fn report(&mut self, error: &SourceError) {
-        self.troubled = true;
-        self.tell(SourceEvent::Fault(error.fault()));
+        let fault = error.fault();
+        let mut over_from = Instant::now();
+        if error.recovery() == Recovery::Continue {
+            over_from += Self::DAMAGE_OVER_AFTER;
+        }
+        let known = self.trouble.as_ref().is_some_and(|trouble| trouble.fault == fault);
+        if !known {
+            self.tell(SourceEvent::Fault(fault.clone()));
+        }
+        self.trouble = Some(Trouble { fault, over_from });
     }
 
     fn tell(&self, event: SourceEvent) {
