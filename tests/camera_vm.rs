@@ -350,8 +350,15 @@ fn busy() {
     std::thread::sleep(Duration::from_millis(500));
     let mut watched = Watched::open(SourceSpec::Camera(Some(0)), wish(Coding::Raw(PixelFormat::Yuyv), 640, 480));
     watched.fault("in use by another program");
+    let mut unnamed = Watched::open(SourceSpec::Auto, SourceWish::default());
+    assert_eq!(unnamed.opened().kind, SourceKind::Demo);
+    unnamed.fault("in use by another program, so this is the demo scene");
     drop(other);
     watched.recovered();
+    drop(watched);
+    unnamed.fault("is free again");
+    assert_eq!(unnamed.opened().kind, SourceKind::Camera);
+    unnamed.recovered();
 }
 
 fn unplug() {

@@ -40,6 +40,8 @@ pub enum SourceError {
     Damaged { name: String },
     #[error("A camera was plugged in")]
     Appeared,
+    #[error("The camera is free again")]
+    Free,
     #[error("The camera {name} offers no picture format that can be used, only: {offered}")]
     NoUsableFormat { name: String, offered: String },
     #[error("The camera {name} refused {doing}: {source}")]
@@ -83,6 +85,7 @@ impl SourceError {
             | Self::Broken { .. }
             | Self::Driver { .. }
             | Self::Appeared
+            | Self::Free
             | Self::Crashed { .. } => Recovery::Reopen,
             Self::NoUsableFormat { .. }
             | Self::Unopenable { .. }
@@ -143,11 +146,11 @@ impl SourceError {
             Self::Ffmpeg { .. } => "Check that the file plays elsewhere, or convert it to Y4M".into(),
             Self::Frame { .. } => "Choose another format or another source".into(),
             Self::Crashed { .. } => "It is being reopened; please report this with the file or the camera's name".into(),
-            Self::Appeared => "The picture changes over to it".into(),
+            Self::Appeared | Self::Free => "The picture changes over to it".into(),
             Self::Ended | Self::Stopped => String::new(),
         };
         let severity = match self {
-            Self::Appeared | Self::Ended | Self::Stopped => Severity::Notice,
+            Self::Appeared | Self::Free | Self::Ended | Self::Stopped => Severity::Notice,
             Self::Damaged { .. } | Self::Stalled { .. } => Severity::Degraded,
             _ => Severity::Failed,
         };

@@ -1,17 +1,19 @@
-//! The demo scene in place of a camera, with an eye on whether one has come.
+//! The demo scene in place of a camera, with an eye on whether one has come or has become free.
 
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
-use super::{Losses, Source, SourceError, SourceInfo, SourceWish, Stop, camera, demo};
+use super::{Losses, Source, SourceError, SourceInfo, SourceWish, camera, demo};
 use crate::frame::{CameraFrame, FramePool};
 
-/// Plays the demo scene until a new device appears, then asks to be opened anew.
+/// Plays the demo scene until a new device appears or one that would not open does, then asks to be opened anew.
 pub(super) struct Fallback {
     scene: Box<dyn Source>,
     devices: Vec<OsString>,
     look_at: Instant,
-    stop: Stop,
+    /// There is a camera; it could not be opened.
+    refused: bool,
+    wish: SourceWish,
 }
 
 impl Fallback {
@@ -19,12 +21,14 @@ impl Fallback {
     /// A device's node appears before it can be used.
     const SETTLES_IN: Duration = Duration::from_millis(300);
 
-    pub(super) fn new(wish: &SourceWish) -> Self {
+    /// `refused`: there is a camera, and it may open later.
+    pub(super) fn new(refused: bool, wish: &SourceWish) -> Self {
         Self {
             scene: demo::open(wish),
             devices: camera::fingerprint(),
             look_at: Instant::now() + Self::LOOK_EVERY,
-            stop: wish.stop.clone(),
+            refused,
+            wish: wish.clone(),
         }
     }
 }
@@ -41,8 +45,11 @@ impl Source for Fallback {
             let devices = camera::fingerprint();
             let new = devices.iter().any(|device| !self.devices.contains(device));
             self.devices = devices;
+            if self.refused && camera::open(None, &self.wish).is_ok() {
+                return Err(SourceError::Free);
+            }
             if new {
-                let stopped = self.stop.sleep_until(now + Self::SETTLES_IN);
+                let stopped = self.wish.stop.sleep_until(now + Self::SETTLES_IN);
                 return Err(if stopped { SourceError::Stopped } else { SourceError::Appeared });
             }
         }

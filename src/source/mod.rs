@@ -130,6 +130,7 @@ pub fn open_with_notice(spec: &SourceSpec, wish: &SourceWish) -> Result<Opened, 
             Ok(source) => Ok(plain(source)),
             Err(SourceError::Stopped) => Err(SourceError::Stopped),
             Err(error) => {
+                let refused = !matches!(error, SourceError::NoCamera);
                 let notice = match error {
                     SourceError::NoCamera => Fault::notice(
                         "No camera was found, so this is the demo scene",
@@ -137,10 +138,10 @@ pub fn open_with_notice(spec: &SourceSpec, wish: &SourceWish) -> Result<Opened, 
                     ),
                     other => Fault::notice(
                         format!("{}, so this is the demo scene", other.fault().what),
-                        "Choose another camera with --source camera:N, or a file with --source FILE",
+                        "It is taken as soon as it can be; choose another camera with --source camera:N, or a file with --source FILE",
                     ),
                 };
-                Ok(Opened { source: Box::new(fallback::Fallback::new(wish)), notice: Some(notice) })
+                Ok(Opened { source: Box::new(fallback::Fallback::new(refused, wish)), notice: Some(notice) })
             }
         },
         SourceSpec::Camera(index) => camera::open(*index, wish).map(plain),
