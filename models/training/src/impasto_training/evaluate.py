@@ -12,6 +12,7 @@ import json
 import os
 import platform
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from statistics import fmean
 
@@ -171,12 +172,17 @@ class Evaluator:
             for picture in chosen
         ]
 
+    @cached_property
+    def calm_looks(self) -> list[list[FloatPicture]]:
+        """`looks` as the teacher sees them."""
+        strength = self.recipe.teacher.smoothing
+        return [[smoothed(to_picture(look), strength) for look in looks] for looks in self.looks()]
+
     def teacher_stability(self, style: int) -> tuple[float, float]:
         """(flicker, motion) of the calmed teacher, as it made the targets."""
         if style not in self._teacher_stability:
             flickers, motions = [], []
-            for looks in self.looks():
-                calm = (smoothed(to_picture(look), self.recipe.teacher.smoothing) for look in looks)
+            for calm in self.calm_looks:
                 first, again, moved = (to_float(self.teacher.paint(look, self.codes[style])) for look in calm)
                 flickers.append(metrics.difference_255(first, again))
                 motions.append(moved_difference(first, moved))
