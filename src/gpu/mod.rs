@@ -2,14 +2,20 @@
 //!
 //! `Gpu` is the adapter and device with their capabilities, found once; nothing else in the program asks an adapter what
 //! it can do. `shader` holds the WGSL sources, `kernel` turns one into a pipeline whose resources are bound by the names
-//! that the WGSL gives them, `timestamps` measures passes without ever waiting for the answer.
+//! that the WGSL gives them, `mirror` compares Rust structs with WGSL ones, `timestamps` measures passes without ever
+//! waiting for the answer, `upload` brings bytes over without making buffers.
 //! Knows nothing of networks, pictures or windows.
 
 mod device;
 mod kernel;
+pub mod mirror;
 mod shader;
+mod timestamps;
+mod upload;
 
 pub use device::{Gpu, GpuCaps, GpuError, GpuRequest};
 pub use kernel::Kernel;
 pub use shader::Shader;
+pub use timestamps::{Measure, Timestamps};
+pub use upload::Uploader;
 pub(crate) use shader::shader;

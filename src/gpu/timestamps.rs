@@ -1,0 +1,153 @@
+//! How long passes took on the GPU, measured by the GPU, and never waited for.
+//!
+//! A ring of rounds, one round for each frame that is measured: a query set, a buffer that it is resolved into, and one that
+//! is read back. Results come out of [`Timestamps::drain`] some frames later. When every round is still on its way the frame goes
+//! unmeasured: a gap in the numbers, never a stall. Time stamps are written at the boundaries of passes only, which is all that
+//! Apple's GPUs can do. An adapter without them gives no `Timestamps`, and the numbers are absent rather than guessed.
+
+use std::time::Duration;
+
+use super::Gpu;
+use crate::units::FrameId;
+
+/// Bytes from one region's pair of stamps to the next: what resolving demands of offsets.
+const PAIR_BYTES: u64 = wgpu::QUERY_RESOLVE_BUFFER_ALIGNMENT;
+
+/// The regions of one frame that are being measured. Not `Copy`: each is resolved and handed back once.
+#[derive(Debug)]
+pub struct Measure(usize);
+
+/// Measures up to `regions` passes a frame.
+#[derive(Debug)]
+pub struct Timestamps {
+    rounds: Vec<Round>,
+    nanoseconds_per_tick: f64,
+}
+
+#[derive(Debug)]
+struct Round {
+    queries: wgpu::QuerySet,
+    resolved: wgpu::Buffer,
+    readback: wgpu::Buffer,
+    state: State,
+    frame: FrameId,
+    /// Bit r: region r was recorded.
+    used: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Free,
+    Recording,
+    /// The copy is in a submitted command buffer and mapping was asked for.
+    Reading,
+}
+
+impl Timestamps {
+    /// `regions` at most 32; `depth` frames may be on their way at once. `None` when the adapter has no time stamps.
+    pub fn new(gpu: &Gpu, regions: u32, depth: usize) -> Option<Self> {
+        if !gpu.caps.timestamps || regions == 0 || regions > 32 {
+            return None;
+        }
+        let size = PAIR_BYTES * u64::from(regions);
+        let buffer = |usage| {
+            gpu.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("timestamps"),
+                size,
+                usage,
+                mapped_at_creation: false,
+            })
+        };
+        let round = |_| Round {
+            queries: gpu.device.create_query_set(&wgpu::QuerySetDescriptor {
+                label: Some("timestamps"),
+                ty: wgpu::QueryType::Timestamp,
+                count: regions * 2,
+            }),
+            resolved: buffer(wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC),
+            readback: buffer(wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ),
+            state: State::Free,
+            frame: FrameId(0),
+            used: 0,
+        };
+        Some(Self {
+            rounds: (0..depth).map(round).collect(),
+            nanoseconds_per_tick: f64::from(gpu.caps.timestamp_period_ns),
+        })
+    }
+
+    /// Begins to measure `frame`, or not, when all rounds are on their way.
+    pub fn begin(&mut self, frame: FrameId) -> Option<Measure> {
+        let index = self.rounds.iter().position(|r| r.state == State::Free)?;
+        let round = &mut self.rounds[index];
+        (round.state, round.frame, round.used) = (State::Recording, frame, 0);
+        Some(Measure(index))
+    }
+
+    /// What a compute pass is begun with so that it is measured as `region`.
+    pub fn compute(&mut self, measure: &Measure, region: u32) -> wgpu::ComputePassTimestampWrites<'_> {
+        let round = &mut self.rounds[measure.0];
+        round.used |= 1 << region;
+        wgpu::ComputePassTimestampWrites {
+            query_set: &round.queries,
+            beginning_of_pass_write_index: Some(region * 2),
+            end_of_pass_write_index: Some(region * 2 + 1),
+        }
+    }
+
+    /// What a render pass is begun with so that it is measured as `region`.
+    pub fn render(&mut self, measure: &Measure, region: u32) -> wgpu::RenderPassTimestampWrites<'_> {
+        let round = &mut self.rounds[measure.0];
+        round.used |= 1 << region;
+        wgpu::RenderPassTimestampWrites {
+            query_set: &round.queries,
+            beginning_of_pass_write_index: Some(region * 2),
+            end_of_pass_write_index: Some(region * 2 + 1),
+        }
+    }
+
+    /// Records that the stamps be brought to where they can be read; after the last measured pass, in the same submission or a
+    /// later one.
+    pub fn resolve(&self, measure: &Measure, encoder: &mut wgpu::CommandEncoder) {
+        let round = &self.rounds[measure.0];
+        for region in (0..32).filter(|r| round.used >> r & 1 == 1) {
+            let at = PAIR_BYTES * u64::from(region);
+            encoder.resolve_query_set(&round.queries, region * 2..region * 2 + 2, &round.resolved, at);
+        }
+        encoder.copy_buffer_to_buffer(&round.resolved, 0, &round.readback, 0, round.readback.size());
+    }
+
+    /// Must be called after the encoder given to [`Self::resolve`] was submitted: from here on the result is on its way.
+    pub fn submitted(&mut self, measure: Measure) {
+        let round = &mut self.rounds[measure.0];
+        round.state = State::Reading;
+        // Whether it succeeded shows when the range is asked for; a callback without captures allocates nothing.
+        round.readback.slice(..).map_async(wgpu::MapMode::Read, |_| {});
+    }
+
+    /// Hands out all results that have arrived: frame, region, time. Never waits; the device must have been polled.
+    pub fn drain(&mut self, each: &mut dyn FnMut(FrameId, u32, Duration)) {
+        for round in self.rounds.iter_mut().filter(|r| r.state == State::Reading) {
+            let Ok(view) = round.readback.slice(..).get_mapped_range() else { continue };
+            for region in (0..32_u32).filter(|r| round.used >> r & 1 == 1) {
+                let at = PAIR_BYTES as usize * region as usize;
+                let tick = |at: usize| view.get(at..at + 8).map(bytemuck::pod_read_unaligned::<u64>);
+                // A driver that wrote nothing leaves zeros, and one whose counter was reset runs backwards: no number then.
+                if let (Some(begin @ 1..), Some(end)) = (tick(at), tick(at + 8))
+                    && end >= begin
+                {
+                    let nanoseconds = (end - begin) as f64 * self.nanoseconds_per_tick;
+                    each(round.frame, region, Duration::from_nanos(nanoseconds as u64));
+                }
+            }
+            drop(view);
+            round.readback.unmap();
+            round.state = State::Free;
+        }
+    }
+
+    /// Whether any result is still on its way.
+    pub fn pending(&self) -> bool {
+        self.rounds.iter().any(|r| r.state == State::Reading)
+    }
+}
