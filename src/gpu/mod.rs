@@ -16,6 +16,6 @@ mod upload;
 pub use device::{Gpu, GpuCaps, GpuError, GpuRequest};
 pub use kernel::Kernel;
 pub use shader::Shader;
+pub(crate) use shader::shader;
 pub use timestamps::{Measure, Timestamps};
 pub use upload::Uploader;
-pub(crate) use shader::shader;

@@ -15,6 +15,7 @@
 //! Nothing here blocks except [`Pipeline::finish`] and [`Pipeline::read_picture`], and after [`Pipeline::new`] no GPU object
 //! is made but command encoders. Knows nothing of windows, of where frames come from, nor of how long they may take.
 
+mod awaited;
 mod present;
 mod read;
 pub mod stages;
@@ -27,10 +28,10 @@ pub use present::{Fit, Look, PICTURE, PictureLayout, Placement};
 use crate::frame::{CameraFrame, FrameShape};
 use crate::gpu::{Gpu, GpuError, Measure, Shader, Timestamps, Uploader};
 use crate::metrics::{Span, Stage};
-use crate::nn::gpu::GpuStudent;
 use crate::roundtrip::{Painted, RoundTrip};
 use crate::twin::prepare::Crop;
 use crate::units::{Extent, FrameId, FrameStamp};
+pub use awaited::GpuStudent;
 use present::{Present, PresentSource};
 use stages::{Compose, ComposeBound, FRAME_FORMAT, Ingest, MODEL_FORMAT, Memory, Prepare};
 

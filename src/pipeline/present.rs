@@ -92,10 +92,8 @@ impl PictureLayout {
 
     pub fn new(frame: Extent, crop: Crop, target: Extent, look: &Look, painted: bool) -> Self {
         let place = Placement::of(crop.aspect(), target, look.fit);
-        let (mut scale, mut shift) = ([1.0 / place.width, 1.0 / place.height], [
-            -place.left / place.width,
-            -place.top / place.height,
-        ]);
+        let (mut scale, mut shift) =
+            ([1.0 / place.width, 1.0 / place.height], [-place.left / place.width, -place.top / place.height]);
         if look.mirror {
             (scale[0], shift[0]) = (-scale[0], 1.0 - shift[0]);
         }

@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn out_of_gamut_is_clamped() {
-        assert_eq!(rgb_of(YuvMatrix::Bt601, YuvRange::Limited, [0, 255, 255]), [185, 0, 236]);
+        assert_eq!(rgb_of(YuvMatrix::Bt601, YuvRange::Limited, [0, 255, 255]), [184, 0, 238]);
         assert_eq!(rgb_of(YuvMatrix::Bt601, YuvRange::Limited, [255, 0, 0]), [74, 255, 20]);
     }
 }

@@ -1,0 +1,259 @@
+//! Every compute kernel of the chain against its twin on the CPU.
+
+use std::sync::OnceLock;
+use std::time::Instant;
+
+use half::f16;
+use impasto::frame::{CameraFrame, ColorSpec, FrameBytes, FrameShape, PixelFormat, YuvMatrix, YuvRange};
+use impasto::gpu::{Gpu, GpuRequest, Uploader};
+use impasto::pipeline::stages::{self, Compose, FRAME_FORMAT, Ingest, MODEL_FORMAT, Memory, Prepare};
+use impasto::twin;
+use impasto::twin::compose::{Before, Model, Steady};
+use impasto::twin::prepare::Crop;
+use impasto::units::{CaptureClock, Extent, FrameId, FrameStamp};
+use proptest::prelude::*;
+
+/// The adapter, opened once for all tests; `None`, and a printed line, where there is none.
+fn gpu() -> Option<&'static Gpu> {
+    static GPU: OnceLock<Option<Gpu>> = OnceLock::new();
+    GPU.get_or_init(|| {
+        let request =
+            GpuRequest { software: std::env::var_os("IMPASTO_TEST_REAL_GPU").is_none(), ..Default::default() };
+        match Gpu::open(Gpu::instance(None), &request).or_else(|_| Gpu::headless()) {
+            Ok(gpu) => Some(gpu),
+            Err(e) => {
+                assert!(std::env::var_os("REQUIRE_GPU").is_none(), "REQUIRE_GPU is set: {e}");
+                println!("skipped: {e}");
+                None
+            }
+        }
+    })
+    .as_ref()
+}
+
+fn stamp(id: u64) -> FrameStamp {
+    FrameStamp { id: FrameId(id), captured: Instant::now(), clock: CaptureClock::Schedule }
+}
+
+/// Bytes that look random and are the same for the same seed.
+fn noise(seed: u64, len: usize) -> Vec<u8> {
+    let mut state = seed | 1;
+    let next = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 32) as u8
+    };
+    std::iter::repeat_with(next).take(len).collect()
+}
+
+fn read_buffer(gpu: &Gpu, buffer: &wgpu::Buffer) -> Vec<u8> {
+    let back = gpu.device.create_buffer(&wgpu::BufferDescriptor {
+        label: None,
+        size: buffer.size(),
+        usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
+        mapped_at_creation: false,
+    });
+    let mut encoder = gpu.device.create_command_encoder(&Default::default());
+    encoder.copy_buffer_to_buffer(buffer, 0, &back, 0, buffer.size());
+    mapped(gpu, encoder, &back)
+}
+
+fn read_texture(gpu: &Gpu, texture: &wgpu::Texture, pixel_bytes: u32) -> Vec<u8> {
+    let size = texture.size();
+    let row = (size.width * pixel_bytes).next_multiple_of(256);
+    let back = gpu.device.create_buffer(&wgpu::BufferDescriptor {
+        label: None,
+        size: u64::from(row * size.height),
+        usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
+        mapped_at_creation: false,
+    });
+    let mut encoder = gpu.device.create_command_encoder(&Default::default());
+    let layout = wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(row), rows_per_image: None };
+    let info = wgpu::TexelCopyBufferInfo { buffer: &back, layout };
+    encoder.copy_texture_to_buffer(texture.as_image_copy(), info, size);
+    let bytes = mapped(gpu, encoder, &back);
+    bytes.chunks_exact(row as usize).flat_map(|r| r[..(size.width * pixel_bytes) as usize].to_vec()).collect()
+}
+
+fn mapped(gpu: &Gpu, encoder: wgpu::CommandEncoder, back: &wgpu::Buffer) -> Vec<u8> {
+    gpu.queue.submit([encoder.finish()]);
+    back.slice(..).map_async(wgpu::MapMode::Read, |r| r.unwrap());
+    gpu.device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+    back.slice(..).get_mapped_range().unwrap().to_vec()
+}
+
+fn run(gpu: &Gpu, record: impl FnOnce(&mut wgpu::ComputePass<'_>)) {
+    let mut encoder = gpu.device.create_command_encoder(&Default::default());
+    record(&mut encoder.begin_compute_pass(&Default::default()));
+    gpu.queue.submit([encoder.finish()]);
+}
+
+/// Shapes of frame that break packing: odd strides, one pair, one pixel, sizes no multiple of a workgroup.
+fn shapes() -> impl Strategy<Value = FrameShape> {
+    let format = prop::sample::select(&PixelFormat::ALL[..]);
+    let color = (any::<bool>(), any::<bool>());
+    (format, 1..70_u32, 1..23_u32, 0..7_usize, color).prop_map(|(format, width, height, padding, (hd, full))| {
+        let even = |n: u32| n.next_multiple_of(2);
+        let extent = match format {
+            PixelFormat::Yuyv | PixelFormat::Uyvy => Extent::new(even(width), height),
+            PixelFormat::Nv12 | PixelFormat::Nv21 => Extent::new(even(width), even(height)),
+            _ => Extent::new(width, height),
+        };
+        let color = ColorSpec {
+            matrix: if hd { YuvMatrix::Bt709 } else { YuvMatrix::Bt601 },
+            range: if full { YuvRange::Full } else { YuvRange::Limited },
+        };
+        FrameShape { format, extent, stride: format.row_bytes(extent.width) + padding, color }
+    })
+}
+
+fn frame_of(shape: FrameShape, seed: u64) -> CameraFrame {
+    CameraFrame::new(shape, stamp(0), FrameBytes::from(noise(seed, shape.min_bytes()))).unwrap()
+}
+
+fn ingested(frame: &CameraFrame) -> Vec<[u8; 4]> {
+    let mut picture = vec![[0; 4]; frame.shape().extent.pixels() as usize];
+    twin::ingest::ingest(frame, &mut picture);
+    picture
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..Default::default() })]
+
+    /// One step of 255 either way: the GPU may fuse multiply and add, and rounds a half either way.
+    #[test]
+    fn ingest(shape in shapes(), seed: u64) {
+        let Some(gpu) = gpu() else { return Ok(()) };
+        let frame = frame_of(shape, seed);
+        let kernel = Ingest::new(gpu, &shape).unwrap();
+        let texture = stages::texture(gpu, "frame", shape.extent, FRAME_FORMAT);
+        let bound = kernel.bind(gpu, &stages::view(&texture)).unwrap();
+        let mut encoder = gpu.device.create_command_encoder(&Default::default());
+        Uploader::new(gpu, shape.min_bytes(), 1).write(gpu, &mut encoder, kernel.raw(), frame.bytes());
+        kernel.record(&mut encoder.begin_compute_pass(&Default::default()), &bound);
+        gpu.queue.submit([encoder.finish()]);
+        let got = read_texture(gpu, &texture, 4);
+        for (at, (got, want)) in got.chunks_exact(4).zip(ingested(&frame)).enumerate() {
+            prop_assert!(got.iter().zip(want).all(|(a, b)| a.abs_diff(b) <= 1), "{shape:?} pixel {at}: {got:?}, twin {want:?}");
+        }
+    }
+
+    /// 1e-5: sums of at most some hundred terms in another order. The guide: one step of rounding.
+    #[test]
+    fn prepare(
+        (fw, fh) in (1..60_u32, 1..40_u32), (w, h) in (1..50_u32, 1..30_u32),
+        crop in (0.0..0.5_f32, 0.0..0.5_f32, 0.3..1.0_f32, 0.3..1.0_f32), whole: bool, seed: u64,
+    ) {
+        let Some(gpu) = gpu() else { return Ok(()) };
+        let (source, extent) = (Extent::new(fw, fh), Extent::new(w, h));
+        let shape = FrameShape::packed(PixelFormat::Rgba8, source);
+        let frame = frame_of(shape, seed);
+        let crop = if whole { Crop::fitting(source, extent) } else {
+            let (left, top) = (crop.0 * fw as f32, crop.1 * fh as f32);
+            Crop { left, top, width: (fw as f32 - left) * crop.2, height: (fh as f32 - top) * crop.3 }
+        };
+        let ingest = Ingest::new(gpu, &shape).unwrap();
+        let texture = stages::texture(gpu, "frame", source, FRAME_FORMAT);
+        let view = stages::view(&texture);
+        let ingest_bound = ingest.bind(gpu, &view).unwrap();
+        gpu.queue.write_buffer(ingest.raw(), 0, frame.bytes());
+        let kernel = Prepare::new(gpu, crop, extent).unwrap();
+        let image = stages::storage(gpu, "image", extent.pixels() * 16);
+        let guide = stages::storage(gpu, "guide", extent.pixels() * 4);
+        let bound = kernel.bind(gpu, &view, &image, &guide).unwrap();
+        run(gpu, |pass| {
+            ingest.record(pass, &ingest_bound);
+            kernel.record(pass, &bound);
+        });
+        let mut want = vec![[0.0; 4]; extent.pixels() as usize];
+        twin::prepare::prepare(&ingested(&frame), source, crop, extent, &mut want);
+        let image = read_buffer(gpu, &image);
+        let guide = read_buffer(gpu, &guide);
+        let image: &[[f32; 4]] = bytemuck::cast_slice(&image);
+        for (at, (got, want)) in image.iter().zip(&want).enumerate() {
+            prop_assert!(got.iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-5), "{crop:?} pixel {at}: {got:?}, twin {want:?}");
+            let guide: [u8; 4] = guide[at * 4..at * 4 + 4].try_into().unwrap();
+            let twin = twin::compose::guide_of(*want);
+            prop_assert!(guide.iter().zip(twin).all(|(a, b)| a.abs_diff(b) <= 1), "{guide:?}, twin {twin:?}");
+        }
+        // An area average neither adds nor loses light.
+        prop_assert!(want.iter().flatten().all(|c| (-1e-5..=1.00001).contains(c)));
+    }
+
+    /// The camera's bytes straight to planes, against ingest and prepare one after the other. Half a step of 255, because
+    /// the frame's picture in between is rounded to eight bits.
+    #[test]
+    fn prepare_planar(shape in shapes(), (w, h) in (1..40_u32, 1..30_u32), seed: u64) {
+        let extent = Extent::new(w, h);
+        let frame = frame_of(shape, seed);
+        let crop = Crop::fitting(shape.extent, extent);
+        let mut want = vec![[0.0; 4]; extent.pixels() as usize];
+        twin::prepare::prepare(&ingested(&frame), shape.extent, crop, extent, &mut want);
+        let mut got = vec![f32::NAN; extent.pixels() as usize * 3];
+        twin::prepare::prepare_planar(&frame, crop, extent, &mut got);
+        let plane = extent.pixels() as usize;
+        for (at, want) in want.iter().enumerate() {
+            for channel in 0..3 {
+                let (got, want) = (got[channel * plane + at], want[channel]);
+                prop_assert!((got - want).abs() < 0.51 / 255.0, "{shape:?} {crop:?} {at}/{channel}: {got}, twin {want}");
+            }
+        }
+    }
+
+    /// Steadied painting: 2e-3, two steps of a half float near one. Model: where the guide is nearly flat a gain is a quotient of small
+    /// differences of rounded products, so it is compared by what it is for: the painting within the range of its neighbourhood.
+    #[test]
+    fn compose((w, h) in (1..70_u32, 1..20_u32), blend in 0.0..1.0_f32, seed: u64) {
+        let Some(gpu) = gpu() else { return Ok(()) };
+        let extent = Extent::new(w, h);
+        let pixels = extent.pixels() as usize;
+        let floats = |seed| -> Vec<[f32; 4]> {
+            let bytes = noise(seed, pixels * 4);
+            bytes.chunks_exact(4).map(|c| [c[0], c[1], c[2], 255].map(|b| f32::from(b) / 255.0)).collect()
+        };
+        let (painted, image) = (floats(seed), floats(seed ^ 0xA5A5));
+        let guide: Vec<[u8; 4]> = image.iter().map(|p| twin::compose::guide_of(*p)).collect();
+        // A previous frame that moved here and there, by much and by little.
+        let old_guide: Vec<[u8; 4]> = guide.iter().zip(noise(seed ^ 77, pixels))
+            .map(|(g, n)| g.map(|c| c.saturating_add(if n > 200 { n / 4 } else { n % 8 }))).collect();
+        let old: Vec<Steady> = floats(seed ^ 99).iter().map(|p| p.map(f16::from_f32)).collect();
+
+        let kernel = { let mut k = Compose::new(gpu, extent).unwrap(); k.set_blend(gpu, blend); k };
+        let painted_buffer = stages::storage(gpu, "painted", pixels as u64 * 16);
+        let image_buffer = stages::storage(gpu, "image", pixels as u64 * 16);
+        let (previous, next) = (Memory::new(gpu, extent), Memory::new(gpu, extent));
+        gpu.queue.write_buffer(&painted_buffer, 0, bytemuck::cast_slice(&painted));
+        gpu.queue.write_buffer(&image_buffer, 0, bytemuck::cast_slice(&image));
+        gpu.queue.write_buffer(&next.guide, 0, bytemuck::cast_slice(&guide));
+        gpu.queue.write_buffer(&previous.guide, 0, bytemuck::cast_slice(&old_guide));
+        gpu.queue.write_buffer(&previous.steady, 0, bytemuck::cast_slice(&old));
+        let [gain, base] = ["gain", "base"].map(|name| stages::texture(gpu, name, extent, MODEL_FORMAT));
+        let (gain_view, base_view) = (stages::view(&gain), stages::view(&base));
+        let bound = kernel.bind(gpu, &painted_buffer, &image_buffer, &previous, &next, &gain_view, &base_view).unwrap();
+        run(gpu, |pass| kernel.record(pass, &bound));
+
+        let mut want = vec![[f16::ZERO; 4]; pixels];
+        let before = (blend > 0.0).then_some(Before { steady: &old, guide: &old_guide, blend });
+        twin::compose::stabilise(&painted, &image, &guide, before, extent, &mut want);
+        let steady = read_buffer(gpu, &next.steady);
+        let steady: &[Steady] = &bytemuck::cast_slice(&steady)[..pixels];
+        for (got, want) in steady.iter().zip(&want) {
+            prop_assert!(got.iter().zip(want).all(|(a, b)| (a.to_f32() - b.to_f32()).abs() < 2e-3), "{got:?}, twin {want:?}");
+        }
+
+        // The twin of the second kernel starts from what the first one left, so that errors do not add up.
+        let mut models = vec![Model::default(); pixels];
+        twin::compose::affine(steady, extent, &mut models);
+        let gains: Vec<f16> = bytemuck::pod_collect_to_vec(&read_texture(gpu, &gain, 8));
+        let bases: Vec<f16> = bytemuck::pod_collect_to_vec(&read_texture(gpu, &base, 8));
+        for (at, model) in models.iter().enumerate() {
+            for i in 0..3 {
+                let (gain, base) = (gains[at * 4 + i].to_f32(), bases[at * 4 + i].to_f32());
+                let size = 1.0 + model.gain[i].abs() + model.base[i].abs();
+                prop_assert!((gain - model.gain[i]).abs() < 3e-3 * size, "gain {gain}, twin {}", model.gain[i]);
+                prop_assert!((base - model.base[i]).abs() < 3e-3 * size, "base {base}, twin {}", model.base[i]);
+            }
+        }
+    }
+}

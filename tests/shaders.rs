@@ -1,0 +1,78 @@
+//! Every shader is registered, and valid WGSL, without a GPU.
+
+use std::path::{Path, PathBuf};
+
+use impasto::gpu::Shader;
+
+/// All shaders of the program. A new owner of shaders adds its list here.
+fn registered() -> impl Iterator<Item = Shader> {
+    [impasto::pipeline::SHADERS].into_iter().flatten().copied()
+}
+
+fn files_below(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files_below(&path, found);
+        } else if path.extension().is_some_and(|e| e == "wgsl") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn every_file_is_registered() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
+    let mut files = Vec::new();
+    files_below(&root, &mut files);
+    assert!(!files.is_empty());
+    let shaders: Vec<Shader> = registered().collect();
+    for file in files {
+        let relative = file.strip_prefix(&root).unwrap().with_extension("");
+        let name = relative.to_str().unwrap().replace('\\', "/");
+        let text = std::fs::read_to_string(&file).unwrap();
+        if name.starts_with("shared/") {
+            // Shared files have no name of their own in the registry: their text must be part of some shader.
+            assert!(shaders.iter().any(|s| s.parts.contains(&text.as_str())), "{name}.wgsl is used by no shader");
+        } else {
+            assert!(shaders.iter().any(|s| s.name == name), "{name}.wgsl is registered nowhere");
+        }
+    }
+}
+
+#[test]
+fn every_shader_is_valid() {
+    use naga::valid::{Capabilities, ValidationFlags, Validator};
+    for shader in registered() {
+        let wgsl = shader.wgsl();
+        let module = naga::front::wgsl::parse_str(&wgsl)
+            .unwrap_or_else(|e| panic!("{}: {}", shader.name, e.emit_to_string_with_path(&wgsl, shader.name)));
+        // `pack2x16float` is in WebGPU's base set; naga asks for it because some GL drivers lack it.
+        let base = Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+        let half = if wgsl.contains("enable f16;") { Capabilities::SHADER_FLOAT16 } else { Capabilities::empty() };
+        let subgroups = if wgsl.contains("enable subgroups;") { Capabilities::SUBGROUP } else { Capabilities::empty() };
+        Validator::new(ValidationFlags::all(), base | half | subgroups)
+            .validate(&module)
+            .unwrap_or_else(|e| panic!("{}: {}", shader.name, e.emit_to_string_with_path(&wgsl, shader.name)));
+        for entry in &module.entry_points {
+            let stage = entry.stage;
+            let name = shader.entry_point();
+            let expected = match stage {
+                naga::ShaderStage::Compute => name.to_owned(),
+                naga::ShaderStage::Vertex => format!("{name}_vertex"),
+                _ => format!("{name}_fragment"),
+            };
+            assert_eq!(entry.name, expected, "{}: the entry point is named as the file", shader.name);
+        }
+        assert!(!module.entry_points.is_empty(), "{} has no entry point", shader.name);
+    }
+}
+
+#[test]
+fn names_are_unique() {
+    let mut names: Vec<_> = registered().map(|s| s.name).collect();
+    names.sort_unstable();
+    let count = names.len();
+    names.dedup();
+    assert_eq!(names.len(), count, "two shaders share a name");
+}
