@@ -1,1 +1,141 @@
-fn main() {}
+//! `cargo xtask`: what a fresh machine needs to run and to check Impasto, in one command each.
+//!
+//! Uses the standard library alone, so that it is built in a second and before anything else is installed. What it
+//! installs, fetches and runs is printed as the command that one would type. Knows nothing of how Impasto works inside.
+
+mod onnxruntime;
+mod packages;
+mod readme;
+mod shell;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use packages::For;
+use shell::{cargo, say, succeed};
+
+/// A failure that ends the command: what went wrong, and what to do.
+pub type Outcome<T = ()> = Result<T, String>;
+
+/// Pinned, so that new advisories are news but a new linter is a decision.
+const CARGO_DENY: &str = "0.20.2";
+
+const USAGE: &str = "\
+Usage: cargo xtask COMMAND [OPTIONS]
+
+Commands:
+  setup [--tests]    Install missing system packages and fetch ONNX Runtime; with --tests also what the tests need
+  run [ARGS...]      Set up, build for release, and run impasto with ARGS
+  check              Format, lints, licences and advisories, and that every command in README.md exists
+  test               Set up with --tests, check, and run all tests
+
+Options:
+  --skip-packages    Leave system packages alone (before ARGS)
+  --help             This text
+
+Environment:
+  IMPASTO_ORT_WHEEL  An onnxruntime wheel on this machine, instead of downloading it
+  PIP_INDEX_URL      Where to download it from, instead of https://pypi.org/simple
+";
+
+fn main() -> ExitCode {
+    match command(std::env::args().skip(1).collect()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn command(mut args: Vec<String>) -> Outcome {
+    let packages = match args.iter().position(|a| a == "--skip-packages") {
+        Some(at) if at <= 1 => {
+            args.remove(at);
+            false
+        }
+        _ => true,
+    };
+    let Some((name, rest)) = args.split_first() else {
+        print!("{USAGE}");
+        return Ok(());
+    };
+    let plain = |rest: &[String]| match rest.first() {
+        None => Ok(()),
+        Some(arg) => Err(format!("'{arg}' is not an option of 'cargo xtask {name}'\n\n{USAGE}")),
+    };
+    match name.as_str() {
+        "setup" => {
+            let tests = rest.first().is_some_and(|a| a == "--tests");
+            plain(&rest[usize::from(tests)..])?;
+            setup(packages, if tests { For::Tests } else { For::Running })?;
+            say("ready: cargo xtask run");
+            Ok(())
+        }
+        "run" => {
+            setup(packages, For::Running)?;
+            succeed(cargo().args(["run", "--release", "--locked", "--bin", "impasto", "--"]).args(rest))
+        }
+        "check" => {
+            plain(rest)?;
+            check()
+        }
+        "test" => {
+            plain(rest)?;
+            test(packages)
+        }
+        "help" | "--help" | "-h" => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        _ => Err(format!("there is no command '{name}'\n\n{USAGE}")),
+    }
+}
+
+/// Returns the path of the ONNX Runtime library.
+fn setup(packages: bool, purpose: For) -> Outcome<PathBuf> {
+    if packages {
+        packages::install(purpose)?;
+    }
+    onnxruntime::fetch()
+}
+
+fn check() -> Outcome {
+    for (component, tool) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
+        if !shell::works(cargo().args([tool, "--version"])) {
+            succeed(shell::program("rustup").args(["component", "add", component]))?;
+        }
+    }
+    let version = shell::output(cargo().args(["deny", "--version"])).unwrap_or_default();
+    if version.split_whitespace().nth(1) != Some(CARGO_DENY) {
+        say("cargo-deny is built from source once; that takes some minutes");
+        succeed(cargo().args(["install", "--locked", "--force", &format!("cargo-deny@{CARGO_DENY}")]))?;
+    }
+    // Not --all: that would also format the crate under vendor/.
+    succeed(cargo().args(["fmt", "--check", "--package", "impasto", "--package", "xtask"]))?;
+    succeed(cargo().args(["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"]))?;
+    succeed(cargo().args(["deny", "--locked", "check", "bans", "licenses", "sources"]))?;
+    // The advisories live in a repository of their own. Out of reach is not the same as vulnerable, but must not go unseen.
+    if succeed(cargo().args(["deny", "fetch", "db"])).is_ok() {
+        succeed(cargo().args(["deny", "--locked", "check", "--disable-fetch", "advisories"]))?;
+    } else {
+        say("NOT CHECKED: advisories, because their database cannot be reached from here");
+    }
+    readme::check(root(), USAGE)
+}
+
+fn test(packages: bool) -> Outcome {
+    let library = setup(packages, For::Tests)?;
+    check()?;
+    // With these a missing graphics adapter or ONNX Runtime fails the tests that need it, instead of skipping them.
+    let library = std::env::var_os("IMPASTO_ORT_LIB").map_or(library, PathBuf::from);
+    succeed(cargo().args(["test", "--workspace", "--locked"]).env("REQUIRE_GPU", "1").env("IMPASTO_ORT_LIB", library))?;
+    say("all checks and tests passed");
+    Ok(())
+}
+
+/// The folder that holds the workspace's `Cargo.toml`.
+pub fn root() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here)
+}
