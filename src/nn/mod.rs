@@ -19,4 +19,5 @@ pub mod onnx;
 pub mod ort;
 pub mod plan;
 
+pub use gpu::SHADERS;
 pub use graph::{Graph, GraphError};
