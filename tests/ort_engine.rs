@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 
+use impasto::nn::graph::Graph;
 use impasto::nn::ort::{OrtError, OrtOptions, OrtRuntime, OrtStudent};
 use impasto::units::Extent;
 
@@ -102,5 +103,23 @@ fn a_library_that_is_none_is_an_error_with_a_remedy() {
         // Which of the two errors depends on whether another test of this process loaded the real one before.
         let error = OrtRuntime::find(Some(path)).unwrap_err().to_string();
         assert!(error.contains("cargo xtask setup") || error.contains("start again"), "{error}");
+    }
+}
+
+/// Folding the style into the weights, writing the network and reading it back must not change what it paints.
+#[test]
+fn a_folded_network_paints_as_the_whole_one() {
+    let Some(runtime) = runtime() else { return };
+    let graph = Graph::from_onnx(TINY).unwrap();
+    let extent = Extent::new(64, 48);
+    let image = picture(extent);
+    for style in [[1.0, 0.0], [0.0, 1.0], [0.25, 0.75]] {
+        let mut whole = OrtStudent::from_onnx(&runtime, TINY, &style, extent, threads(1)).unwrap();
+        let mut folded = OrtStudent::new(&runtime, &graph.fold(&style).unwrap(), extent, threads(1)).unwrap();
+        let (mut a, mut b) = (vec![0.0; whole.numbers()], vec![0.0; whole.numbers()]);
+        whole.run(&image, &mut a).unwrap();
+        folded.run(&image, &mut b).unwrap();
+        let worst = a.iter().zip(&b).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max);
+        assert!(worst < 1e-4, "style {style:?}: they differ by {worst}");
     }
 }

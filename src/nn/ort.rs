@@ -20,6 +20,7 @@ use ort::session::{IoBinding, Session};
 use ort::value::{Tensor, TensorElementType, ValueType};
 
 use crate::fault::Fault;
+use crate::nn::graph::Graph;
 use crate::roundtrip::Painter;
 use crate::units::Extent;
 
@@ -310,6 +311,14 @@ pub struct OrtStudent {
 }
 
 impl OrtStudent {
+    /// Prepares a network whose style is fixed (see [`Graph::fold`]). Otherwise as [`Self::from_onnx`].
+    ///
+    /// # Errors
+    /// When the graph still takes a style, or ONNX Runtime refuses it.
+    pub fn new(runtime: &OrtRuntime, folded: &Graph, extent: Extent, options: OrtOptions) -> Result<Self, OrtError> {
+        Self::from_onnx(runtime, &folded.to_onnx(), &[], extent, options)
+    }
+
     /// Prepares a network given as the bytes of an ONNX file: input `image` and output `painted` (or the only ones there
     /// are), f32 `[1, 3, height, width]` with values 0..1, and, when `style` is not empty, an input `style` f32
     /// `[1, style.len()]` that keeps this value. Takes tens of milliseconds: not for the render thread.

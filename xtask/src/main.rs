@@ -117,7 +117,7 @@ fn check() -> Outcome {
     succeed(cargo().args(["deny", "--locked", "check", "bans", "licenses", "sources"]))?;
     // The advisories live in a repository of their own. Out of reach is not the same as vulnerable, but must not go unseen.
     if succeed(cargo().args(["deny", "fetch", "db"])).is_ok() {
-        succeed(cargo().args(["deny", "--locked", "check", "--disable-fetch", "advisories"]))?;
+        succeed(cargo().args(["deny", "--locked", "--offline", "check", "advisories"]))?;
     } else {
         say("NOT CHECKED: advisories, because their database cannot be reached from here");
     }
