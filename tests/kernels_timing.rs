@@ -1,0 +1,191 @@
+//! What each stage of the chain costs on this machine's adapter. Prints; asserts nothing about time.
+//!
+//! `cargo test --test kernels_timing -- --ignored --nocapture`
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use impasto::fault::Fault;
+use impasto::frame::{CameraFrame, FrameBytes, FrameShape, PixelFormat};
+use impasto::gpu::Gpu;
+use impasto::gpu::{Timestamps, Uploader};
+use impasto::pipeline::stages::{self, Compose, FRAME_FORMAT, Ingest, MODEL_FORMAT, Memory, Prepare};
+use impasto::pipeline::{Look, Pipeline, Student};
+use impasto::roundtrip::{Painter, RoundTrip};
+use impasto::twin::prepare::Crop;
+use impasto::units::{CaptureClock, Extent, FrameId, FrameStamp};
+
+const FRAME: Extent = Extent::new(640, 480);
+const STUDENT: Extent = Extent::new(320, 192);
+const ROUNDS: u64 = 120;
+
+fn frame(shape: FrameShape, id: u64) -> CameraFrame {
+    let bytes: Vec<u8> = (0..shape.min_bytes()).map(|i| (i / 7 + i * i / 4099) as u8).collect();
+    let stamp = FrameStamp { id: FrameId(id), captured: Instant::now(), clock: CaptureClock::Schedule };
+    CameraFrame::new(shape, stamp, FrameBytes::from(bytes)).unwrap()
+}
+
+#[derive(Default)]
+struct Table(BTreeMap<String, Vec<f64>>);
+
+impl Table {
+    fn add(&mut self, row: &str, time: Duration) {
+        self.0.entry(row.to_owned()).or_default().push(time.as_secs_f64() * 1e3);
+    }
+
+    fn print(mut self) {
+        println!("{:36} {:>8} {:>8} {:>8}", "ms", "least", "p50", "p95");
+        for (row, times) in &mut self.0 {
+            times.sort_by(f64::total_cmp);
+            let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
+            println!("{row:36} {:8.3} {:8.3} {:8.3}", at(0.0), at(0.5), at(0.95));
+        }
+    }
+}
+
+fn target(gpu: &Gpu, extent: Extent) -> wgpu::TextureView {
+    let texture = gpu.device.create_texture(&wgpu::TextureDescriptor {
+        label: None,
+        size: wgpu::Extent3d { width: extent.width, height: extent.height, depth_or_array_layers: 1 },
+        mip_level_count: 1,
+        sample_count: 1,
+        dimension: wgpu::TextureDimension::D2,
+        format: wgpu::TextureFormat::Bgra8Unorm,
+        usage: wgpu::TextureUsages::RENDER_ATTACHMENT,
+        view_formats: &[],
+    });
+    texture.create_view(&Default::default())
+}
+
+/// Each kernel in a pass of its own, by the GPU's own clock.
+#[test]
+#[ignore = "measures"]
+fn stages_by_timestamp() {
+    let Ok(gpu) = Gpu::headless() else { return println!("skipped: no adapter") };
+    println!("{} ({})", gpu.caps.name, gpu.caps.driver);
+    for format in [PixelFormat::Yuyv, PixelFormat::Nv12, PixelFormat::Rgb8] {
+        let shape = FrameShape::packed(format, FRAME);
+        let Some(mut times) = Timestamps::new(&gpu, 4, 4) else { return println!("skipped: no time stamps") };
+        let ingest = Ingest::new(&gpu, &shape).unwrap();
+        let picture = stages::view(&stages::texture(&gpu, "frame", FRAME, FRAME_FORMAT));
+        let ingest_bound = ingest.bind(&gpu, &picture).unwrap();
+        let prepare = Prepare::new(&gpu, Crop::fitting(FRAME, STUDENT), STUDENT).unwrap();
+        let whole = Prepare::new(&gpu, Crop::whole(FRAME), Extent::new(288, 216)).unwrap();
+        let [image, painted] = ["image", "painted"].map(|n| stages::storage(&gpu, n, 1 << 20));
+        let memories = [Memory::new(&gpu, STUDENT), Memory::new(&gpu, STUDENT)];
+        let prepare_bound = prepare.bind(&gpu, &picture, &image, &memories[0].guide).unwrap();
+        let whole_bound = whole.bind(&gpu, &picture, &image, &memories[0].guide).unwrap();
+        let [gain, base] = ["gain", "base"].map(|n| stages::view(&stages::texture(&gpu, n, STUDENT, MODEL_FORMAT)));
+        let mut compose = Compose::new(&gpu, STUDENT).unwrap();
+        compose.set_blend(&gpu, 0.5);
+        let compose_bound = compose.bind(&gpu, &painted, &image, &memories[1], &memories[0], &gain, &base).unwrap();
+        let mut upload = Uploader::new(&gpu, shape.min_bytes(), 3);
+        let bytes = frame(shape, 0);
+        let mut table = Table::default();
+        for round in 0..ROUNDS {
+            let started = Instant::now();
+            let mut encoder = gpu.device.create_command_encoder(&Default::default());
+            upload.write(&gpu, &mut encoder, ingest.raw(), bytes.bytes());
+            table.add("0 upload, staged (CPU)", started.elapsed());
+            let measure = times.begin(FrameId(round)).unwrap();
+            {
+                let mut pass = |region: u32, record: &dyn Fn(&mut wgpu::ComputePass<'_>)| {
+                    record(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                        label: None,
+                        timestamp_writes: Some(times.compute(&measure, region)),
+                    }));
+                };
+                pass(0, &|pass| ingest.record(pass, &ingest_bound));
+                pass(1, &|pass| prepare.record(pass, &prepare_bound));
+                pass(2, &|pass| whole.record(pass, &whole_bound));
+                pass(3, &|pass| compose.record(pass, &compose_bound));
+            }
+            times.resolve(&measure, &mut encoder);
+            gpu.queue.submit([encoder.finish()]);
+            upload.submitted();
+            times.submitted(measure);
+            gpu.device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+            times.drain(&mut |_, region, time| {
+                let names =
+                    ["1 ingest", "2 prepare 320x192 of 640x384", "2 prepare 288x216 of 640x480", "3 compose 320x192"];
+                table.add(names[region as usize], time);
+            });
+            let started = Instant::now();
+            gpu.queue.write_buffer(ingest.raw(), 0, bytes.bytes());
+            table.add("0 upload, write_buffer (CPU)", started.elapsed());
+        }
+        println!("{format:?} {FRAME}");
+        table.print();
+    }
+}
+
+/// Stands for a network that costs nothing: what is left is the chain.
+struct Nothing {
+    image: Vec<f32>,
+}
+
+impl Painter for Nothing {
+    fn extent(&self) -> Extent {
+        STUDENT
+    }
+
+    fn image_mut(&mut self) -> &mut [f32] {
+        &mut self.image
+    }
+
+    fn paint(&mut self) -> Result<&[f32], Fault> {
+        Ok(&self.image)
+    }
+}
+
+/// The whole chain but the network, frame by frame, for two sizes of window.
+#[test]
+#[ignore = "measures"]
+fn chain_without_a_network() {
+    let Ok(gpu) = Gpu::headless() else { return println!("skipped: no adapter") };
+    for (name, size) in [("640x480", FRAME), ("1280x720", Extent::new(1280, 720))] {
+        for split in [None, Some(0.5)] {
+            let shape = FrameShape::packed(PixelFormat::Yuyv, FRAME);
+            let painter = Nothing { image: vec![0.0; 3 * STUDENT.pixels() as usize] };
+            let student = Student::RoundTrip(RoundTrip::spawn(painter, || {}).unwrap());
+            let mut pipeline = Pipeline::new(&gpu, shape, student, wgpu::TextureFormat::Bgra8Unorm).unwrap();
+            let view = target(&gpu, size);
+            let look = Look { split, ..Default::default() };
+            let mut table = Table::default();
+            for id in 0..ROUNDS {
+                let frame = frame(shape, id);
+                let started = Instant::now();
+                pipeline.submit(frame);
+                pipeline.finish(&mut |span| table.add(&format!("{:?}", span.stage), span.duration)).unwrap();
+                let painted = Instant::now();
+                let mut encoder = gpu.device.create_command_encoder(&Default::default());
+                pipeline.draw(&mut encoder, &view, size, &look);
+                gpu.queue.submit([encoder.finish()]);
+                gpu.device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+                table.add("_draw, wall", painted.elapsed());
+                table.add("_whole frame, wall", started.elapsed());
+            }
+            println!("target {name}, split {split:?}");
+            table.print();
+        }
+    }
+}
+
+/// The camera's bytes to the network's input on one CPU core.
+#[test]
+#[ignore = "measures"]
+fn prepare_on_the_cpu() {
+    for format in PixelFormat::ALL {
+        let shape = FrameShape::packed(format, FRAME);
+        let mut prepare = impasto::twin::prepare::Prepare::new(shape, Crop::fitting(FRAME, STUDENT), STUDENT);
+        let mut out = vec![0.0; STUDENT.pixels() as usize * 3];
+        let frame = frame(shape, 0);
+        let mut table = Table::default();
+        for _ in 0..ROUNDS {
+            let started = Instant::now();
+            prepare.run(&frame, &mut out);
+            table.add(&format!("{format:?}"), started.elapsed());
+        }
+        table.print();
+    }
+}
