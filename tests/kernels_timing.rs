@@ -9,7 +9,7 @@ use impasto::fault::Fault;
 use impasto::frame::{CameraFrame, FrameBytes, FrameShape, PixelFormat};
 use impasto::gpu::Gpu;
 use impasto::gpu::{Timestamps, Uploader};
-use impasto::pipeline::stages::{self, Compose, FRAME_FORMAT, Ingest, MODEL_FORMAT, Memory, Prepare};
+use impasto::pipeline::stages::{self, Compose, Ingest, Memory, Prepare};
 use impasto::pipeline::{Look, Pipeline, Student};
 use impasto::roundtrip::{Painter, RoundTrip};
 use impasto::twin::prepare::Crop;
@@ -67,7 +67,7 @@ fn stages_by_timestamp() {
         let shape = FrameShape::packed(format, FRAME);
         let Some(mut times) = Timestamps::new(&gpu, 4, 4) else { return println!("skipped: no time stamps") };
         let ingest = Ingest::new(&gpu, &shape).unwrap();
-        let picture = stages::view(&stages::texture(&gpu, "frame", FRAME, FRAME_FORMAT));
+        let picture = stages::view(&stages::texture(&gpu, "frame", FRAME));
         let ingest_bound = ingest.bind(&gpu, &picture).unwrap();
         let prepare = Prepare::new(&gpu, Crop::fitting(FRAME, STUDENT), STUDENT).unwrap();
         let whole = Prepare::new(&gpu, Crop::whole(FRAME), Extent::new(288, 216)).unwrap();
@@ -75,10 +75,11 @@ fn stages_by_timestamp() {
         let memories = [Memory::new(&gpu, STUDENT), Memory::new(&gpu, STUDENT)];
         let prepare_bound = prepare.bind(&gpu, &picture, &image, &memories[0].guide).unwrap();
         let whole_bound = whole.bind(&gpu, &picture, &image, &memories[0].guide).unwrap();
-        let [gain, base] = ["gain", "base"].map(|n| stages::view(&stages::texture(&gpu, n, STUDENT, MODEL_FORMAT)));
+        let [painting, gains] = ["painting", "gains"].map(|n| stages::view(&stages::texture(&gpu, n, STUDENT)));
         let mut compose = Compose::new(&gpu, STUDENT).unwrap();
         compose.set_blend(&gpu, 0.5);
-        let compose_bound = compose.bind(&gpu, &painted, &image, &memories[1], &memories[0], &gain, &base).unwrap();
+        let compose_bound =
+            compose.bind(&gpu, &painted, &image, &memories[1], &memories[0], &painting, &gains).unwrap();
         let mut upload = Uploader::new(&gpu, shape.min_bytes(), 3);
         let bytes = frame(shape, 0);
         let mut table = Table::default();

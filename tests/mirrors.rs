@@ -1,7 +1,7 @@
 //! Rust structs that are written to buffers have the layout of their WGSL originals. No GPU.
 
 use impasto::assert_mirror;
-use impasto::pipeline::stages::{self, AffineLayout, PrepareLayout, RawLayout, StabiliseLayout};
+use impasto::pipeline::stages::{self, GainLayout, PrepareLayout, RawLayout, StabiliseLayout};
 use impasto::pipeline::{PICTURE, PictureLayout};
 use impasto::twin::ingest::YuvToRgb;
 
@@ -17,7 +17,7 @@ fn ingest() {
 #[test]
 fn compose() {
     assert_mirror!(stages::STABILISE, StabiliseLayout { width, height, blend });
-    assert_mirror!(stages::AFFINE, AffineLayout { width, height });
+    assert_mirror!(stages::GAIN, GainLayout { width, height });
 }
 
 #[test]
@@ -29,10 +29,10 @@ fn present() {
 #[test]
 fn differences_are_told() {
     use impasto::gpu::mirror::check;
-    let told = |size, fields: &[(&str, usize)]| check(&stages::AFFINE, "AffineLayout", size, fields).unwrap_err();
+    let told = |size, fields: &[(&str, usize)]| check(&stages::GAIN, "GainLayout", size, fields).unwrap_err();
     assert!(told(8, &[("width", 0), ("height", 8)]).contains("'height' is at 8 in Rust, at 4 in WGSL"));
     assert!(told(8, &[("width", 0)]).contains("'height' is missing in Rust"));
     assert!(told(8, &[("width", 0), ("height", 4), ("depth", 8)]).contains("'depth' is missing in WGSL"));
     assert!(told(12, &[("width", 0), ("height", 4)]).contains("12 bytes in Rust, 8 in WGSL"));
-    assert!(check(&stages::AFFINE, "Nothing", 0, &[]).unwrap_err().contains("no struct Nothing"));
+    assert!(check(&stages::GAIN, "Nothing", 0, &[]).unwrap_err().contains("no struct Nothing"));
 }

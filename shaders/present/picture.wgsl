@@ -15,8 +15,8 @@ struct PictureLayout {
 }
 
 @group(0) @binding(0) var frame: texture_2d<f32>;
-@group(0) @binding(1) var gain: texture_2d<f32>;
-@group(0) @binding(2) var base: texture_2d<f32>;
+@group(0) @binding(1) var painting: texture_2d<f32>;
+@group(0) @binding(2) var gains: texture_2d<f32>;
 @group(0) @binding(3) var linear_clamp: sampler;
 @group(0) @binding(4) var<uniform> picture_layout: PictureLayout;
 
@@ -52,8 +52,8 @@ fn picture_fragment(@builtin(position) position: vec4<f32>) -> @location(0) vec4
     if picture_layout.strength <= 0.0 || position.x < picture_layout.split_px {
         return target_value(camera);
     }
-    let slope = textureSampleLevel(gain, linear_clamp, uv, 0.0).rgb;
-    let level = textureSampleLevel(base, linear_clamp, uv, 0.0).rgb;
-    let painting = saturate(slope * luma_of(camera) + level);
-    return target_value(mix(camera, painting, picture_layout.strength));
+    let small = textureSampleLevel(painting, linear_clamp, uv, 0.0);
+    let gain = (textureSampleLevel(gains, linear_clamp, uv, 0.0).rgb * 255.0 - 128.0) / 64.0;
+    let painted = saturate(small.rgb + gain * (luma_of(camera) - small.a));
+    return target_value(mix(camera, painted, picture_layout.strength));
 }

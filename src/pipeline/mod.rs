@@ -4,7 +4,7 @@
 //! CameraFrame ──upload──▶ raw ──ingest/*──▶ frame ──ingest/prepare──▶ image, guide ──student──▶ painted
 //!                                             │                            │                       │
 //!                                             │       compose/stabilise ◀──┴── previous ◀──────────┘
-//!                                             │       compose/affine ──▶ gain, base
+//!                                             │       compose/gain ──▶ painting, gains
 //!                                             └─────── present/picture ◀────┘ ──▶ target
 //! ```
 //!
@@ -15,7 +15,6 @@
 //! Nothing here blocks except [`Pipeline::finish`] and [`Pipeline::read_picture`], and after [`Pipeline::new`] no GPU object
 //! is made but command encoders. Knows nothing of windows, of where frames come from, nor of how long they may take.
 
-mod awaited;
 mod present;
 mod read;
 pub mod stages;
@@ -28,12 +27,12 @@ pub use present::{Fit, Look, PICTURE, PictureLayout, Placement};
 use crate::frame::{CameraFrame, FrameShape};
 use crate::gpu::{Gpu, GpuError, Measure, Shader, Timestamps, Uploader};
 use crate::metrics::{Span, Stage};
+use crate::nn::gpu::GpuStudent;
 use crate::roundtrip::{Painted, RoundTrip};
 use crate::twin::prepare::Crop;
 use crate::units::{Extent, FrameId, FrameStamp};
-pub use awaited::GpuStudent;
 use present::{Present, PresentSource};
-use stages::{Compose, ComposeBound, FRAME_FORMAT, Ingest, MODEL_FORMAT, Memory, Prepare};
+use stages::{Compose, ComposeBound, Ingest, Memory, Prepare};
 
 /// The shaders of the chain, apart from the student's.
 pub const SHADERS: &[Shader] = &[
@@ -43,7 +42,7 @@ pub const SHADERS: &[Shader] = &[
     stages::GRAY,
     stages::PREPARE,
     stages::STABILISE,
-    stages::AFFINE,
+    stages::GAIN,
     PICTURE,
 ];
 
@@ -129,8 +128,8 @@ struct Slot {
 struct AroundSlot {
     prepare: wgpu::BindGroup,
     compose: ComposeBound,
-    gain: wgpu::TextureView,
-    base: wgpu::TextureView,
+    painting: wgpu::TextureView,
+    gains: wgpu::TextureView,
 }
 
 /// The stages before and after a student.
@@ -209,7 +208,7 @@ impl Pipeline {
         let student_extent = student.extent();
         let crop = student_extent.map_or(Crop::whole(shape.extent), |extent| Crop::fitting(shape.extent, extent));
         let ingest = Ingest::new(gpu, &shape)?;
-        let frames = [0, 1].map(|_| stages::view(&stages::texture(gpu, "frame", shape.extent, FRAME_FORMAT)));
+        let frames = [0, 1].map(|_| stages::view(&stages::texture(gpu, "frame", shape.extent)));
         let surround = |extent, image: &wgpu::Buffer, painted: &wgpu::Buffer| {
             gpu.checked("the stages around the student", || build_around(gpu, crop, extent, image, painted, &frames))
         };
@@ -456,7 +455,7 @@ impl Pipeline {
         painting.is_none_or(|stamp| stamp.age(newest.captured) > STALE)
     }
 
-    /// One frame from its bytes to its affine model, in one command buffer.
+    /// One frame from its bytes to its steadied painting, in one command buffer.
     fn launch(&mut self, frame: &CameraFrame) {
         let started = Instant::now();
         let stamp = frame.stamp();
@@ -628,13 +627,13 @@ fn build_around(
     let memories = [Memory::new(gpu, extent), Memory::new(gpu, extent)];
     let slot = |index: usize| -> Result<AroundSlot, GpuError> {
         let (next, previous) = (&memories[index], &memories[1 - index]);
-        let gain = stages::view(&stages::texture(gpu, "gain", extent, MODEL_FORMAT));
-        let base = stages::view(&stages::texture(gpu, "base", extent, MODEL_FORMAT));
+        let painting = stages::view(&stages::texture(gpu, "painting", extent));
+        let gains = stages::view(&stages::texture(gpu, "gains", extent));
         Ok(AroundSlot {
             prepare: prepare.bind(gpu, &frames[index], image, &next.guide)?,
-            compose: compose.bind(gpu, painted, image, previous, next, &gain, &base)?,
-            gain,
-            base,
+            compose: compose.bind(gpu, painted, image, previous, next, &painting, &gains)?,
+            painting,
+            gains,
         })
     };
     let slots = [slot(0)?, slot(1)?];
@@ -643,11 +642,11 @@ fn build_around(
 
 /// The last pass for targets of `format`, over both slots.
 fn build_present(gpu: &Gpu, format: wgpu::TextureFormat, slots: &[Slot; 2]) -> Result<Present, GpuError> {
-    let none = stages::view(&stages::texture(gpu, "no model", Extent::new(1, 1), MODEL_FORMAT));
+    let none = stages::view(&stages::texture(gpu, "no painting", Extent::new(1, 1)));
     let sources = slots.each_ref().map(|slot| PresentSource {
         frame: &slot.frame,
-        gain: slot.around.as_ref().map_or(&none, |around| &around.gain),
-        base: slot.around.as_ref().map_or(&none, |around| &around.base),
+        painting: slot.around.as_ref().map_or(&none, |around| &around.painting),
+        gains: slot.around.as_ref().map_or(&none, |around| &around.gains),
     });
     Present::new(gpu, format, &sources)
 }

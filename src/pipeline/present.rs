@@ -1,7 +1,7 @@
 //! The last pass: the picture onto a target, at the target's own resolution.
 //!
-//! The affine model of `compose/affine` is evaluated here rather than into a picture of its own: nothing larger than the
-//! student's own size is ever written before the target itself.
+//! The painting is brought to full size here rather than into a picture of its own: nothing larger than the student's own
+//! size is ever written before the target itself.
 
 use wgpu::util::DeviceExt as _;
 
@@ -127,8 +127,8 @@ pub struct Present {
 #[derive(Clone, Copy, Debug)]
 pub struct PresentSource<'a> {
     pub frame: &'a wgpu::TextureView,
-    pub gain: &'a wgpu::TextureView,
-    pub base: &'a wgpu::TextureView,
+    pub painting: &'a wgpu::TextureView,
+    pub gains: &'a wgpu::TextureView,
 }
 
 impl Present {
@@ -184,8 +184,8 @@ impl Present {
                     layout: &group,
                     entries: &[
                         entry(0, wgpu::BindingResource::TextureView(source.frame)),
-                        entry(1, wgpu::BindingResource::TextureView(source.gain)),
-                        entry(2, wgpu::BindingResource::TextureView(source.base)),
+                        entry(1, wgpu::BindingResource::TextureView(source.painting)),
+                        entry(2, wgpu::BindingResource::TextureView(source.gains)),
                         entry(3, wgpu::BindingResource::Sampler(&sampler)),
                         entry(4, layout.as_entire_binding()),
                     ],

@@ -78,27 +78,29 @@ fn smoothstep(low: f32, high: f32, x: f32) -> f32 {
 /// Variance of luma below which the guide says nothing.
 const REGULARISE: f32 = 0.003;
 
-/// `painting = gain * luma + base`, for each channel.
+/// How the painting is brought to full size at one pixel of the student.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Model {
+pub struct Detail {
+    pub painting: [f32; 3],
+    /// Luma of the student's input.
+    pub luma: f32,
+    /// How much each channel of the painting changes with luma around here; -2..2 as it is stored.
     pub gain: [f32; 3],
-    pub base: [f32; 3],
 }
 
-impl Model {
-    /// The painting where the full-size picture has `camera`: the first half of `present/picture`, before strength.
-    pub fn painting(&self, camera: [f32; 3]) -> [f32; 3] {
-        let luma = luma_of(camera);
-        std::array::from_fn(|i| (self.gain[i] * luma + self.base[i]).clamp(0.0, 1.0))
+impl Detail {
+    /// The painting where the full-size picture has `camera`: what `present/picture` does before it applies strength.
+    pub fn painting_at(&self, camera: [f32; 3]) -> [f32; 3] {
+        let more = luma_of(camera) - self.luma;
+        std::array::from_fn(|i| (self.painting[i] + self.gain[i] * more).clamp(0.0, 1.0))
     }
 }
 
-/// `compose/affine`: the model at each pixel of the student: least squares over three by three pixels, shifted so that it is exact at
-/// the pixel itself.
+/// `compose/gain`: the slope of the painting over luma, by regularised least squares over three by three pixels.
 ///
 /// # Panics
 /// When a slice is shorter than `extent`.
-pub fn affine(steady: &[Steady], extent: Extent, model: &mut [Model]) {
+pub fn gain(steady: &[Steady], extent: Extent, detail: &mut [Detail]) {
     let (width, height) = (extent.width as i32, extent.height as i32);
     let at = |x: i32, y: i32| {
         let (x, y) = (x.clamp(0, width - 1), y.clamp(0, height - 1));
@@ -115,10 +117,11 @@ pub fn affine(steady: &[Steady], extent: Extent, model: &mut [Model]) {
                 }
             }
             let variance = (product[3] - mean[3] * mean[3]).max(0.0);
-            let gain: [f32; 3] = std::array::from_fn(|i| (product[i] - mean[i] * mean[3]) / (variance + REGULARISE));
-            let centre = at(x, y);
-            let base = std::array::from_fn(|i| centre[i] - gain[i] * centre[3]);
-            model[(y * width + x) as usize] = Model { gain, base };
+            let gain = std::array::from_fn(|i| {
+                ((product[i] - mean[i] * mean[3]) / (variance + REGULARISE)).clamp(-2.0, 127.0 / 64.0)
+            });
+            let [r, g, b, luma] = at(x, y);
+            detail[(y * width + x) as usize] = Detail { painting: [r, g, b], luma, gain };
         }
     }
 }
@@ -127,21 +130,20 @@ pub fn affine(steady: &[Steady], extent: Extent, model: &mut [Model]) {
 mod tests {
     use super::*;
 
-    fn one_row(steady: &[[f32; 4]]) -> Vec<Model> {
+    fn one_row(steady: &[[f32; 4]]) -> Vec<Detail> {
         let extent = Extent::new(steady.len() as u32, 1);
         let steady: Vec<Steady> = steady.iter().map(|p| p.map(f16::from_f32)).collect();
-        let mut models = vec![Model::default(); steady.len()];
-        affine(&steady, extent, &mut models);
-        models
+        let mut details = vec![Detail::default(); steady.len()];
+        gain(&steady, extent, &mut details);
+        details
     }
 
-    /// The painting at the student's own pixels is never changed by the model.
+    /// Where the camera's picture has the luma that the student saw, the painting is the student's.
     #[test]
-    fn the_model_is_exact_at_the_pixel() {
+    fn the_students_own_pixels_stay() {
         let row = [[0.9, 0.1, 0.4, 0.3], [0.2, 0.8, 0.5, 0.9], [0.25, 0.75, 0.125, 0.5]];
-        for (model, pixel) in one_row(&row).iter().zip(row) {
-            let [l, ..] = [pixel[3]];
-            let painting: [f32; 3] = std::array::from_fn(|i| model.gain[i] * l + model.base[i]);
+        for (detail, pixel) in one_row(&row).iter().zip(row) {
+            let painting = detail.painting_at([pixel[3]; 3]);
             for i in 0..3 {
                 assert!((painting[i] - pixel[i]).abs() < 2e-3, "{painting:?} is not {pixel:?}");
             }
@@ -152,12 +154,12 @@ mod tests {
     #[test]
     fn gain_follows_an_edge() {
         let edge = [[0.2, 0.8, 0.5, 0.1], [0.2, 0.8, 0.5, 0.1], [0.7, 0.3, 0.5, 0.9], [0.7, 0.3, 0.5, 0.9]];
-        let models = one_row(&edge);
+        let details = one_row(&edge);
         // 0.5 of red for 0.8 of luma, a little less for the regularisation.
-        assert!((0.58..0.626).contains(&models[1].gain[0]), "{:?}", models[1]);
-        assert!((-0.626..-0.58).contains(&models[1].gain[1]), "{:?}", models[1]);
-        assert!(models[1].gain[2].abs() < 1e-3);
-        assert_eq!(models[0].gain.map(|g| (g * 1e3).round()), [0.0; 3]);
+        assert!((0.58..0.626).contains(&details[1].gain[0]), "{:?}", details[1]);
+        assert!((-0.626..-0.58).contains(&details[1].gain[1]), "{:?}", details[1]);
+        assert!(details[1].gain[2].abs() < 1e-3);
+        assert_eq!(details[0].gain.map(|g| (g * 1e3).round()), [0.0; 3]);
     }
 
     #[test]
