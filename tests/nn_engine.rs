@@ -94,3 +94,44 @@ fn a_frame_does_not_depend_on_the_one_before() {
     paint(gpu, &student, &planar_image(extent, 2));
     assert_eq!(paint(gpu, &student, &image), first);
 }
+
+#[test]
+fn a_profile_has_a_time_for_every_step() {
+    let Some(gpu) = gpu() else { return };
+    let network = Graph::from_onnx(TINY).unwrap().fold(&[1.0, 0.0]).unwrap();
+    let plan = Plan::new(&network, Extent::new(64, 48), Precision::F32).unwrap();
+    let student = GpuStudent::new(gpu, &plan).unwrap();
+    match student.profile(gpu, 3).unwrap() {
+        None => eprintln!("skipped: {} has no time stamps", gpu.caps.name),
+        Some(profile) => {
+            assert_eq!(profile.steps().len(), plan.steps().len());
+            assert!(profile.whole() > std::time::Duration::ZERO);
+            assert!(profile.to_string().lines().count() > plan.steps().len());
+        }
+    }
+}
+
+/// Prints what every step of a network costs here: `MODEL=FILE.onnx SIZE=320x192 cargo test --test nn_engine -- --ignored
+/// --nocapture speed`.
+#[test]
+#[ignore = "measures, asserts nothing"]
+fn speed_of_a_model() {
+    let (Some(gpu), Some(model)) = (gpu(), std::env::var_os("MODEL")) else {
+        eprintln!("skipped: set MODEL and have a GPU");
+        return;
+    };
+    let extent: Extent = std::env::var("SIZE").map_or(Extent::new(320, 192), |size| size.parse().unwrap());
+    let network = Graph::from_onnx(&std::fs::read(model).unwrap()).unwrap();
+    let mut style = vec![0.0; network.style_len()];
+    style.iter_mut().take(1).for_each(|v| *v = 1.0);
+    let network = network.fold(&style).unwrap();
+    for precision in [Precision::F32, Precision::F16] {
+        let started = std::time::Instant::now();
+        let plan = Plan::new(&network, extent, precision).unwrap();
+        let planned = started.elapsed();
+        println!("{plan}planned in {planned:?}");
+        let student = GpuStudent::new(gpu, &plan).unwrap();
+        println!("made in {:?}, {} pipelines", started.elapsed() - planned, student.pipelines());
+        println!("{}", student.profile(gpu, 15).unwrap().unwrap());
+    }
+}

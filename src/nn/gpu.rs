@@ -236,6 +236,11 @@ impl GpuStudent {
         &self.plan
     }
 
+    /// Distinct compute pipelines.
+    pub fn pipelines(&self) -> usize {
+        self.kernels.len()
+    }
+
     /// Where the image is to be put before the steps run: `array<vec4<f32>>`, one element for each pixel, row-major; red,
     /// green and blue in 0..1 and any finite number.
     pub fn input(&self) -> &wgpu::Buffer {
