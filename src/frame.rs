@@ -4,6 +4,7 @@
 //! `twin::ingest`. Compressed formats (MJPEG) never appear: a source decodes them before it makes a `CameraFrame`.
 
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use crate::units::{Extent, FrameId, FrameStamp};
 
@@ -163,6 +164,7 @@ impl FrameShape {
 pub struct CameraFrame {
     shape: FrameShape,
     stamp: FrameStamp,
+    arrived: Instant,
     bytes: FrameBytes,
 }
 
@@ -171,7 +173,7 @@ impl CameraFrame {
     /// When `bytes` cannot hold a picture of that shape, or the shape is impossible.
     pub fn new(shape: FrameShape, stamp: FrameStamp, bytes: FrameBytes) -> Result<Self, FrameError> {
         shape.check(bytes.len())?;
-        Ok(Self { shape, stamp, bytes })
+        Ok(Self { shape, stamp, arrived: Instant::now(), bytes })
     }
 
     pub fn shape(&self) -> FrameShape {
@@ -180,6 +182,11 @@ impl CameraFrame {
 
     pub fn stamp(&self) -> FrameStamp {
         self.stamp
+    }
+
+    /// When its bytes were complete, decoded, and in our hands. From the capture to here it was the camera's.
+    pub fn arrived(&self) -> Instant {
+        self.arrived
     }
 
     /// The same frame under another identity: for whoever numbers the frames of several openings of one source.

@@ -1,1 +1,27 @@
-fn main() {}
+//! Reads the command line, sets up logging, runs, and exits: the only place that does.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use impasto::cli;
+
+fn main() -> ExitCode {
+    let started = Instant::now();
+    let cli = match cli::parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to stdout with 0, mistakes to stderr with 2. Where even that cannot be printed, so be it.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let filter = env_logger::Env::default().default_filter_or(cli::log_filter(&cli));
+    env_logger::Builder::from_env(filter).format_timestamp_millis().init();
+    match cli::run(cli, started) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}", cli::describe(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Keys to wishes.
+
+use winit::event::KeyEvent;
+use winit::keyboard::{Key, NamedKey};
+
+/// What a key means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// More or less of the figures.
+    Level,
+    /// The n-th effect, from 0.
+    Effect(usize),
+    /// So many effects on, or back.
+    Leaf(isize),
+    /// The other size of network.
+    Variant,
+    Engine,
+    Mirror,
+    Split,
+    /// So many percent more or less of the painting.
+    Strength(i8),
+    Freeze,
+    Still,
+    Fullscreen,
+    /// Leaves the full screen first, if that is where we are.
+    Escape,
+    Quit,
+}
+
+/// The meaning of a key that was pressed; `None` for all others, and for releases.
+pub fn command(event: &KeyEvent) -> Option<Command> {
+    if !event.state.is_pressed() {
+        return None;
+    }
+    let command = meaning(&event.logical_key)?;
+    // Held down, only what moves step by step goes on.
+    (!event.repeat || matches!(command, Command::Strength(_) | Command::Leaf(_))).then_some(command)
+}
+
+fn meaning(key: &Key) -> Option<Command> {
+    match key {
+        Key::Named(named) => match named {
+            NamedKey::F1 => Some(Command::Level),
+            NamedKey::F11 => Some(Command::Fullscreen),
+            NamedKey::ArrowLeft => Some(Command::Leaf(-1)),
+            NamedKey::ArrowRight => Some(Command::Leaf(1)),
+            NamedKey::ArrowUp => Some(Command::Strength(5)),
+            NamedKey::ArrowDown => Some(Command::Strength(-5)),
+            NamedKey::Space => Some(Command::Freeze),
+            NamedKey::Escape => Some(Command::Escape),
+            _ => None,
+        },
+        Key::Character(text) => match text.to_lowercase().as_str() {
+            "h" => Some(Command::Level),
+            "v" => Some(Command::Variant),
+            "e" => Some(Command::Engine),
+            "m" => Some(Command::Mirror),
+            "s" => Some(Command::Split),
+            "p" => Some(Command::Still),
+            "f" => Some(Command::Fullscreen),
+            "q" => Some(Command::Quit),
+            digit => digit.parse().ok().filter(|n| (1..=9).contains(n)).map(|n: usize| Command::Effect(n - 1)),
+        },
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_in_any_case_and_digits() {
+        let of = |text: &str| meaning(&Key::Character(text.into()));
+        assert_eq!(of("M"), Some(Command::Mirror));
+        assert_eq!(of("m"), Some(Command::Mirror));
+        assert_eq!(of("1"), Some(Command::Effect(0)));
+        assert_eq!(of("9"), Some(Command::Effect(8)));
+        assert_eq!(of("0"), None);
+        assert_eq!(of("10"), None);
+        assert_eq!(of("é"), None);
+    }
+}

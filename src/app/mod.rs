@@ -1,0 +1,507 @@
+//! The window: the only place that names winit.
+//!
+//! The event loop draws and listens, nothing else: the source, the painter, the builder and the opening of the GPU have
+//! threads of their own, which wake the loop through its proxy. The window opens first; the picture comes as soon as source
+//! and GPU are there, and is painted as soon as the network is.
+
+mod keys;
+mod screen;
+mod session;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use winit::application::ApplicationHandler;
+use winit::event::{StartCause, WindowEvent};
+use winit::event_loop::{ActiveEventLoop, ControlFlow, EventLoop, EventLoopProxy};
+use winit::window::{Fullscreen, Window, WindowId};
+
+use crate::cli::{CliError, Common, OverlayLevel, WindowArgs};
+use crate::effect::models_dirs;
+use crate::fault::Fault;
+use crate::flow::Shelf;
+use crate::gpu::Gpu;
+use crate::metrics::Report;
+use crate::output;
+use crate::source::cameras;
+use crate::ui::{Action, Interface, Level, SourceEntry, View, style};
+use crate::units::Extent;
+use keys::Command;
+use screen::{Drawn, Screen, Triangles};
+use session::{Session, Waker};
+
+/// The window at first, in logical pixels: 16:9, and small enough for a laptop.
+const FIRST_SIZE: (f64, f64) = (1024.0, 576.0);
+/// How often to look whether the GPU has finished a frame of our own engine.
+const POLL_EVERY: Duration = Duration::from_micros(500);
+/// How often the figures are drawn anew while no picture comes.
+const IDLE_REDRAW: Duration = Duration::from_millis(500);
+
+/// What other threads tell the event loop.
+enum Wake {
+    /// Look at everything that can have changed.
+    Look,
+    Screen(Result<Box<Screen>, Fault>),
+    Sources(Vec<SourceEntry>),
+    Saved(Result<PathBuf, String>),
+}
+
+/// Opens the window and returns when it is closed.
+///
+/// # Errors
+/// When there is no display, no GPU that can draw to it, or the report cannot be written.
+pub fn run(args: WindowArgs, common: &Common, started: Instant) -> Result<(), CliError> {
+    let event_loop = EventLoop::<Wake>::with_user_event().build().map_err(|e| {
+        Fault::failed(
+            format!("No window can be opened: {e}"),
+            "Start it inside a desktop session; `impasto render` and `impasto bench` need none",
+        )
+    })?;
+    let mut app = App::new(args, common, started, event_loop.create_proxy())?;
+    event_loop.run_app(&mut app).map_err(|e| Fault::failed(format!("The window broke down: {e}"), "Start it again"))?;
+    app.end()
+}
+
+struct App {
+    args: WindowArgs,
+    started: Instant,
+    proxy: EventLoopProxy<Wake>,
+    /// One `Wake::Look` is enough however many threads ask for it.
+    looking: Arc<AtomicBool>,
+    window: Option<Arc<Window>>,
+    screen: Option<Box<Screen>>,
+    opening: bool,
+    context: egui::Context,
+    input: Option<egui_winit::State>,
+    interface: Interface,
+    session: Session,
+    actions: Vec<Action>,
+    redraw_at: Option<Instant>,
+    poll_at: Option<Instant>,
+    last_draw: Instant,
+    failure: Option<Fault>,
+}
+
+impl App {
+    fn new(args: WindowArgs, common: &Common, started: Instant, proxy: EventLoopProxy<Wake>) -> Result<Self, CliError> {
+        let shelf = Shelf::new(models_dirs(common.models.as_deref()));
+        let looking = Arc::new(AtomicBool::new(false));
+        let waker: Waker = {
+            let (proxy, looking) = (proxy.clone(), looking.clone());
+            Arc::new(move || {
+                if !looking.swap(true, Ordering::AcqRel) {
+                    // The loop is gone: so is everything that could be looked at.
+                    let _ = proxy.send_event(Wake::Look);
+                }
+            })
+        };
+        let session = Session::start(&args, shelf.clone(), waker.clone());
+        // The effects are read while the GPU opens.
+        let reader = waker.clone();
+        thread("shelf", move || {
+            shelf.found();
+            reader();
+        })?;
+        let lister = proxy.clone();
+        thread("cameras", move || {
+            let _ = lister.send_event(Wake::Sources(list_cameras()));
+        })?;
+        let context = egui::Context::default();
+        style::apply(&context);
+        let level = match args.overlay {
+            OverlayLevel::Full => Level::Full,
+            OverlayLevel::Line => Level::Line,
+            OverlayLevel::None => Level::Hidden,
+        };
+        let mut interface = Interface::new(level);
+        interface.touched(started);
+        Ok(Self {
+            args,
+            started,
+            proxy,
+            looking,
+            window: None,
+            screen: None,
+            opening: false,
+            context,
+            input: None,
+            interface,
+            session,
+            actions: Vec::new(),
+            redraw_at: None,
+            poll_at: None,
+            last_draw: started,
+            failure: None,
+        })
+    }
+
+    /// After the window is closed: the report, and what went wrong.
+    fn end(mut self) -> Result<(), CliError> {
+        if let Some(path) = self.args.report.clone() {
+            let report = self.session.run_report(self.started, Instant::now());
+            write_report(&path, &report)?;
+        }
+        // Before the window and its display go away.
+        self.session.detach();
+        self.screen = None;
+        match self.failure.take() {
+            Some(fault) => Err(fault.into()),
+            None => Ok(()),
+        }
+    }
+
+    fn open_window(&mut self, event_loop: &ActiveEventLoop) -> Result<(), Fault> {
+        let attributes = Window::default_attributes()
+            .with_title("Impasto")
+            .with_inner_size(winit::dpi::LogicalSize::new(FIRST_SIZE.0, FIRST_SIZE.1))
+            .with_min_inner_size(winit::dpi::LogicalSize::new(320.0, 180.0))
+            .with_fullscreen(self.args.fullscreen.then_some(Fullscreen::Borderless(None)));
+        let window = event_loop
+            .create_window(attributes)
+            .map_err(|e| Fault::failed(format!("No window can be opened: {e}"), "Look at the desktop session"))?;
+        let scale = window.scale_factor() as f32;
+        self.input = Some(egui_winit::State::new(
+            self.context.clone(),
+            egui::ViewportId::ROOT,
+            &window,
+            Some(scale),
+            window.theme(),
+            None,
+        ));
+        self.window = Some(Arc::new(window));
+        log::info!("window after {} ms", self.started.elapsed().as_millis());
+        self.open_screen(event_loop)
+    }
+
+    /// Opens the GPU for the window, on a thread; the surface itself must be made here (macOS insists).
+    fn open_screen(&mut self, event_loop: &ActiveEventLoop) -> Result<(), Fault> {
+        let Some(window) = self.window.clone() else { return Ok(()) };
+        if std::mem::replace(&mut self.opening, true) {
+            return Ok(());
+        }
+        let size = extent_of(&window);
+        let instance = Gpu::instance(Some(Box::new(event_loop.owned_display_handle())));
+        let surface = instance.create_surface(window).map_err(|e| {
+            Fault::failed(format!("Nothing can be drawn in the window: {e}"), "Look at `impasto doctor`")
+        })?;
+        let proxy = self.proxy.clone();
+        thread("gpu", move || {
+            let screen = Screen::open(instance, surface, size).map(Box::new);
+            let _ = proxy.send_event(Wake::Screen(screen));
+        })
+    }
+
+    fn take_screen(&mut self, event_loop: &ActiveEventLoop, screen: Result<Box<Screen>, Fault>) {
+        self.opening = false;
+        let attached = screen.and_then(|mut screen| {
+            if let Some(window) = &self.window {
+                screen.resize(extent_of(window));
+            }
+            log::info!("{} after {} ms", screen.gpu.caps.name, self.started.elapsed().as_millis());
+            self.session.attach(screen.gpu.clone(), screen.format())?;
+            self.screen = Some(screen);
+            Ok(())
+        });
+        match attached {
+            Ok(()) => {
+                self.session.clear_faults(|f| f.what.starts_with(GPU_LOST));
+                self.look(event_loop);
+                self.request_redraw();
+            }
+            Err(fault) => self.fail(event_loop, fault),
+        }
+    }
+
+    fn fail(&mut self, event_loop: &ActiveEventLoop, fault: Fault) {
+        self.failure = Some(fault);
+        event_loop.exit();
+    }
+
+    fn request_redraw(&self) {
+        if let Some(window) = &self.window {
+            window.request_redraw();
+        }
+    }
+
+    /// Takes in what has happened elsewhere, and asks for a redraw if it can be seen.
+    fn look(&mut self, event_loop: &ActiveEventLoop) {
+        let now = Instant::now();
+        if self.screen.as_ref().is_some_and(|s| s.gpu.is_lost()) {
+            self.rebuild(event_loop, now);
+        }
+        let advanced = self.session.advance(now);
+        self.poll_at = advanced.poll_soon.then(|| now + POLL_EVERY);
+        if advanced.redraw {
+            self.request_redraw();
+        }
+    }
+
+    /// The GPU was taken away: everything on it is made anew.
+    fn rebuild(&mut self, event_loop: &ActiveEventLoop, now: Instant) {
+        self.session
+            .tell(Fault::degraded(GPU_LOST, "The picture is being set up again; nothing needs to be done"), now);
+        self.session.detach();
+        self.screen = None;
+        // A new context would forget what is open; only its textures must be sent again.
+        self.context = egui::Context::default();
+        style::apply(&self.context);
+        if let Some(window) = self.window.clone() {
+            let scale = window.scale_factor() as f32;
+            let state = egui_winit::State::new(
+                self.context.clone(),
+                egui::ViewportId::ROOT,
+                window.as_ref(),
+                Some(scale),
+                window.theme(),
+                None,
+            );
+            self.input = Some(state);
+        }
+        if let Err(fault) = self.open_screen(event_loop) {
+            self.fail(event_loop, fault);
+        }
+    }
+
+    fn draw(&mut self, event_loop: &ActiveEventLoop) {
+        let (Some(window), Some(input)) = (self.window.clone(), &mut self.input) else { return };
+        let now = Instant::now();
+        self.last_draw = now;
+        let raw = input.take_egui_input(&window);
+        self.session.refresh_summary(now);
+        let faults = self.session.faults(now);
+        let Self { context, interface, session, actions, .. } = self;
+        let Some(summary) = session.summary() else { return };
+        let (source, look) = (session.source_spec(), session.look());
+        let view = View {
+            meter: session.meter_ref(),
+            summary,
+            subject: session.subject(),
+            effects: &session.effects,
+            effect: session.effect(),
+            variant: session.variant(),
+            preparing: session.preparing(),
+            sources: &session.sources,
+            source: &source,
+            controls: session.controls,
+            faults: &faults,
+            now,
+        };
+        let output = context.run_ui(raw, |ui| interface.show(ui, &view, actions));
+        let pixels_per_point = output.pixels_per_point;
+        let mut triangles = Triangles {
+            primitives: context.tessellate(output.shapes, pixels_per_point),
+            textures: output.textures_delta,
+            pixels_per_point,
+            spent: now.elapsed(),
+        };
+        let repaint = output.viewport_output.values().map(|v| v.repaint_delay).min().unwrap_or(Duration::MAX);
+        self.redraw_at = (repaint < Duration::from_secs(60)).then(|| now + repaint);
+        if let Some(input) = &mut self.input {
+            input.handle_platform_output(&window, output.platform_output);
+        }
+        match &mut self.screen {
+            None => triangles.textures.clear(),
+            Some(screen) => {
+                let session = &mut self.session;
+                let drawn = screen.draw(&window, &mut triangles, |encoder, view, extent| {
+                    session.flow().is_some_and(|flow| flow.draw(encoder, view, extent, &look))
+                });
+                match drawn {
+                    Drawn::Yes { interface, present } => {
+                        self.session.presented(interface, present, Instant::now(), self.started);
+                    }
+                    Drawn::Skipped => {}
+                    Drawn::Lost => {
+                        let now = Instant::now();
+                        self.rebuild(event_loop, now);
+                    }
+                }
+            }
+        }
+        self.obey(event_loop);
+        if self.args.frames.is_some_and(|frames| self.session.shown >= frames) {
+            event_loop.exit();
+        }
+    }
+
+    /// Does what the interface asked for.
+    fn obey(&mut self, event_loop: &ActiveEventLoop) {
+        let now = Instant::now();
+        let actions = std::mem::take(&mut self.actions);
+        if !actions.is_empty() {
+            self.request_redraw();
+        }
+        for action in actions {
+            match action {
+                Action::Level(level) => self.interface.level = level,
+                Action::Still => self.save_still(now),
+                Action::Fullscreen => self.command(event_loop, Command::Fullscreen, now),
+                other => self.session.act(other, now),
+            }
+        }
+    }
+
+    fn command(&mut self, event_loop: &ActiveEventLoop, command: Command, now: Instant) {
+        let fullscreen = self.window.as_ref().is_some_and(|w| w.fullscreen().is_some());
+        match command {
+            Command::Quit => event_loop.exit(),
+            Command::Escape if !fullscreen => event_loop.exit(),
+            Command::Escape | Command::Fullscreen => {
+                if let Some(window) = &self.window {
+                    window.set_fullscreen((!fullscreen).then_some(Fullscreen::Borderless(None)));
+                }
+            }
+            Command::Level => self.interface.level = self.interface.level.next(),
+            Command::Still => self.save_still(now),
+            other => self.session.command(other, now),
+        }
+        self.request_redraw();
+    }
+
+    /// Reads the picture and writes it on a thread.
+    fn save_still(&mut self, now: Instant) {
+        let picture = match self.session.still() {
+            Ok(picture) => picture,
+            Err(fault) => return self.session.tell(fault, now),
+        };
+        let proxy = self.proxy.clone();
+        let writing = thread("still", move || {
+            let folder = pictures_folder();
+            let saved =
+                output::save_new(&folder, &picture).map_err(|e| crate::cli::describe(&e).replace("error: ", ""));
+            let _ = proxy.send_event(Wake::Saved(saved));
+        });
+        if let Err(fault) = writing {
+            self.session.tell(fault, now);
+        }
+    }
+}
+
+/// How a message about a lost GPU begins.
+const GPU_LOST: &str = "The graphics driver took the GPU away";
+
+impl ApplicationHandler<Wake> for App {
+    fn resumed(&mut self, event_loop: &ActiveEventLoop) {
+        if self.window.is_none()
+            && let Err(fault) = self.open_window(event_loop)
+        {
+            self.fail(event_loop, fault);
+        }
+    }
+
+    fn new_events(&mut self, event_loop: &ActiveEventLoop, cause: StartCause) {
+        if !matches!(cause, StartCause::ResumeTimeReached { .. }) {
+            return;
+        }
+        let now = Instant::now();
+        if self.poll_at.is_some_and(|at| at <= now) {
+            self.look(event_loop);
+        }
+        if self.redraw_at.is_some_and(|at| at <= now) {
+            self.redraw_at = None;
+            self.request_redraw();
+        }
+    }
+
+    fn user_event(&mut self, event_loop: &ActiveEventLoop, wake: Wake) {
+        let now = Instant::now();
+        match wake {
+            Wake::Look => {
+                // Before looking: what comes from here on deserves another look.
+                self.looking.store(false, Ordering::Release);
+                self.look(event_loop);
+            }
+            Wake::Screen(screen) => self.take_screen(event_loop, screen),
+            Wake::Sources(cameras) => {
+                let others = std::mem::take(&mut self.session.sources);
+                self.session.sources = cameras.into_iter().chain(others).collect();
+                self.request_redraw();
+            }
+            Wake::Saved(saved) => {
+                let fault = match saved {
+                    Ok(path) => Fault::notice(format!("Saved {}", path.display()), ""),
+                    Err(what) => Fault::failed(format!("The picture was not saved: {what}"), ""),
+                };
+                self.session.tell(fault, now);
+                self.request_redraw();
+            }
+        }
+    }
+
+    fn window_event(&mut self, event_loop: &ActiveEventLoop, _window: WindowId, event: WindowEvent) {
+        let now = Instant::now();
+        let (Some(window), Some(input)) = (self.window.clone(), &mut self.input) else { return };
+        let response = input.on_window_event(&window, &event);
+        match event {
+            WindowEvent::CloseRequested => event_loop.exit(),
+            WindowEvent::Resized(size) => {
+                if let Some(screen) = &mut self.screen {
+                    screen.resize(Extent::new(size.width, size.height));
+                }
+                window.request_redraw();
+            }
+            WindowEvent::RedrawRequested => return self.draw(event_loop),
+            WindowEvent::KeyboardInput { event, .. } if !self.context.egui_wants_keyboard_input() => {
+                if let Some(command) = keys::command(&event) {
+                    self.command(event_loop, command, now);
+                }
+            }
+            WindowEvent::CursorMoved { .. } | WindowEvent::MouseInput { .. } | WindowEvent::Touch(_) => {
+                self.interface.touched(now);
+                window.request_redraw();
+            }
+            _ => {}
+        }
+        if response.repaint {
+            window.request_redraw();
+        }
+    }
+
+    fn about_to_wait(&mut self, event_loop: &ActiveEventLoop) {
+        // Figures fall off and the bar hides even when no picture comes.
+        let idle = self.last_draw + IDLE_REDRAW;
+        let next = [self.poll_at, self.redraw_at, Some(idle)].into_iter().flatten().min();
+        if idle <= Instant::now() {
+            self.redraw_at = Some(Instant::now());
+        }
+        match next {
+            Some(at) => event_loop.set_control_flow(ControlFlow::WaitUntil(at)),
+            None => event_loop.set_control_flow(ControlFlow::Wait),
+        }
+    }
+}
+
+fn extent_of(window: &Window) -> Extent {
+    let size = window.inner_size();
+    Extent::new(size.width, size.height)
+}
+
+fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Fault> {
+    std::thread::Builder::new().name(name.into()).spawn(work).map(drop).map_err(|e| {
+        Fault::failed(format!("The thread '{name}' could not be started: {e}"), "Close other programs and try again")
+    })
+}
+
+fn list_cameras() -> Vec<SourceEntry> {
+    let listed = cameras().unwrap_or_else(|error| {
+        log::warn!("the cameras could not be listed: {error}");
+        Vec::new()
+    });
+    listed.into_iter().map(|c| SourceEntry { spec: format!("camera:{}", c.index), title: c.name }).collect()
+}
+
+/// The user's folder for pictures, else the current one.
+fn pictures_folder() -> PathBuf {
+    let user = directories::UserDirs::new();
+    let pictures = user.as_ref().and_then(|u| u.picture_dir()).filter(|p| p.is_dir());
+    pictures.map_or_else(|| std::env::current_dir().unwrap_or_default(), Path::to_owned)
+}
+
+fn write_report(path: &Path, report: &Report) -> Result<(), CliError> {
+    let mut text = serde_json::to_string_pretty(report)?;
+    text.push('\n');
+    output::write_whole(path, text.as_bytes())?;
+    Ok(())
+}

@@ -1,0 +1,186 @@
+//! The window's surface, and the drawing of one picture with the interface over it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use winit::window::Window;
+
+use crate::fault::Fault;
+use crate::gpu::{Gpu, GpuRequest};
+use crate::units::Extent;
+
+/// The GPU, the surface on the window, and what draws the interface. Made on a thread of its own.
+pub struct Screen {
+    pub gpu: Gpu,
+    surface: wgpu::Surface<'static>,
+    config: wgpu::SurfaceConfiguration,
+    interface: egui_wgpu::Renderer,
+    configured: bool,
+}
+
+/// What became of an attempt to draw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drawn {
+    /// Handed to the display. How long recording the interface took, and how long waiting for and handing over the picture.
+    Yes { interface: Duration, present: Duration },
+    /// Nothing to see (minimised, covered) or not now: try with the next picture.
+    Skipped,
+    /// The surface has to be made anew.
+    Lost,
+}
+
+/// The interface as triangles.
+pub struct Triangles {
+    pub primitives: Vec<egui::ClippedPrimitive>,
+    pub textures: egui::TexturesDelta,
+    pub pixels_per_point: f32,
+    /// What running the interface and making triangles took.
+    pub spent: Duration,
+}
+
+impl Screen {
+    /// Opens the adapter that can present to `surface`, and compiles the interface's shaders. Slow.
+    ///
+    /// # Errors
+    /// When there is no adapter, or it cannot present to the window.
+    pub fn open(instance: wgpu::Instance, surface: wgpu::Surface<'static>, size: Extent) -> Result<Self, Fault> {
+        let request = GpuRequest { surface: Some(&surface), ..Default::default() };
+        let gpu = Gpu::open(instance, &request)
+            .map_err(|e| Fault::failed(format!("The window cannot be drawn: {e}"), "Look at `impasto doctor`"))?;
+        let mut config =
+            surface.get_default_config(&gpu.adapter, size.width.max(1), size.height.max(1)).ok_or_else(|| {
+                Fault::failed(
+                    format!("{} cannot show pictures in this window", gpu.caps.name),
+                    "Choose another adapter with WGPU_ADAPTER_NAME, or another backend with WGPU_BACKEND",
+                )
+            })?;
+        let offered = surface.get_capabilities(&gpu.adapter);
+        // Bytes as they are: the picture and the interface are both made of sRGB-coded values already.
+        let plain = [wgpu::TextureFormat::Bgra8Unorm, wgpu::TextureFormat::Rgba8Unorm];
+        if let Some(format) = plain.into_iter().find(|f| offered.formats.contains(f)) {
+            config.format = format;
+        }
+        // The newest picture at the next refresh, without tearing; a queue of pictures where that is not to be had.
+        config.present_mode = if offered.present_modes.contains(&wgpu::PresentMode::Mailbox) {
+            wgpu::PresentMode::Mailbox
+        } else {
+            wgpu::PresentMode::Fifo
+        };
+        config.desired_maximum_frame_latency = 1;
+        let interface = egui_wgpu::Renderer::new(&gpu.device, config.format, egui_wgpu::RendererOptions::default());
+        Ok(Self { gpu, surface, config, interface, configured: false })
+    }
+
+    pub fn format(&self) -> wgpu::TextureFormat {
+        self.config.format
+    }
+
+    pub fn extent(&self) -> Extent {
+        Extent::new(self.config.width, self.config.height)
+    }
+
+    /// The window has another size now. Nothing happens while it has none.
+    pub fn resize(&mut self, size: Extent) {
+        let limit = self.gpu.device.limits().max_texture_dimension_2d;
+        let size = Extent::new(size.width.min(limit), size.height.min(limit));
+        if size.is_empty() || (self.configured && size == self.extent()) {
+            return;
+        }
+        (self.config.width, self.config.height) = (size.width, size.height);
+        self.surface.configure(&self.gpu.device, &self.config);
+        self.configured = true;
+    }
+
+    /// Draws one picture: `picture` records what lies under the interface.
+    pub fn draw(
+        &mut self,
+        window: &Arc<Window>,
+        triangles: &mut Triangles,
+        picture: impl FnOnce(&mut wgpu::CommandEncoder, &wgpu::TextureView, Extent) -> bool,
+    ) -> Drawn {
+        let began = Instant::now();
+        let texture = match self.acquire() {
+            Ok(texture) => texture,
+            Err(drawn) => {
+                // The textures must reach the renderer even when nothing is shown: they are not sent again.
+                self.take_textures(triangles);
+                return drawn;
+            }
+        };
+        let waited = began.elapsed();
+        let view = texture.texture.create_view(&wgpu::TextureViewDescriptor::default());
+        let extent = self.extent();
+        let mut encoder =
+            self.gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("window") });
+        let covered = picture(&mut encoder, &view, extent);
+
+        let recording = Instant::now();
+        self.take_textures(triangles);
+        let screen = egui_wgpu::ScreenDescriptor {
+            size_in_pixels: [extent.width, extent.height],
+            pixels_per_point: triangles.pixels_per_point,
+        };
+        let extra = self.interface.update_buffers(
+            &self.gpu.device,
+            &self.gpu.queue,
+            &mut encoder,
+            &triangles.primitives,
+            &screen,
+        );
+        {
+            let load = if covered { wgpu::LoadOp::Load } else { wgpu::LoadOp::Clear(wgpu::Color::BLACK) };
+            let pass = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
+                label: Some("interface"),
+                color_attachments: &[Some(wgpu::RenderPassColorAttachment {
+                    view: &view,
+                    depth_slice: None,
+                    resolve_target: None,
+                    ops: wgpu::Operations { load, store: wgpu::StoreOp::Store },
+                })],
+                depth_stencil_attachment: None,
+                timestamp_writes: None,
+                occlusion_query_set: None,
+                multiview_mask: None,
+            });
+            self.interface.render(&mut pass.forget_lifetime(), &triangles.primitives, &screen);
+        }
+        let interface = triangles.spent + recording.elapsed();
+
+        let handing = Instant::now();
+        self.gpu.queue.submit(extra.into_iter().chain([encoder.finish()]));
+        window.pre_present_notify();
+        self.gpu.queue.present(texture);
+        Drawn::Yes { interface, present: waited + handing.elapsed() }
+    }
+
+    fn acquire(&mut self) -> Result<wgpu::SurfaceTexture, Drawn> {
+        if !self.configured {
+            return Err(Drawn::Skipped);
+        }
+        // A surface that is out of date is configured once and tried again; twice means that it is changing just now.
+        for _ in 0..2 {
+            match self.surface.get_current_texture() {
+                wgpu::CurrentSurfaceTexture::Success(texture) => return Ok(texture),
+                wgpu::CurrentSurfaceTexture::Suboptimal(texture) => return Ok(texture),
+                wgpu::CurrentSurfaceTexture::Outdated => self.surface.configure(&self.gpu.device, &self.config),
+                wgpu::CurrentSurfaceTexture::Lost => return Err(Drawn::Lost),
+                wgpu::CurrentSurfaceTexture::Timeout
+                | wgpu::CurrentSurfaceTexture::Occluded
+                | wgpu::CurrentSurfaceTexture::Validation => return Err(Drawn::Skipped),
+            }
+        }
+        Err(Drawn::Skipped)
+    }
+
+    fn take_textures(&mut self, triangles: &mut Triangles) {
+        for (id, deltas) in &triangles.textures.set {
+            for delta in deltas {
+                self.interface.update_texture(&self.gpu.device, &self.gpu.queue, *id, delta);
+            }
+        }
+        for id in &triangles.textures.free {
+            self.interface.free_texture(id);
+        }
+        triangles.textures.clear();
+    }
+}

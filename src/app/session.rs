@@ -1,0 +1,473 @@
+//! What runs while the window is open, apart from the window: source, flow, choices, messages.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::keys::Command;
+use crate::cli::{LookArgs, WindowArgs};
+use crate::fault::{Fault, FaultBoard};
+use crate::flow::{Flow, FlowEvent, Shelf, Wish, Workshop};
+use crate::gpu::Gpu;
+use crate::metrics::{Counts, Meter, Report, Subject, Summary};
+use crate::nn::choose::EngineWish;
+use crate::pipeline::Look;
+use crate::source::{SourceEvent, SourceKind, SourceSpec, SourceThread, SourceWish};
+use crate::ui::{Action, Controls, EffectEntry, SourceEntry};
+use crate::units::{Budget, Extent, FrameId};
+
+/// Called from any thread when there is something new.
+pub type Waker = Arc<dyn Fn() + Send + Sync>;
+
+/// What [`Session::advance`] found.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Advanced {
+    /// There is a picture that was not drawn before, or something else to show.
+    pub redraw: bool,
+    /// Something is on its way on the GPU that nobody will wake us for: look again soon.
+    pub poll_soon: bool,
+}
+
+/// Who reported a fault: decides when it is over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Source,
+    Flow,
+    Still,
+}
+
+pub struct Session {
+    shelf: Arc<Shelf>,
+    waker: Waker,
+    source: SourceThread,
+    spec: SourceSpec,
+    /// The source as it describes itself.
+    source_name: String,
+    /// Frames of sources before this one: ids and counts go on.
+    before_captured: u64,
+    before_dropped: u64,
+    flow: Option<Flow>,
+    wish: Wish,
+    budget: Budget,
+    pub controls: Controls,
+    mirror_by_hand: bool,
+    blend: Option<f32>,
+    board: FaultBoard,
+    origins: Vec<(Origin, Fault)>,
+    pub effects: Vec<EffectEntry>,
+    pub sources: Vec<SourceEntry>,
+    shelf_told: bool,
+    summary: Option<(Summary, Instant)>,
+    idle_meter: Meter,
+    nobody: Subject,
+    /// Counts and time when counting for the report began: with the first painted picture.
+    counting_since: Option<(Counts, Instant)>,
+    pub shown: u64,
+    pub first_picture: Option<Instant>,
+    pub first_painted: Option<Instant>,
+}
+
+impl Session {
+    /// How old the figures on screen may be: numbers that change faster cannot be read.
+    const FIGURES_FOR: Duration = Duration::from_millis(250);
+
+    /// Starts the source at once.
+    pub fn start(args: &WindowArgs, shelf: Arc<Shelf>, waker: Waker) -> Self {
+        let spec = args.source.clone().unwrap_or_default();
+        let LookArgs { strength, blend, split, mirror } = args.look;
+        let source = Self::spawn_source(&spec, &waker);
+        let mut sources = vec![SourceEntry { spec: "demo".to_owned(), title: "Demo scene".to_owned() }];
+        if let SourceSpec::File(path) = &spec {
+            let title = path.file_name().map_or_else(|| spec.to_string(), |n| n.to_string_lossy().into_owned());
+            sources.insert(0, SourceEntry { spec: spec.to_string(), title });
+        }
+        Self {
+            shelf,
+            waker,
+            source,
+            spec,
+            source_name: String::new(),
+            before_captured: 0,
+            before_dropped: 0,
+            flow: None,
+            wish: Wish {
+                effect: args.paint.effect.clone(),
+                variant: args.paint.variant.clone(),
+                engine: args.paint.engine,
+                size: args.paint.size,
+            },
+            budget: Budget::default(),
+            controls: Controls { strength, mirror, split, frozen: false },
+            mirror_by_hand: mirror,
+            blend,
+            board: FaultBoard::default(),
+            origins: Vec::new(),
+            effects: Vec::new(),
+            sources,
+            shelf_told: false,
+            summary: None,
+            idle_meter: Meter::new(Budget::default()),
+            nobody: Subject::default(),
+            counting_since: None,
+            shown: 0,
+            first_picture: None,
+            first_painted: None,
+        }
+    }
+
+    fn spawn_source(spec: &SourceSpec, waker: &Waker) -> SourceThread {
+        let waker = waker.clone();
+        SourceThread::spawn(spec.clone(), SourceWish::default(), move || waker())
+    }
+
+    /// The GPU is open: a flow can be made for it. Replaces one on a GPU that was lost.
+    ///
+    /// # Errors
+    /// When the system starts no more threads.
+    pub fn attach(&mut self, gpu: Gpu, format: wgpu::TextureFormat) -> Result<(), Fault> {
+        let workshop = Workshop { gpu, shelf: self.shelf.clone(), format, waker: self.waker.clone() };
+        self.flow = Some(Flow::new(workshop, self.wish.clone(), self.budget)?);
+        Ok(())
+    }
+
+    /// The GPU is gone, and everything on it.
+    pub fn detach(&mut self) {
+        self.flow = None;
+        self.summary = None;
+    }
+
+    /// Takes what source, builder, painter and GPU have done since the last call. Never waits.
+    pub fn advance(&mut self, now: Instant) -> Advanced {
+        let mut redraw = self.hear_source(now);
+        redraw |= self.learn_effects(now);
+        let Some(flow) = &mut self.flow else { return Advanced { redraw, poll_soon: false } };
+        let mailbox = self.source.latest().counts();
+        flow.captured(self.before_captured + mailbox.put, self.before_dropped + mailbox.dropped, now);
+        if !self.controls.frozen
+            && let Some(frame) = self.source.latest().take()
+        {
+            let id = FrameId(self.before_captured + frame.stamp().id.0);
+            flow.offer(frame.with_id(id), now);
+        }
+        redraw |= flow.poll(now).picture.is_some();
+        let poll_soon = flow.open_frames() > 0;
+        let events: Vec<_> = flow.events().collect();
+        for event in events {
+            redraw = true;
+            match event {
+                FlowEvent::Changed(subject) => {
+                    log::info!(
+                        "{} {} {}x{} on {}: {}",
+                        subject.effect,
+                        subject.variant,
+                        subject.width,
+                        subject.height,
+                        subject.engine,
+                        subject.why
+                    );
+                    self.counting_since = None;
+                    self.summary = None;
+                }
+                FlowEvent::Fault(fault) => self.report(Origin::Flow, fault, now),
+                FlowEvent::Recovered => self.recovered(Origin::Flow),
+            }
+        }
+        Advanced { redraw, poll_soon }
+    }
+
+    fn hear_source(&mut self, now: Instant) -> bool {
+        let events: Vec<_> = self.source.events().collect();
+        let any = !events.is_empty();
+        for event in events {
+            match event {
+                SourceEvent::Opened(info) => {
+                    log::info!("source: {} ({})", info.name, info.detail);
+                    self.budget = info.budget();
+                    self.source_name = info.name.clone();
+                    if !self.mirror_by_hand {
+                        // People know themselves from mirrors; a clip is shown as it was made.
+                        self.controls.mirror = info.kind == SourceKind::Camera;
+                    }
+                    if self.spec == SourceSpec::Auto && info.kind == SourceKind::Demo {
+                        self.spec = SourceSpec::Demo;
+                    }
+                    if let Some(flow) = &mut self.flow {
+                        flow.set_budget(self.budget);
+                    }
+                }
+                SourceEvent::Fault(fault) => self.report(Origin::Source, fault, now),
+                SourceEvent::Recovered => self.recovered(Origin::Source),
+                SourceEvent::Ended => {
+                    let what = format!("{} has no more pictures", self.source_title());
+                    self.report(Origin::Source, Fault::notice(what, "Choose another source below"), now);
+                }
+            }
+        }
+        any
+    }
+
+    /// Once the shelf is known: the effects, and what is wrong with packs.
+    fn learn_effects(&mut self, now: Instant) -> bool {
+        if self.shelf_told {
+            return false;
+        }
+        let shelf = self.shelf.clone();
+        let Some(found) = shelf.known() else { return false };
+        self.shelf_told = true;
+        self.effects = found
+            .gallery
+            .effects()
+            .iter()
+            .map(|e| EffectEntry {
+                name: e.name.clone(),
+                title: e.title.clone(),
+                variants: e.variants().iter().map(|v| v.id.clone()).collect(),
+            })
+            .collect();
+        found.faults.iter().for_each(|f| self.report(Origin::Flow, f.clone(), now));
+        true
+    }
+
+    fn report(&mut self, origin: Origin, fault: Fault, now: Instant) {
+        if !self.origins.iter().any(|(o, f)| *o == origin && *f == fault) {
+            self.origins.push((origin, fault.clone()));
+        }
+        let text = fault.to_string();
+        if self.board.report(fault, now) {
+            log::warn!("{text}");
+        }
+    }
+
+    /// What `origin` reported is over.
+    fn recovered(&mut self, origin: Origin) {
+        let origins = std::mem::take(&mut self.origins);
+        let (over, rest): (Vec<_>, Vec<_>) = origins.into_iter().partition(|(o, _)| *o == origin);
+        self.board
+            .clear(|fault| fault.severity != crate::fault::Severity::Notice && over.iter().any(|(_, f)| f == fault));
+        self.origins = rest;
+    }
+
+    /// A message that is the user's doing, not a fault.
+    pub fn tell(&mut self, fault: Fault, now: Instant) {
+        self.report(Origin::Still, fault, now);
+    }
+
+    pub fn clear_faults(&mut self, gone: impl Fn(&Fault) -> bool) {
+        self.board.clear(gone);
+    }
+
+    pub fn faults(&mut self, now: Instant) -> Vec<(Fault, u32)> {
+        self.board.current(now).map(|(f, n)| (f.clone(), n)).collect()
+    }
+
+    /// Brings the figures up to date if they are too old to show.
+    pub fn refresh_summary(&mut self, now: Instant) {
+        let old = self.summary.as_ref().is_none_or(|(_, at)| now.saturating_duration_since(*at) >= Self::FIGURES_FOR);
+        if old {
+            let summary = self.meter().summary(now);
+            self.summary = Some((summary, now));
+        }
+    }
+
+    /// The figures, as of the last refresh.
+    pub fn summary(&self) -> Option<&Summary> {
+        self.summary.as_ref().map(|(s, _)| s)
+    }
+
+    fn meter(&mut self) -> &mut Meter {
+        match &mut self.flow {
+            Some(flow) => flow.meter(),
+            None => &mut self.idle_meter,
+        }
+    }
+
+    pub fn meter_ref(&self) -> &Meter {
+        self.flow.as_ref().map_or(&self.idle_meter, Flow::meter_ref)
+    }
+
+    pub fn subject(&self) -> &Subject {
+        self.flow.as_ref().and_then(Flow::subject).unwrap_or(&self.nobody)
+    }
+
+    /// What is being prepared, for people.
+    pub fn preparing(&self) -> Option<&'static str> {
+        self.flow.as_ref().is_some_and(Flow::is_preparing).then_some("preparing")
+    }
+
+    pub fn source_spec(&self) -> String {
+        self.spec.to_string()
+    }
+
+    fn source_title(&self) -> &str {
+        if self.source_name.is_empty() { "The source" } else { &self.source_name }
+    }
+
+    /// Index of the effect that was asked for.
+    pub fn effect(&self) -> Option<usize> {
+        match &self.wish.effect {
+            None => (!self.effects.is_empty()).then_some(0),
+            Some(name) => self
+                .effects
+                .iter()
+                .position(|e| e.name.eq_ignore_ascii_case(name) || e.title.to_lowercase() == name.to_lowercase()),
+        }
+    }
+
+    /// Id of the variant that was asked for, else of the one that paints.
+    pub fn variant(&self) -> &str {
+        self.wish.variant.as_deref().unwrap_or(&self.subject().variant)
+    }
+
+    pub fn look(&self) -> Look {
+        let Controls { strength, mirror, split, .. } = self.controls;
+        let look = Look { strength, mirror, split, ..Look::default() };
+        Look { blend: self.blend.unwrap_or(look.blend), ..look }
+    }
+
+    pub fn flow(&mut self) -> Option<&mut Flow> {
+        self.flow.as_mut()
+    }
+
+    /// The picture that was just drawn is on its way to the display.
+    pub fn presented(&mut self, interface: Duration, present: Duration, now: Instant, started: Instant) {
+        let Some(flow) = &mut self.flow else { return };
+        let painted = flow.pipeline().is_some_and(|p| p.shown_painted());
+        if !flow.presented(Some(interface), Some(present), now) {
+            return;
+        }
+        self.shown += 1;
+        let since = now.saturating_duration_since(started).as_secs_f64() * 1e3;
+        if self.first_picture.is_none() {
+            self.first_picture = Some(now);
+            log::info!("first picture after {since:.0} ms");
+        }
+        if painted {
+            if self.first_painted.is_none() {
+                self.first_painted = Some(now);
+                log::info!("first painted picture after {since:.0} ms");
+            }
+            if self.counting_since.is_none() {
+                self.counting_since = Some((flow.meter().counts(), now));
+            }
+        }
+    }
+
+    /// The figures of the run so far, since what paints now began to.
+    pub fn run_report(&mut self, started: Instant, now: Instant) -> Report {
+        let mut subject = self.subject().clone();
+        subject.source = self.spec.to_string();
+        let (before, since) = self.counting_since.unwrap_or((Counts::default(), started));
+        let seconds = now.saturating_duration_since(since).as_secs_f64();
+        let after_start = |at: Option<Instant>| at.map(|at| at.duration_since(started).as_secs_f64() * 1e3);
+        let (first_picture_ms, first_painted_ms) = (after_start(self.first_picture), after_start(self.first_painted));
+        if let Some(flow) = &mut self.flow
+            && let Err(fault) = flow.finish(now)
+        {
+            log::warn!("{fault}");
+        }
+        let report = Report::new(self.meter(), subject, before, seconds, true);
+        Report { first_picture_ms, first_painted_ms, ..report }
+    }
+
+    /// Does what a key asks for, as far as it is not the window's business.
+    pub fn command(&mut self, command: Command, now: Instant) {
+        let count = self.effects.len();
+        match command {
+            Command::Effect(i) => self.act(Action::Effect(i), now),
+            Command::Leaf(by) if count > 0 => {
+                let here = self.effect().unwrap_or(0) as isize;
+                self.act(Action::Effect((here + by).rem_euclid(count as isize) as usize), now);
+            }
+            Command::Variant => {
+                let Some(effect) = self.effect().and_then(|i| self.effects.get(i)) else { return };
+                let here = effect.variants.iter().position(|v| v.eq_ignore_ascii_case(self.variant())).unwrap_or(0);
+                if let Some(next) = effect.variants.get((here + 1) % effect.variants.len().max(1)) {
+                    self.act(Action::Variant(next.clone()), now);
+                }
+            }
+            Command::Engine => {
+                let next = match self.wish.engine {
+                    EngineWish::Auto => EngineWish::Wgpu,
+                    EngineWish::Wgpu => EngineWish::Ort,
+                    EngineWish::Ort => EngineWish::Auto,
+                };
+                let wish = Wish { engine: next, ..self.wish.clone() };
+                self.set_wish(wish);
+                self.tell(Fault::notice(format!("Engine: {next}"), ""), now);
+            }
+            Command::Mirror => self.act(Action::Mirror(!self.controls.mirror), now),
+            Command::Split => {
+                let split = if self.controls.split.is_some() { None } else { Some(0.5) };
+                self.act(Action::Split(split), now);
+            }
+            Command::Strength(by) => self.act(Action::Strength(self.controls.strength + f32::from(by) / 100.0), now),
+            Command::Freeze => self.act(Action::Freeze(!self.controls.frozen), now),
+            _ => {}
+        }
+    }
+
+    /// Does what the interface asks for, as far as it is not the window's business.
+    pub fn act(&mut self, action: Action, now: Instant) {
+        match action {
+            Action::Effect(i) => {
+                let Some(effect) = self.effects.get(i) else { return };
+                let wish = Wish { effect: Some(effect.name.clone()), ..self.wish.clone() };
+                self.set_wish(wish);
+            }
+            Action::Variant(id) => {
+                let wish = Wish { variant: Some(id), size: None, ..self.wish.clone() };
+                self.set_wish(wish);
+            }
+            Action::Source(text) => self.set_source(&text, now),
+            Action::Strength(strength) => self.controls.strength = (strength * 100.0).round().clamp(0.0, 100.0) / 100.0,
+            Action::Mirror(on) => {
+                self.controls.mirror = on;
+                self.mirror_by_hand = true;
+            }
+            Action::Split(at) => self.controls.split = at,
+            Action::Freeze(on) => self.controls.frozen = on,
+            Action::Level(_) | Action::Still | Action::Fullscreen => {}
+        }
+    }
+
+    fn set_wish(&mut self, wish: Wish) {
+        self.recovered(Origin::Flow);
+        self.wish = wish.clone();
+        if let Some(flow) = &mut self.flow {
+            flow.set_wish(wish);
+        }
+    }
+
+    fn set_source(&mut self, text: &str, now: Instant) {
+        let spec = match SourceSpec::parse(text) {
+            Ok(spec) => spec,
+            Err(what) => return self.tell(Fault::failed(what, ""), now),
+        };
+        let mailbox = self.source.latest().counts();
+        self.before_captured += mailbox.put;
+        self.before_dropped += mailbox.dropped;
+        let new = Self::spawn_source(&spec, &self.waker);
+        let old = std::mem::replace(&mut self.source, new);
+        // Giving a camera back can take a second: not here.
+        let closing = std::thread::Builder::new().name("source closing".into()).spawn(move || drop(old));
+        if let Err(error) = closing {
+            log::warn!("the old source was closed on the event loop: {error}");
+        }
+        self.recovered(Origin::Source);
+        self.spec = spec;
+        self.source_name.clear();
+        self.mirror_by_hand = false;
+        self.controls.frozen = false;
+    }
+
+    /// The picture as it is now, at the source's size, for saving. Waits for the GPU.
+    ///
+    /// # Errors
+    /// When there is none yet, or it cannot be read.
+    pub fn still(&mut self) -> Result<image::RgbaImage, Fault> {
+        let look = Look { split: None, ..self.look() };
+        let pipeline = self.flow.as_mut().and_then(Flow::pipeline);
+        let pipeline = pipeline.ok_or_else(|| Fault::notice("There is no picture yet", ""))?;
+        let extent: Extent = pipeline.shape().extent;
+        pipeline.read_picture(extent, &look).map_err(|e| Fault::failed(format!("The picture cannot be saved: {e}"), ""))
+    }
+}

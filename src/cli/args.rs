@@ -1,0 +1,209 @@
+//! The command line as typed: names, help, and types that parse. Decides nothing.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::nn::choose::EngineWish;
+use crate::source::SourceSpec;
+use crate::units::Extent;
+
+/// Repaints a live webcam picture with a neural network on your own GPU, and shows what every frame cost.
+///
+/// Without a command a window opens with the first camera's picture, painted. F1 shows more or less of the figures,
+/// 1 to 9 choose an effect, S splits before and after, P saves a picture, Q quits.
+#[derive(Debug, Parser)]
+#[command(name = "impasto", version, max_term_width = 110, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub window: WindowArgs,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Debug, Args)]
+pub struct Common {
+    /// Folder with effect packs, instead of the installed ones [also: IMPASTO_MODELS]
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub models: Option<PathBuf>,
+    /// Tell more on stderr; twice for everything [also: RUST_LOG]
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Paint a picture or a clip into a file; needs neither window nor display
+    Render(RenderArgs),
+    /// Measure what a frame costs on this machine, without a window
+    Bench(BenchArgs),
+    /// List the effects and their networks
+    Effects(ListArgs),
+    /// List the cameras and what they deliver
+    Cameras(ListArgs),
+    /// Say what this machine has, what would be chosen, and why
+    Doctor(DoctorArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct PaintArgs {
+    /// Effect, by its name in `impasto effects`, or the path of an ONNX file [default: the first]
+    #[arg(long, value_name = "NAME")]
+    pub effect: Option<String>,
+    /// Size of the network, by its id in `impasto effects` [default: what suits the engine]
+    #[arg(long, value_name = "ID")]
+    pub variant: Option<String>,
+    /// What runs the network: auto, wgpu (this program's own, on the GPU) or ort (ONNX Runtime, on the CPU)
+    #[arg(long, value_name = "ENGINE", default_value = "auto")]
+    pub engine: EngineWish,
+    /// Size at which the network paints, instead of the variant's own, for example 512x288
+    #[arg(long, value_name = "WxH")]
+    pub size: Option<Extent>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct LookArgs {
+    /// How much of the painting is shown, 0 to 100 percent
+    #[arg(long, value_name = "PERCENT", default_value = "100", value_parser = percent)]
+    pub strength: f32,
+    /// How much of the painting before is kept where nothing moves, 0 to 100 percent [default: 50]
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub blend: Option<f32>,
+    /// Show the untouched picture left of this share of the width, 0 to 100 percent
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub split: Option<f32>,
+    /// Swap left and right, as a mirror does
+    #[arg(long)]
+    pub mirror: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct WindowArgs {
+    /// Where the picture comes from: camera, camera:N, demo, or the path of a picture or clip [default: the first
+    /// camera, else the demo scene]
+    #[arg(long, value_name = "SOURCE", value_parser = SourceSpec::parse)]
+    pub source: Option<SourceSpec>,
+    #[command(flatten)]
+    pub paint: PaintArgs,
+    #[command(flatten)]
+    pub look: LookArgs,
+    /// Quit after this many pictures were shown
+    #[arg(long, value_name = "N")]
+    pub frames: Option<u64>,
+    /// Write the figures of the run to this file, as JSON, when the program ends
+    #[arg(long, value_name = "FILE.json")]
+    pub report: Option<PathBuf>,
+    /// How much of the figures to show at first: full, line or none
+    #[arg(long, value_name = "LEVEL", default_value = "full")]
+    pub overlay: OverlayLevel,
+    /// Start over the whole screen
+    #[arg(long)]
+    pub fullscreen: bool,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum OverlayLevel {
+    Full,
+    Line,
+    None,
+}
+
+#[derive(Debug, Args)]
+pub struct RenderArgs {
+    /// A picture (PNG, JPEG, WebP), a clip (GIF, Y4M, others with ffmpeg), or a folder of pictures
+    #[arg(value_name = "IN")]
+    pub input: PathBuf,
+    /// Where to write: .png, .jpg, .gif, .y4m, or a sequence such as out_%04d.png
+    #[arg(value_name = "OUT")]
+    pub output: PathBuf,
+    #[command(flatten)]
+    pub paint: PaintArgs,
+    #[command(flatten)]
+    pub look: LookArgs,
+    /// Stop after this many frames
+    #[arg(long, value_name = "N")]
+    pub frames: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// What to measure with: demo, camera, camera:N, or the path of a picture or clip
+    #[arg(long, value_name = "SOURCE", default_value = "demo", value_parser = SourceSpec::parse)]
+    pub source: SourceSpec,
+    #[command(flatten)]
+    pub paint: PaintArgs,
+    /// Frames that are counted
+    #[arg(long, value_name = "N", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
+    pub frames: u64,
+    /// Frames before those, which are not counted
+    #[arg(long, value_name = "N", default_value_t = 15)]
+    pub warm_up: u64,
+    /// Take frames when they are due, as in life, instead of as fast as they can be painted
+    #[arg(long)]
+    pub paced: bool,
+    /// Size of the demo scene and of the picture that is put together
+    #[arg(long, value_name = "WxH", default_value = "640x480")]
+    pub picture: Extent,
+    /// Print one JSON object and nothing else
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Print one JSON object and nothing else
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    #[command(flatten)]
+    pub paint: PaintArgs,
+    /// Print one JSON object and nothing else
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// 0 to 100 to a share of 0 to 1.
+fn percent(text: &str) -> Result<f32, String> {
+    let number = text.trim_end_matches('%').trim().parse::<f32>().ok();
+    match number.filter(|n| (0.0..=100.0).contains(n)) {
+        Some(n) => Ok(n / 100.0),
+        None => Err("write a number from 0 to 100".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_option_is_explained() {
+        fn check(command: &clap::Command) {
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{} {}", command.get_name(), argument.get_id());
+            }
+            command.get_subcommands().for_each(check);
+        }
+        check(&Cli::command());
+    }
+
+    #[test]
+    fn percentages_become_shares() {
+        assert_eq!(percent("50"), Ok(0.5));
+        assert_eq!(percent("100 %"), Ok(1.0));
+        for wrong in ["-1", "101", "x", "NaN", ""] {
+            assert!(percent(wrong).is_err(), "{wrong}");
+        }
+    }
+}

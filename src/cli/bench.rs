@@ -1,0 +1,259 @@
+//! `impasto bench`: what a frame costs here, without a window.
+
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use super::{BenchArgs, CliError, Common, print, print_json};
+use crate::effect::models_dirs;
+use crate::fault::Fault;
+use crate::flow::{Flow, FlowEvent, Shelf, Wish, Workshop};
+use crate::frame::{CameraFrame, FramePool};
+use crate::gpu::Gpu;
+use crate::metrics::{Counts, Report, Stage};
+use crate::pipeline::Look;
+use crate::source::{Pacing, Source, SourceError, SourceEvent, SourceInfo, SourceThread, SourceWish};
+use crate::units::Extent;
+
+/// A bench in which nothing gets done for so long has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The pictures are drawn into this: what a window would show, minus the interface.
+const FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Rgba8Unorm;
+
+/// How frames come: when they are due, from a thread; or whenever there is room for one.
+enum Feed {
+    Paced(SourceThread),
+    Free { source: Box<dyn Source>, pool: FramePool, taken: u64 },
+}
+
+pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
+    let shelf = Shelf::new(models_dirs(common.models.as_deref()));
+    let gpu = Gpu::headless()?;
+    let (bell, rung) = mpsc::sync_channel::<()>(1);
+    let waker: Arc<dyn Fn() + Send + Sync> = Arc::new(move || {
+        // Rung already, or nobody listens any more: both are fine.
+        let _ = bell.try_send(());
+    });
+    let mut feed = Feed::open(args, waker.clone())?;
+    let workshop = Workshop { gpu: gpu.clone(), shelf, format: FORMAT, waker };
+    let wish = Wish {
+        effect: args.paint.effect.clone(),
+        variant: args.paint.variant.clone(),
+        engine: args.paint.engine,
+        size: args.paint.size,
+    };
+    let (first, info) = feed.first(&rung)?;
+    let shape = first.shape();
+    // The frame that told the shape is thrown away: its age is that of the pipeline's compilation.
+    drop(first);
+    let built = workshop.build(&wish, shape)?;
+    let mut flow = Flow::new(workshop, wish, info.budget())?;
+    flow.start_with(built, shape);
+    let mut target = Target::new(&gpu, args.picture);
+
+    let mut began: Option<(Counts, Instant)> = None;
+    let mut progress = Instant::now();
+    loop {
+        let now = Instant::now();
+        feed.give(&mut flow, now)?;
+        let polled = flow.poll(now);
+        for event in flow.events() {
+            match event {
+                FlowEvent::Fault(fault) => return Err(fault.into()),
+                FlowEvent::Changed(_) | FlowEvent::Recovered => {}
+            }
+        }
+        if polled.picture.is_some() {
+            progress = now;
+            target.draw(&gpu, &mut flow);
+            if polled.painted {
+                flow.presented(None, None, Instant::now());
+            }
+        }
+        let processed = flow.meter().counts().processed;
+        match began {
+            None if polled.painted && processed >= args.warm_up => {
+                flow.meter().restart();
+                began = Some((flow.meter().counts(), Instant::now()));
+            }
+            Some((before, _)) if processed >= before.processed + args.frames => break,
+            _ => {}
+        }
+        if progress.elapsed() > PATIENCE {
+            return Err(Fault::failed(
+                format!("No frame was painted for {} s", PATIENCE.as_secs()),
+                "Try a smaller --variant or --size, or another --engine",
+            )
+            .into());
+        }
+        if polled.picture.is_none() {
+            // Whoever finishes something rings; the GPU does not, so look again soon.
+            let _ = rung.recv_timeout(Duration::from_micros(300));
+        }
+    }
+    let (before, since) = began.unwrap_or((Counts::default(), progress));
+    let seconds = since.elapsed().as_secs_f64();
+    flow.finish(Instant::now())?;
+    let mut subject = flow.subject().cloned().unwrap_or_default();
+    subject.source = args.source.to_string();
+    let report = Report::new(flow.meter(), subject, before, seconds, false);
+    if args.json { print_json(&Bench { report, paced: args.paced }) } else { print(&table(&report, args)) }
+}
+
+#[derive(serde::Serialize)]
+struct Bench {
+    #[serde(flatten)]
+    report: Report,
+    /// Whether frames were taken when they were due, not as fast as possible.
+    paced: bool,
+}
+
+impl Feed {
+    fn open(args: &BenchArgs, waker: Arc<dyn Fn() + Send + Sync>) -> Result<Self, CliError> {
+        let wish = SourceWish {
+            max_extent: Some(args.picture),
+            pacing: if args.paced { Pacing::RealTime } else { Pacing::Free },
+            ..SourceWish::default()
+        };
+        if args.paced {
+            return Ok(Self::Paced(SourceThread::spawn(args.source.clone(), wish, move || waker())));
+        }
+        let source = crate::source::open(&args.source, &wish).map_err(|e| e.fault())?;
+        Ok(Self::Free { source, pool: FramePool::default(), taken: 0 })
+    }
+
+    /// Waits for the first frame.
+    fn first(&mut self, rung: &mpsc::Receiver<()>) -> Result<(CameraFrame, SourceInfo), CliError> {
+        match self {
+            Self::Free { source, pool, .. } => {
+                let frame = source.next(pool).map_err(|e| e.fault())?;
+                Ok((frame, source.info().clone()))
+            }
+            Self::Paced(thread) => {
+                let mut info = None;
+                let began = Instant::now();
+                while began.elapsed() < PATIENCE {
+                    for event in thread.events() {
+                        match event {
+                            SourceEvent::Opened(opened) => info = Some(opened),
+                            SourceEvent::Fault(fault) if fault.severity == crate::fault::Severity::Failed => {
+                                return Err(fault.into());
+                            }
+                            SourceEvent::Fault(fault) => eprintln!("{fault}"),
+                            SourceEvent::Recovered => {}
+                            SourceEvent::Ended => return Err("the source ended before its first frame".into()),
+                        }
+                    }
+                    if let (Some(info), Some(frame)) = (info.clone(), thread.latest().take()) {
+                        return Ok((frame, info));
+                    }
+                    let _ = rung.recv_timeout(Duration::from_millis(20));
+                }
+                Err(Fault::failed("The source gave no frame", "Choose another --source").into())
+            }
+        }
+    }
+
+    /// Hands over what there is: paced, the newest frame; else the next one as long as one is in work and one waits.
+    fn give(&mut self, flow: &mut Flow, now: Instant) -> Result<(), CliError> {
+        match self {
+            Self::Paced(thread) => {
+                let mailbox = thread.latest().counts();
+                flow.captured(mailbox.put, mailbox.dropped, now);
+                if let Some(frame) = thread.latest().take() {
+                    flow.offer(frame, now);
+                }
+            }
+            Self::Free { source, pool, taken } => {
+                while flow.open_frames() < 2 {
+                    let frame = match source.next(pool) {
+                        Ok(frame) => frame,
+                        Err(SourceError::Ended) => {
+                            return Err("the source ended before the bench; give fewer --frames".into());
+                        }
+                        Err(error) if error.recovery() == crate::source::Recovery::Continue => continue,
+                        Err(error) => return Err(error.fault().into()),
+                    };
+                    *taken += 1;
+                    let now = Instant::now();
+                    flow.captured(*taken, 0, now);
+                    flow.offer(frame, now);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where the picture is put together, in place of a window.
+struct Target {
+    view: wgpu::TextureView,
+    extent: Extent,
+}
+
+impl Target {
+    fn new(gpu: &Gpu, extent: Extent) -> Self {
+        let limit = gpu.device.limits().max_texture_dimension_2d;
+        let extent = Extent::new(extent.width.min(limit), extent.height.min(limit));
+        let texture = gpu.device.create_texture(&wgpu::TextureDescriptor {
+            label: Some("bench"),
+            size: wgpu::Extent3d { width: extent.width, height: extent.height, depth_or_array_layers: 1 },
+            mip_level_count: 1,
+            sample_count: 1,
+            dimension: wgpu::TextureDimension::D2,
+            format: FORMAT,
+            usage: wgpu::TextureUsages::RENDER_ATTACHMENT,
+            view_formats: &[],
+        });
+        Self { view: texture.create_view(&wgpu::TextureViewDescriptor::default()), extent }
+    }
+
+    fn draw(&mut self, gpu: &Gpu, flow: &mut Flow) {
+        let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("bench") });
+        flow.draw(&mut encoder, &self.view, self.extent, &Look::default());
+        gpu.queue.submit([encoder.finish()]);
+    }
+}
+
+fn table(report: &Report, args: &BenchArgs) -> String {
+    let subject = &report.subject;
+    let mut text = format!(
+        "{} {} {}x{} with {} on {}\n{}\nsource {} at {}, {}\n\n{:<12}{:>9}{:>9}{:>9}{:>9}\n",
+        subject.effect,
+        subject.variant,
+        subject.width,
+        subject.height,
+        subject.engine,
+        subject.device,
+        subject.why,
+        subject.source,
+        subject.source_extent,
+        if args.paced { "frames taken when due" } else { "frames taken as fast as they are painted" },
+        "ms a frame",
+        "mean",
+        "p50",
+        "p95",
+        "p99"
+    );
+    for stage in Stage::ALL {
+        match report.stages.iter().find(|s| s.name == stage.name()) {
+            Some(s) => text.push_str(&format!(
+                "{:<12}{:>9.2}{:>9.2}{:>9.2}{:>9.2}\n",
+                s.name, s.mean_ms, s.p50_ms, s.p95_ms, s.p99_ms
+            )),
+            None => text.push_str(&format!("{:<12}{:>9}{:>9}{:>9}{:>9}\n", stage.name(), "-", "-", "-", "-")),
+        }
+    }
+    let total = &report.total_ms;
+    text.push_str(&format!(
+        "{:<12}{:>9.2}{:>9.2}{:>9.2}{:>9.2}\n\n",
+        "total", total.mean, total.p50, total.p95, total.p99
+    ));
+    let frames = &report.frames;
+    text.push_str(&format!(
+        "{:.1} frames/s processed; {:.2} ms a frame outside the network; budget {:.1} ms\n{} captured, {} processed ({} of them to warm up), {} dropped\n",
+        report.fps.processed, report.outside_infer_ms, report.budget_ms, frames.captured, frames.processed, frames.warm_up, frames.dropped
+    ));
+    text
+}

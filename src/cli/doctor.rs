@@ -1,0 +1,163 @@
+//! `impasto doctor`: what this machine has, what would be chosen, and why.
+
+use super::{CliError, Common, DoctorArgs, print, print_json};
+use crate::effect::{Gallery, models_dirs};
+use crate::gpu::{Gpu, GpuCaps};
+use crate::nn::choose::{Choice, choose};
+use crate::nn::ort::{OrtInfo, OrtRuntime};
+use crate::source::{CameraListing, cameras};
+
+#[derive(serde::Serialize)]
+struct Doctor {
+    schema: &'static str,
+    version: &'static str,
+    system: System,
+    /// Every adapter that the graphics drivers offer, whether opened or not.
+    adapters: Vec<Adapter>,
+    /// The one that is opened.
+    gpu: Option<GpuCaps>,
+    gpu_trouble: Option<String>,
+    onnx_runtime: Option<OrtInfo>,
+    onnx_runtime_trouble: Option<String>,
+    cameras: Vec<CameraListing>,
+    camera_trouble: Option<String>,
+    models: Models,
+    /// `null` when no engine can run.
+    choice: Option<Choice>,
+    choice_trouble: Option<String>,
+    /// Whether a picture can be painted here at all.
+    healthy: bool,
+}
+
+#[derive(serde::Serialize)]
+struct System {
+    os: &'static str,
+    arch: &'static str,
+    cores: usize,
+    ffmpeg: bool,
+}
+
+#[derive(serde::Serialize)]
+struct Adapter {
+    name: String,
+    backend: String,
+    kind: String,
+    driver: String,
+}
+
+#[derive(serde::Serialize)]
+struct Models {
+    folders: Vec<std::path::PathBuf>,
+    effects: usize,
+    trouble: Vec<String>,
+}
+
+pub fn run(args: &DoctorArgs, common: &Common) -> Result<(), CliError> {
+    let instance = Gpu::instance(None);
+    let adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
+    let adapters = adapters
+        .iter()
+        .map(|adapter| {
+            let info = adapter.get_info();
+            Adapter {
+                name: info.name,
+                backend: info.backend.to_str().to_owned(),
+                kind: format!("{:?}", info.device_type).to_lowercase(),
+                driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
+            }
+        })
+        .collect();
+    let gpu = Gpu::headless();
+    let ort = OrtRuntime::find(None);
+    let cameras = cameras();
+    let folders = models_dirs(common.models.as_deref());
+    let (gallery, faults) = Gallery::load(&folders);
+    let caps = gpu.as_ref().ok().map(|g| g.caps.as_ref().clone());
+    let choice = choose(args.paint.engine, caps.as_ref(), ort.as_ref().map(OrtRuntime::info));
+    let doctor = Doctor {
+        schema: "impasto.doctor/1",
+        version: env!("CARGO_PKG_VERSION"),
+        system: System {
+            os: std::env::consts::OS,
+            arch: std::env::consts::ARCH,
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            ffmpeg: std::process::Command::new("ffmpeg").arg("-version").output().is_ok_and(|o| o.status.success()),
+        },
+        adapters,
+        healthy: caps.is_some() && choice.is_ok() && !gallery.is_empty(),
+        gpu: caps,
+        gpu_trouble: gpu.err().map(|e| e.to_string()),
+        onnx_runtime: ort.as_ref().ok().map(|o| o.info().clone()),
+        onnx_runtime_trouble: ort.as_ref().err().map(ToString::to_string),
+        camera_trouble: cameras.as_ref().err().map(ToString::to_string),
+        cameras: cameras.unwrap_or_default(),
+        models: Models {
+            folders,
+            effects: gallery.effects().len(),
+            trouble: faults.iter().map(ToString::to_string).collect(),
+        },
+        choice: choice.as_ref().ok().cloned(),
+        choice_trouble: choice.err().map(|e| e.to_string()),
+    };
+    if args.json { print_json(&doctor) } else { print(&describe(&doctor)) }
+}
+
+fn describe(doctor: &Doctor) -> String {
+    let mut text = format!(
+        "Impasto {} on {} {}, {} cores{}\n\n",
+        doctor.version,
+        doctor.system.os,
+        doctor.system.arch,
+        doctor.system.cores,
+        if doctor.system.ffmpeg { ", ffmpeg" } else { ", no ffmpeg (only needed for clips other than GIF and Y4M)" }
+    );
+    text.push_str("Graphics adapters\n");
+    for a in &doctor.adapters {
+        text.push_str(&format!("    {} ({}, {})  {}\n", a.name, a.backend, a.kind, a.driver));
+    }
+    match (&doctor.gpu, &doctor.gpu_trouble) {
+        (Some(gpu), _) => {
+            let yes = |on: bool| if on { "yes" } else { "no" };
+            text.push_str(&format!(
+                "  opened: {} ({}); 16-bit floats {}, time stamps {}{}\n",
+                gpu.name,
+                gpu.backend,
+                yes(gpu.f16),
+                yes(gpu.timestamps),
+                if gpu.software { "; runs on the CPU" } else { "" }
+            ));
+        }
+        (None, trouble) => text.push_str(&format!("  none: {}\n", trouble.as_deref().unwrap_or("unknown"))),
+    }
+    text.push_str("\nONNX Runtime\n");
+    match (&doctor.onnx_runtime, &doctor.onnx_runtime_trouble) {
+        (Some(ort), _) => {
+            text.push_str(&format!("    {} with {}  ({})\n", ort.version, ort.providers.join(", "), ort.path.display()))
+        }
+        (None, trouble) => text.push_str(&format!("    none: {}\n", trouble.as_deref().unwrap_or("unknown"))),
+    }
+    text.push_str("\nCameras\n");
+    for camera in &doctor.cameras {
+        let mode = camera.preferred.as_ref().map_or_else(|| "no usable mode".to_owned(), ToString::to_string);
+        text.push_str(&format!("    camera:{}  {}  {mode}\n", camera.index, camera.name));
+        if let Some(trouble) = &camera.trouble {
+            text.push_str(&format!("        {trouble}\n"));
+        }
+    }
+    if doctor.cameras.is_empty() {
+        let trouble = doctor.camera_trouble.as_deref().unwrap_or("the demo scene is shown instead");
+        text.push_str(&format!("    none: {trouble}\n"));
+    }
+    text.push_str(&format!("\nEffects\n    {} found in ", doctor.models.effects));
+    let folders: Vec<_> = doctor.models.folders.iter().map(|f| f.display().to_string()).collect();
+    text.push_str(&format!("{}\n", if folders.is_empty() { "no folder".to_owned() } else { folders.join(", ") }));
+    for trouble in &doctor.models.trouble {
+        text.push_str(&format!("    {trouble}\n"));
+    }
+    text.push_str("\nChosen\n");
+    match (&doctor.choice, &doctor.choice_trouble) {
+        (Some(choice), _) => text.push_str(&format!("    {}: {}\n", choice.engine, choice.why)),
+        (None, trouble) => text.push_str(&format!("    nothing: {}\n", trouble.as_deref().unwrap_or("unknown"))),
+    }
+    text
+}

@@ -1,0 +1,354 @@
+//! The running chain: frames in, the newest painted picture out, and what it all cost.
+//!
+//! [`Flow`] is what the window, `bench` and `render` share. It hands frames to the pipeline that fits them, has a new
+//! pipeline made aside when the source's shape or the user's wish changes, lets the old one go on painting until the new
+//! one has a picture, and enters every span into the meter. Times come in as arguments. Knows neither windows nor where
+//! frames come from. Nothing here blocks.
+
+mod build;
+mod builder;
+
+use std::time::{Duration, Instant};
+
+pub use build::{Built, Found, Shelf, Wish, Workshop};
+use builder::{Builder, Done, Job};
+
+use crate::fault::Fault;
+use crate::frame::{CameraFrame, FrameShape};
+use crate::metrics::{Meter, Span, Stage, Subject, Summary};
+use crate::pipeline::{FlowCounts, Look, Pipeline};
+use crate::roundtrip::RoundTripEvent;
+use crate::units::{Budget, Extent, FrameStamp};
+
+/// What happened, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FlowEvent {
+    /// Another pipeline paints from now on.
+    Changed(Subject),
+    /// Something went wrong, or is worth knowing.
+    Fault(Fault),
+    /// Painting works again: faults that [`Flow`] reported are over.
+    Recovered,
+}
+
+/// What [`Flow::poll`] found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Polled {
+    /// A picture that was not there before is ready to be drawn.
+    pub picture: Option<FrameStamp>,
+    /// Whether the student painted the picture that [`Flow::draw`] would draw now.
+    pub painted: bool,
+}
+
+struct Running {
+    pipeline: Pipeline,
+    subject: Subject,
+    shape: FrameShape,
+}
+
+/// See the module's text.
+pub struct Flow {
+    builder: Builder,
+    wish: Wish,
+    shape: Option<FrameShape>,
+    /// The newest job that was given out.
+    asked: Option<Job>,
+    /// Whether the newest job is still being worked on.
+    building: bool,
+    current: Option<Running>,
+    /// Made, but without a picture of its own yet, and since when.
+    next: Option<(Running, Instant)>,
+    meter: Meter,
+    /// Counts of pipelines that are gone.
+    past: FlowCounts,
+    /// Frames that came while no pipeline fitted them.
+    homeless: u64,
+    missed: u64,
+    events: Vec<FlowEvent>,
+}
+
+impl Flow {
+    /// A pipeline that gives no painting for so long takes over without one, so that its faults can be seen.
+    const PATIENCE: Duration = Duration::from_secs(2);
+
+    /// `woken` is called, on other threads, when [`Self::poll`] may find something new.
+    ///
+    /// # Errors
+    /// When the system starts no more threads.
+    pub fn new(workshop: Workshop, wish: Wish, budget: Budget) -> Result<Self, Fault> {
+        let waker = workshop.waker.clone();
+        Ok(Self {
+            builder: Builder::spawn(workshop, move || waker())?,
+            wish,
+            shape: None,
+            asked: None,
+            building: false,
+            current: None,
+            next: None,
+            meter: Meter::new(budget),
+            past: FlowCounts::default(),
+            homeless: 0,
+            missed: 0,
+            events: Vec::new(),
+        })
+    }
+
+    /// Begins with a pipeline that was made beforehand, for `shape`.
+    pub fn start_with(&mut self, built: Built, shape: FrameShape) {
+        self.shape = Some(shape);
+        self.asked = Some(Job { wish: self.wish.clone(), shape });
+        self.take_notices(&built);
+        self.current = Some(Running { pipeline: built.pipeline, subject: built.subject, shape });
+    }
+
+    pub fn wish(&self) -> &Wish {
+        &self.wish
+    }
+
+    /// What the user wants from now on. The picture changes when the pipeline for it is ready.
+    pub fn set_wish(&mut self, wish: Wish) {
+        if self.wish != wish {
+            self.wish = wish;
+            self.ask();
+        }
+    }
+
+    /// Whether a pipeline is being made aside.
+    pub fn is_preparing(&self) -> bool {
+        self.building || self.next.is_some()
+    }
+
+    /// Another source delivers from now on.
+    pub fn set_budget(&mut self, budget: Budget) {
+        self.meter.set_budget(budget);
+    }
+
+    /// The source delivered `captured` frames so far, of which `dropped` were replaced before this flow saw them.
+    pub fn captured(&mut self, captured: u64, dropped: u64, now: Instant) {
+        self.meter.captured(captured, now);
+        self.missed = dropped;
+    }
+
+    /// A frame from the source. Taken, or dropped and counted; never queued beyond one.
+    pub fn offer(&mut self, frame: CameraFrame, now: Instant) {
+        let shape = frame.shape();
+        if self.shape != Some(shape) {
+            self.shape = Some(shape);
+            self.ask();
+        }
+        let running = match (&mut self.next, &mut self.current) {
+            (Some((next, _)), _) if next.shape == shape => next,
+            (_, Some(current)) if current.shape == shape => current,
+            _ => {
+                self.homeless += 1;
+                return;
+            }
+        };
+        let stamp = frame.stamp();
+        self.meter.open(stamp);
+        let arrived = frame.arrived().min(now).saturating_duration_since(stamp.captured);
+        self.meter.enter(Span { frame: stamp.id, stage: Stage::Capture, duration: arrived });
+        running.pipeline.submit(frame);
+    }
+
+    /// Takes what other threads and the GPU have finished.
+    pub fn poll(&mut self, now: Instant) -> Polled {
+        while let Some(done) = self.builder.done() {
+            self.take_done(done, now);
+        }
+        let mut swapped = None;
+        if let Some((next, since)) = &mut self.next {
+            let meter = &mut self.meter;
+            let stamp = next.pipeline.poll(&mut |span| meter.enter(span));
+            let good = next.pipeline.shown().is_some()
+                && (next.pipeline.shown_painted() || next.pipeline.student_extent().is_none());
+            let late = now.saturating_duration_since(*since) > Self::PATIENCE;
+            if good || late || self.current.is_none() {
+                swapped = Some(stamp.or(next.pipeline.shown()));
+            }
+        }
+        if let Some(stamp) = swapped {
+            self.swap();
+            self.count(now);
+            return Polled { picture: stamp, painted: self.painted() };
+        }
+        let Some(current) = &mut self.current else { return Polled::default() };
+        let meter = &mut self.meter;
+        let picture = current.pipeline.poll(&mut |span| meter.enter(span));
+        self.hear_round_trip();
+        self.count(now);
+        Polled { picture, painted: self.painted() }
+    }
+
+    /// Records the drawing of the newest picture over the whole of `target`. Submit the encoder before the next poll.
+    pub fn draw(
+        &mut self,
+        encoder: &mut wgpu::CommandEncoder,
+        target: &wgpu::TextureView,
+        extent: Extent,
+        look: &Look,
+    ) -> bool {
+        match &mut self.current {
+            Some(current) => {
+                current.pipeline.draw(encoder, target, extent, look);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// What was drawn was handed to the display. `interface` and `present` are the times spent on those for this picture.
+    /// Returns whether it was a picture that had not been presented before.
+    pub fn presented(&mut self, interface: Option<Duration>, present: Option<Duration>, now: Instant) -> bool {
+        let Some(stamp) = self.current.as_ref().and_then(|c| c.pipeline.shown()) else { return false };
+        if !self.meter.present(stamp.id, now) {
+            return false;
+        }
+        for (stage, duration) in [(Stage::Interface, interface), (Stage::Present, present)] {
+            if let Some(duration) = duration {
+                self.meter.enter(Span { frame: stamp.id, stage, duration });
+            }
+        }
+        true
+    }
+
+    /// What happened since the last call.
+    pub fn events(&mut self) -> std::vec::Drain<'_, FlowEvent> {
+        self.events.drain(..)
+    }
+
+    /// The pipeline that paints now; `None` before the first one is made.
+    pub fn pipeline(&mut self) -> Option<&mut Pipeline> {
+        self.current.as_mut().map(|c| &mut c.pipeline)
+    }
+
+    /// What paints now.
+    pub fn subject(&self) -> Option<&Subject> {
+        self.current.as_ref().map(|c| &c.subject)
+    }
+
+    pub fn meter(&mut self) -> &mut Meter {
+        &mut self.meter
+    }
+
+    pub fn meter_ref(&self) -> &Meter {
+        &self.meter
+    }
+
+    pub fn summary(&mut self, now: Instant) -> Summary {
+        self.meter.summary(now)
+    }
+
+    /// Frames taken in that are neither shown nor dropped yet, by the pipeline that takes frames now.
+    pub fn open_frames(&self) -> u64 {
+        let running = self.next.as_ref().map(|(next, _)| next).or(self.current.as_ref());
+        running.map_or(0, |r| {
+            let counts = r.pipeline.counts();
+            counts.submitted.saturating_sub(counts.processed + counts.dropped)
+        })
+    }
+
+    /// Waits until all frames are done, and settles every account: at the end of a run. Blocks.
+    ///
+    /// # Errors
+    /// When the GPU was lost or the student is stuck.
+    pub fn finish(&mut self, now: Instant) -> Result<(), Fault> {
+        if let Some(current) = &mut self.current {
+            let meter = &mut self.meter;
+            current
+                .pipeline
+                .finish(&mut |span| meter.enter(span))
+                .map_err(|e| Fault::failed(format!("The last frames could not be finished: {e}"), ""))?;
+        }
+        self.count(now);
+        self.meter.finish();
+        Ok(())
+    }
+
+    fn painted(&self) -> bool {
+        self.current.as_ref().is_some_and(|c| c.pipeline.shown_painted())
+    }
+
+    /// Has the wished-for pipeline made, unless just that was asked for last.
+    fn ask(&mut self) {
+        let Some(shape) = self.shape else { return };
+        let job = Job { wish: self.wish.clone(), shape };
+        if self.asked.as_ref() != Some(&job) {
+            self.asked = Some(job.clone());
+            self.building = true;
+            self.builder.build(job, self.current.is_none());
+        }
+    }
+
+    fn take_done(&mut self, done: Done, now: Instant) {
+        let Done { job, result, bridge } = done;
+        let newest = self.asked.as_ref() == Some(&job);
+        if newest && !bridge {
+            self.building = false;
+        }
+        match result {
+            // A bridge serves whoever has nothing; anything else that is out of date is taken down again.
+            Ok(built) if bridge && self.current.is_none() || newest && !bridge => {
+                self.take_notices(&built);
+                let Built { pipeline, subject, .. } = *built;
+                let running = Running { pipeline, subject, shape: job.shape };
+                if bridge {
+                    self.current = Some(running);
+                } else if let Some((old, _)) = self.next.replace((running, now)) {
+                    self.retire(old);
+                }
+            }
+            Ok(built) => self.builder.take_down(built.pipeline),
+            Err(fault) if newest => self.events.push(FlowEvent::Fault(fault)),
+            Err(_) => {}
+        }
+    }
+
+    fn take_notices(&mut self, built: &Built) {
+        self.events.extend(built.notices.iter().cloned().map(FlowEvent::Fault));
+    }
+
+    fn swap(&mut self) {
+        let Some((next, _)) = self.next.take() else { return };
+        self.events.push(FlowEvent::Recovered);
+        self.events.push(FlowEvent::Changed(next.subject.clone()));
+        self.meter.restart();
+        if let Some(stamp) = next.pipeline.shown() {
+            self.meter.open(stamp);
+        }
+        if let Some(old) = self.current.replace(next) {
+            self.retire(old);
+        }
+    }
+
+    fn retire(&mut self, old: Running) {
+        let counts = old.pipeline.counts();
+        self.past.submitted += counts.submitted;
+        self.past.processed += counts.processed;
+        // What was still on its way will not be seen any more.
+        self.past.dropped += counts.submitted - counts.processed;
+        self.builder.take_down(old.pipeline);
+    }
+
+    fn hear_round_trip(&mut self) {
+        let Some(student) = self.current.as_ref().and_then(|c| c.pipeline.round_trip()) else { return };
+        for event in student.events() {
+            self.events.push(match event {
+                RoundTripEvent::Fault(fault) => FlowEvent::Fault(fault),
+                RoundTripEvent::Recovered => FlowEvent::Recovered,
+            });
+        }
+    }
+
+    fn count(&mut self, now: Instant) {
+        let mut processed = self.past.processed;
+        let mut dropped = self.past.dropped + self.homeless + self.missed;
+        for running in self.current.iter().chain(self.next.iter().map(|(next, _)| next)) {
+            let counts = running.pipeline.counts();
+            processed += counts.processed;
+            dropped += counts.dropped;
+        }
+        self.meter.processed(processed, now);
+        self.meter.dropped(dropped);
+    }
+}
