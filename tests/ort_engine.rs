@@ -123,3 +123,43 @@ fn a_folded_network_paints_as_the_whole_one() {
         assert!(worst < 1e-4, "style {style:?}: they differ by {worst}");
     }
 }
+
+/// Prints median milliseconds of the shipped networks; asserts nothing about time. Run it on an idle machine:
+/// `cargo test --test ort_engine -- --ignored --nocapture latency`
+#[test]
+#[ignore = "measures, checks nothing"]
+fn latency() {
+    let Some(runtime) = runtime() else { return };
+    let models = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    let (gallery, _) = impasto::effect::Gallery::load(&[models]);
+    let Some(effect) = gallery.effects().first() else { return println!("skipped: no packs") };
+    for variant in effect.variants() {
+        let graph = Graph::from_onnx(&variant.read().unwrap()).unwrap();
+        let style = effect.style_weights(graph.style_len()).unwrap();
+        let folded = graph.fold(&style).unwrap();
+        let extent = Extent::new(variant.width, variant.height);
+        for (n, spin) in [(1, false), (2, false), (2, true)] {
+            let options = OrtOptions { spin, ..threads(n) };
+            let start = std::time::Instant::now();
+            let mut student = OrtStudent::new(&runtime, &folded, extent, options).unwrap();
+            let ready_ms = start.elapsed().as_secs_f64() * 1e3;
+            student.image_mut().copy_from_slice(&picture(extent));
+            let mut ms: Vec<f64> = (0..60)
+                .map(|_| {
+                    let start = std::time::Instant::now();
+                    student.run_in_place().unwrap();
+                    start.elapsed().as_secs_f64() * 1e3
+                })
+                .collect();
+            ms.sort_by(f64::total_cmp);
+            println!(
+                "{} {extent}, {n} threads{}: median {:.1} ms, fastest {:.1}, p95 {:.1}; ready in {ready_ms:.0} ms",
+                variant.id,
+                if spin { ", spinning" } else { "" },
+                ms[30],
+                ms[0],
+                ms[57],
+            );
+        }
+    }
+}
