@@ -69,7 +69,7 @@ fn command(mut args: Vec<String>) -> Outcome {
             let tests = rest.first().is_some_and(|a| a == "--tests");
             plain(&rest[usize::from(tests)..])?;
             setup(packages, if tests { For::Tests } else { For::Running })?;
-            say("ready: cargo xtask run");
+            say(if tests { "ready: cargo xtask test" } else { "ready: cargo xtask run" });
             Ok(())
         }
         "run" => {
@@ -92,8 +92,8 @@ fn command(mut args: Vec<String>) -> Outcome {
     }
 }
 
-/// Returns the path of the ONNX Runtime library.
-fn setup(packages: bool, purpose: For) -> Outcome<PathBuf> {
+/// Returns the path of the ONNX Runtime library, where there is one for this platform.
+fn setup(packages: bool, purpose: For) -> Outcome<Option<PathBuf>> {
     if packages {
         packages::install(purpose)?;
     }
@@ -128,8 +128,12 @@ fn test(packages: bool) -> Outcome {
     let library = setup(packages, For::Tests)?;
     check()?;
     // With these a missing graphics adapter or ONNX Runtime fails the tests that need it, instead of skipping them.
-    let library = std::env::var_os("IMPASTO_ORT_LIB").map_or(library, PathBuf::from);
-    succeed(cargo().args(["test", "--workspace", "--locked"]).env("REQUIRE_GPU", "1").env("IMPASTO_ORT_LIB", library))?;
+    let mut tests = cargo();
+    tests.args(["test", "--workspace", "--locked"]).env("REQUIRE_GPU", "1");
+    if let (Some(library), None) = (library, std::env::var_os("IMPASTO_ORT_LIB")) {
+        tests.env("IMPASTO_ORT_LIB", library);
+    }
+    succeed(&mut tests)?;
     say("all checks and tests passed");
     Ok(())
 }

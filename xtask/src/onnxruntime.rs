@@ -73,16 +73,16 @@ const WHEELS: &[Wheel] = &[
 /// Downloading, hashing and unzipping are Python's, whose standard library has all three.
 const FETCH: &str = include_str!("fetch.py");
 
-/// Fetches the library unless it is there already, and returns its path. Either way its sum is right.
+/// Fetches the library unless it is there already, and returns its path. Either way its sum is right. `None` where its
+/// makers publish none for the platform; Impasto runs without it where there is a GPU.
 ///
 /// # Errors
-/// When there is none for this platform, no Python, no network, or a wrong sum; with what to do.
-pub fn fetch() -> Outcome<PathBuf> {
+/// When there is no Python, no network, or a wrong sum; with what to do.
+pub fn fetch() -> Outcome<Option<PathBuf>> {
     let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
     let Some(wheel) = WHEELS.iter().find(|w| w.os == os && w.arch == arch) else {
-        return Err(format!(
-            "there is no ONNX Runtime {VERSION} for {os} on {arch}; Impasto runs without it where there is a GPU: cargo run --release"
-        ));
+        say(&format!("there is no ONNX Runtime {VERSION} for {os} on {arch}: going on without"));
+        return Ok(None);
     };
     let folder = cache()
         .ok_or("there is no home folder to keep ONNX Runtime in; set HOME")?
@@ -112,7 +112,7 @@ pub fn fetch() -> Outcome<PathBuf> {
         ));
     }
     say(&format!("ONNX Runtime {VERSION}: {}", library.display()));
-    Ok(library)
+    Ok(Some(library))
 }
 
 /// The folder that `directories::BaseDirs::cache_dir` names, and `impasto` below it.
