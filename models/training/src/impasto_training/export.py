@@ -6,7 +6,7 @@ style  float32 [1, K]                 one-hot picks a style, a mixture blends
 painted float32 [1, 3, height, width] RGB 0..1
 
 style ─MatMul(style_table [K, T])─Split─Reshape [1, C, 1, 1]──┐ scale, bias
-x ──Conv (batch norm folded)──Mul──Add──(Relu | Clip | Sigmoid)──▶
+x ──Conv (batch norm folded)──Mul──Add──(Clip | Sigmoid)──▶
 ```
 
 Weights are stored as float16 and cast to float32 on loading; the arithmetic is float32.
@@ -123,8 +123,6 @@ class _Graph:
             y = self.node("Mul", [y, self.styled(f"{name}.style_scale", scale)], f"{name}.scaled")
             y = self.node("Add", [y, self.styled(f"{name}.style_bias", style_bias)], f"{name}.shifted")
         match layer.activation:
-            case Activation.RELU:
-                return self.node("Relu", [y], f"{name}.out")
             case Activation.RELU6:
                 return self.node("Clip", [y, "relu6.min", "relu6.max"], f"{name}.out")
             case Activation.SIGMOID:

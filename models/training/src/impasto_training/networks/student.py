@@ -10,6 +10,9 @@ Every convolution is followed by batch normalisation, which folds into it at exp
 the scale and bias after the normalisation are looked up by style: row k of its tables belongs to style k, and a style
 vector that is not one-hot mixes rows. At export these become one table, one product and plain `Mul` and `Add`, so a
 fixed style folds into weights too.
+
+Hidden activations end at 6. A channel that hardly ever fires has a tiny variance, and normalising makes it large where
+it does fire (a corner of the frame, say); without the bound that grows from block to block into a blot.
 """
 
 from __future__ import annotations
@@ -32,7 +35,6 @@ class Activation(StrEnum):
     """What follows a convolution."""
 
     NONE = "none"
-    RELU = "relu"
     RELU6 = "relu6"
     SIGMOID = "sigmoid"
 
@@ -126,8 +128,6 @@ class StyledConv(nn.Module):
         scale, bias = (style @ self.scale, style @ self.bias) if self.styled else (self.scale, self.bias)
         x = torch.addcmul(bias[:, :, None, None].to(x.dtype), x, scale[:, :, None, None].to(x.dtype))
         match self.activation:
-            case Activation.RELU:
-                return F.relu(x)
             case Activation.RELU6:
                 return F.relu6(x)
             case Activation.SIGMOID:
@@ -177,8 +177,8 @@ class SeparableBlock(nn.Module):
     def __init__(self, name: str, inputs: int, outputs: int, styles: int) -> None:
         super().__init__()
         self.residual = inputs == outputs
-        self.depthwise = StyledConv(f"{name}.depthwise", inputs, inputs, 3, Activation.RELU, styles, depthwise=True)
-        self.pointwise = StyledConv(f"{name}.pointwise", inputs, outputs, 1, Activation.RELU, styles)
+        self.depthwise = StyledConv(f"{name}.depthwise", inputs, inputs, 3, Activation.RELU6, styles, depthwise=True)
+        self.pointwise = StyledConv(f"{name}.pointwise", inputs, outputs, 1, Activation.RELU6, styles)
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         """`[N, C, H, W]` to `[N, C', H, W]`."""
