@@ -6,6 +6,7 @@ mod support;
 use impasto::gpu::Gpu;
 use impasto::nn::gpu::{EngineError, GpuStudent};
 use impasto::nn::graph::Graph;
+use impasto::nn::ort::{OrtOptions, OrtRuntime, OrtStudent};
 use impasto::nn::plan::{Plan, Precision};
 use impasto::twin::nn::graph;
 use impasto::units::Extent;
@@ -63,6 +64,62 @@ fn awkward_networks_paint_what_their_twins_paint() {
     });
 }
 
+/// ONNX Runtime, or None with a printed line; with IMPASTO_ORT_LIB set its lack is a failure.
+fn runtime() -> Option<OrtRuntime> {
+    match OrtRuntime::find(None) {
+        Ok(runtime) => Some(runtime),
+        Err(e) => {
+            assert!(std::env::var_os("IMPASTO_ORT_LIB").is_none(), "IMPASTO_ORT_LIB is set: {e}");
+            eprintln!("skipped: {e}");
+            None
+        }
+    }
+}
+
+fn paint_with_ort(runtime: &OrtRuntime, onnx: &[u8], style: &[f32], extent: Extent, planar: &[f32]) -> Vec<f32> {
+    let mut student = OrtStudent::from_onnx(runtime, onnx, style, extent, OrtOptions::default()).unwrap();
+    let mut painted = vec![0.0; planar.len()];
+    student.run(planar, &mut painted).unwrap();
+    painted
+}
+
+/// The file as it is, with a style as input, is the truth; the folded file, the twin and the GPU must agree with it.
+#[test]
+fn tiny_paints_what_onnx_runtime_paints() {
+    let Some(runtime) = runtime() else { return };
+    let network = Graph::from_onnx(TINY).unwrap();
+    for (style, extent) in [([1.0, 0.0], Extent::new(80, 48)), ([0.4, 0.6], Extent::new(48, 112))] {
+        let image = planar_image(extent, 11);
+        let truth = paint_with_ort(&runtime, TINY, &style, extent, &image);
+        let folded = network.fold(&style).unwrap();
+        let twin = graph::run(&network, extent, &image, &style).unwrap().data;
+        assert!(max_difference(&twin, &truth) <= 1e-4, "twin");
+        let written = paint_with_ort(&runtime, &network.to_onnx(), &style, extent, &image);
+        assert!(max_difference(&written, &truth) <= 1e-4, "written again, with its style");
+        let written = paint_with_ort(&runtime, &folded.to_onnx(), &[], extent, &image);
+        assert!(max_difference(&written, &truth) <= 1e-4, "written again, folded");
+        let Some(gpu) = gpu() else { return };
+        let painted = paint_once(gpu, &folded, extent, Precision::F32, &image);
+        let difference = max_difference(&painted, &truth);
+        println!("tiny at {extent}: differs from ONNX Runtime by {difference:e}");
+        assert!(difference <= 1e-3, "{difference}");
+    }
+}
+
+/// Every operator and attribute that is written means to ONNX Runtime what it means here.
+#[test]
+fn awkward_networks_mean_the_same_to_onnx_runtime() {
+    let Some(runtime) = runtime() else { return };
+    for seed in 0..4 {
+        let (network, extent) = (awkward(seed), Extent::new(34, 18));
+        let image = planar_image(extent, seed);
+        let twin = graph::run(&network, extent, &image, &[]).unwrap().data;
+        let truth = paint_with_ort(&runtime, &network.to_onnx(), &[], extent, &image);
+        assert!(max_difference(&twin, &truth) <= 1e-4);
+        assert_eq!(Graph::from_onnx(&network.to_onnx()).unwrap().to_onnx(), network.to_onnx());
+    }
+}
+
 #[test]
 fn another_style_is_an_upload() {
     let Some(gpu) = gpu() else { return };
@@ -93,4 +150,82 @@ fn a_frame_does_not_depend_on_the_one_before() {
     let first = paint(gpu, &student, &image);
     paint(gpu, &student, &planar_image(extent, 2));
     assert_eq!(paint(gpu, &student, &image), first);
+}
+
+#[test]
+fn a_profile_has_a_time_for_every_step() {
+    let Some(gpu) = gpu() else { return };
+    let network = Graph::from_onnx(TINY).unwrap().fold(&[1.0, 0.0]).unwrap();
+    let plan = Plan::new(&network, Extent::new(64, 48), Precision::F32).unwrap();
+    let student = GpuStudent::new(gpu, &plan).unwrap();
+    match student.profile(gpu, 3).unwrap() {
+        None => eprintln!("skipped: {} has no time stamps", gpu.caps.name),
+        Some(profile) => {
+            assert_eq!(profile.steps().len(), plan.steps().len());
+            assert!(profile.whole() > std::time::Duration::ZERO);
+            assert!(profile.to_string().lines().count() > plan.steps().len());
+        }
+    }
+}
+
+/// Prints what every step of a network costs here: `MODEL=FILE.onnx SIZE=320x192 cargo test --test nn_engine -- --ignored
+/// --nocapture speed`.
+#[test]
+#[ignore = "measures, asserts nothing"]
+fn speed_of_a_model() {
+    let (Some(gpu), Some(model)) = (gpu(), std::env::var_os("MODEL")) else {
+        eprintln!("skipped: set MODEL and have a GPU");
+        return;
+    };
+    let extent: Extent = std::env::var("SIZE").map_or(Extent::new(320, 192), |size| size.parse().unwrap());
+    let network = Graph::from_onnx(&std::fs::read(model).unwrap()).unwrap();
+    let mut style = vec![0.0; network.style_len()];
+    style.iter_mut().take(1).for_each(|v| *v = 1.0);
+    let network = network.fold(&style).unwrap();
+    for precision in [Precision::F32, Precision::F16] {
+        let started = std::time::Instant::now();
+        let plan = Plan::new(&network, extent, precision).unwrap();
+        let planned = started.elapsed();
+        println!("{plan}planned in {planned:?}");
+        let student = GpuStudent::new(gpu, &plan).unwrap();
+        println!("made in {:?}, {} pipelines", started.elapsed() - planned, student.pipelines());
+        println!("{}", student.profile(gpu, 15).unwrap().unwrap());
+    }
+}
+
+/// The networks that ship, in their first and last style and a mixture, agree on all engines.
+#[test]
+fn shipped_networks_agree_on_all_engines() {
+    let Some(gpu) = gpu() else { return };
+    let Some(runtime) = runtime() else { return };
+    let packs = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/models")).unwrap();
+    let files =
+        packs.filter_map(|pack| std::fs::read_dir(pack.unwrap().path()).ok()).flatten().map(|f| f.unwrap().path());
+    let extent = Extent::new(160, 96);
+    for file in files.filter(|f| f.extension().is_some_and(|e| e == "onnx")) {
+        let bytes = std::fs::read(&file).unwrap();
+        let network = Graph::from_onnx(&bytes).unwrap();
+        let styles = network.style_len();
+        let mut first = vec![0.0; styles];
+        let mut last = first.clone();
+        if styles > 0 {
+            first[0] = 1.0;
+            last[styles - 1] = 1.0;
+        }
+        let mixture: Vec<f32> = first.iter().zip(&last).map(|(a, b)| 0.5 * (a + b)).collect();
+        // A gradient with noise on it: flat and busy at once.
+        let noise = planar_image(extent, 21);
+        let image: Vec<f32> = noise.iter().zip(0..).map(|(v, i)| 0.3 * v + 0.7 * (i % 160) as f32 / 160.0).collect();
+        for style in [first, last, mixture] {
+            let truth = paint_with_ort(&runtime, &bytes, &style, extent, &image);
+            let folded = network.fold(&style).unwrap();
+            let painted = paint_once(gpu, &folded, extent, Precision::F32, &image);
+            let difference = max_difference(&painted, &truth);
+            let half = gpu.caps.f16.then(|| paint_once(gpu, &folded, extent, Precision::F16, &image));
+            let psnr = half.map_or(f64::INFINITY, |half| psnr_db(&half, &truth));
+            println!("{}: float32 differs by {difference:e}, float16 by {psnr:.1} dB", file.display());
+            assert!(difference <= 1e-3, "{}: {difference}", file.display());
+            assert!(psnr >= 45.0, "{}: {psnr} dB", file.display());
+        }
+    }
 }

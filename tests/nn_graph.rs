@@ -5,6 +5,8 @@ use std::sync::Arc;
 use impasto::nn::graph::{
     Activation, Arithmetic, Conv, Graph, GraphError, Interpolation, Node, Op, Pads, PerChannel, ValueId,
 };
+use impasto::nn::onnx;
+use impasto::nn::plan::{Plan, Precision};
 use impasto::twin::nn::graph::run;
 use impasto::units::Extent;
 use proptest::prelude::*;
@@ -141,6 +143,61 @@ fn what_does_not_fit_is_named() {
     assert!(wrong(conv(3, 4, 1, Pads::default()), &[0]).contains("4 channels and must have 3"));
 }
 
+/// The file of `tiny` after a change.
+fn changed(change: impl FnOnce(&mut onnx::GraphProto)) -> Result<Graph, GraphError> {
+    let mut model = onnx::decode(TINY).unwrap();
+    change(model.graph.as_mut().unwrap());
+    Graph::from_onnx(&onnx::encode(&model))
+}
+
+#[test]
+fn what_a_file_may_not_hold_is_named() {
+    fn node<'a>(graph: &'a mut onnx::GraphProto, op: &str) -> &'a mut onnx::NodeProto {
+        graph.node.iter_mut().find(|n| n.op_type == op).unwrap()
+    }
+    fn attribute<'a>(graph: &'a mut onnx::GraphProto, op: &str, name: &str) -> &'a mut onnx::AttributeProto {
+        node(graph, op).attribute.iter_mut().find(|a| a.name == name).unwrap()
+    }
+    assert!(changed(|_| ()).is_ok());
+    type Change = fn(&mut onnx::GraphProto);
+    let cases: &[(Change, &str)] = &[
+        (|g| node(g, "Conv").op_type = "LSTM".to_owned(), "'stem.conv' (LSTM) cannot be run: the operator"),
+        (|g| node(g, "Conv").domain = "com.example".to_owned(), "domain 'com.example'"),
+        (|g| node(g, "Conv").input.truncate(1), "weights are not constant"),
+        (|g| node(g, "Conv").input[0] = "nowhere".to_owned(), "'nowhere' is made by no node before it"),
+        (|g| node(g, "Conv").output[0] = "image".to_owned(), "'image' is defined twice"),
+        (|g| node(g, "Conv").output.clear(), "0 outputs"),
+        (|g| attribute(g, "Conv", "strides").ints = vec![3, 3], "stride of 3"),
+        (|g| attribute(g, "Conv", "strides").ints = vec![1, 2], "must be square"),
+        (|g| attribute(g, "Conv", "pads").ints = vec![0, 0, 1, i64::MAX], "attribute 'pads'"),
+        (|g| attribute(g, "Conv", "pads").ints = vec![0, 0, 1, -1], "attribute 'pads'"),
+        (|g| attribute(g, "Conv", "pads").r#type = 1, "'pads' has the wrong type"),
+        (|g| attribute(g, "Conv", "group").i = -1, "groups is out of range"),
+        (|g| attribute(g, "Conv", "group").i = 2, "2 groups"),
+        (|g| attribute(g, "Resize", "mode").s = b"cubic".to_vec(), "mode cubic"),
+        (|g| attribute(g, "DepthToSpace", "mode").s = b"DCR".to_vec(), "mode CRD"),
+        (|g| attribute(g, "Concat", "axis").i = 2, "axis 1"),
+        (|g| node(g, "Cast").attribute[0].i = 7, "to float32"),
+        (|g| g.initializer[0].data_location = 1, "lies in another file"),
+        (|g| g.initializer[0].data_type = 11, "is of type 11"),
+        (|g| g.initializer[3].dims = vec![i64::MAX, i64::MAX, 9, 9], "larger than memory"),
+        (|g| g.initializer[3].dims[0] = -8, "a side of -8"),
+        (|g| g.initializer[3].dims[0] += 1, "its shape [9, 3, 3, 3] needs 243"),
+        (|g| g.initializer[3].raw_data[..2].copy_from_slice(&[0, 0x7c]), "holds inf"),
+        (|g| g.initializer[3].dims = vec![1 << 40, 0, 3, 3], "needs 0"),
+        (|g| g.input.clear(), "no input 'image'"),
+        (|g| g.input[0].name = "picture".to_owned(), "an input 'picture'"),
+        (|g| g.output.clear(), "0 outputs"),
+        (|g| g.output[0].name = "style_row".to_owned(), "not a picture"),
+        (|g| g.node = vec![onnx::NodeProto::default(); 5000], "number of nodes is 5000"),
+        (|g| g.node.reverse(), "made by no node before it"),
+    ];
+    for (change, told) in cases {
+        let error = changed(*change).expect_err(told).to_string();
+        assert!(error.contains(told), "'{error}' does not tell '{told}'");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
@@ -163,11 +220,12 @@ proptest! {
             let at = if head { at % 4000 } else { TINY.len() - 1 - at % 22000 };
             bytes[at] ^= 1 << bit;
         }
-        if let Ok(graph) = Graph::from_onnx(&bytes) {
-            if let Ok(folded) = graph.fold(&vec![0.5; graph.style_len()]) {
-                let _ = folded.mmac(Extent::new(32, 16));
-                let _ = folded.to_onnx();
-            }
+        if let Ok(graph) = Graph::from_onnx(&bytes)
+            && let Ok(folded) = graph.fold(&vec![0.5; graph.style_len()])
+        {
+            let _ = folded.mmac(Extent::new(32, 16));
+            let _ = folded.to_onnx();
+            let _ = Plan::new(&folded, Extent::new(32, 16), Precision::F32);
         }
     }
 }

@@ -223,7 +223,7 @@ fn kernels_equal_their_twins() {
     let Some(gpu) = gpu() else { return };
     let kernels = RefCell::new(HashMap::new());
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
-        cases: 400,
+        cases: 250,
         failure_persistence: None,
         ..ProptestConfig::default()
     });

@@ -4,7 +4,7 @@
 mod support;
 
 use impasto::nn::graph::{Graph, GraphError, Op, Pads, ValueId};
-use impasto::nn::plan::{Bank, Plan, PlanError, Precision};
+use impasto::nn::plan::{Bank, Plan, PlanError, Precision, StepParams};
 use impasto::twin::nn::{graph, run_plan};
 use impasto::units::Extent;
 use proptest::prelude::*;
@@ -97,4 +97,35 @@ fn styles_share_a_structure() {
         PlanError::Graph(GraphError::Unfolded)
     );
     assert!(matches!(Plan::new(&tiny(), Extent::new(16384, 16384), Precision::F32), Err(PlanError::Memory { .. })));
+}
+
+#[test]
+fn step_params_are_laid_out_as_in_the_shaders() {
+    for shader in impasto::nn::SHADERS {
+        impasto::assert_mirror!(
+            *shader,
+            StepParams {
+                source_width,
+                source_height,
+                result_width,
+                result_height,
+                source_base,
+                second_base,
+                result_base,
+                weight_base,
+                source_groups,
+                result_groups,
+                bias_base,
+                channel_offset,
+                pad_left,
+                pad_top,
+                second_use,
+                activation,
+                low,
+                high,
+                channels,
+                unused
+            }
+        );
+    }
 }

@@ -27,17 +27,17 @@ pub enum EngineError {
 macro_rules! in_every_storage {
     ($name:literal $(, $part:literal)*) => {
         [
-            shader!($name, uses "nn/f32", uses "nn/params" $(, uses $part)*),
-            shader!($name, uses "nn/f16", uses "nn/params" $(, uses $part)*),
-            shader!($name, uses "nn/f16_from_f32", uses "nn/params" $(, uses $part)*),
-            shader!($name, uses "nn/f32_from_f16", uses "nn/params" $(, uses $part)*),
+            shader!($name, uses "nn/shared/f32", uses "nn/shared/params" $(, uses $part)*),
+            shader!($name, uses "nn/shared/f16", uses "nn/shared/params" $(, uses $part)*),
+            shader!($name, uses "nn/shared/f16_from_f32", uses "nn/shared/params" $(, uses $part)*),
+            shader!($name, uses "nn/shared/f32_from_f16", uses "nn/shared/params" $(, uses $part)*),
         ]
     };
 }
 
-const POINTWISE: [Shader; 4] = in_every_storage!("nn/pointwise", "nn/finish", "nn/tile");
-const CONV3X3: [Shader; 4] = in_every_storage!("nn/conv3x3", "nn/finish", "nn/tile", "nn/window");
-const DEPTHWISE3X3: [Shader; 4] = in_every_storage!("nn/depthwise3x3", "nn/finish", "nn/window");
+const POINTWISE: [Shader; 4] = in_every_storage!("nn/pointwise", "nn/shared/finish", "nn/shared/tile");
+const CONV3X3: [Shader; 4] = in_every_storage!("nn/conv3x3", "nn/shared/finish", "nn/shared/tile", "nn/shared/window");
+const DEPTHWISE3X3: [Shader; 4] = in_every_storage!("nn/depthwise3x3", "nn/shared/finish", "nn/shared/window");
 const RESIZE: [Shader; 4] = in_every_storage!("nn/resize");
 const DEPTH_TO_SPACE: [Shader; 4] = in_every_storage!("nn/depth_to_space");
 const COMBINE: [Shader; 4] = in_every_storage!("nn/combine");
@@ -97,7 +97,7 @@ pub fn shader_of(kernel: KernelKind, storage: Storage) -> Shader {
     }]
 }
 
-/// Which of the resources in `shaders/nn/params.wgsl` a kernel uses.
+/// Which of the resources in `shaders/nn/shared/params.wgsl` a kernel uses.
 pub fn resources_of(kernel: KernelKind) -> &'static [&'static str] {
     match kernel {
         KernelKind::Pointwise { .. } | KernelKind::Conv3x3 { .. } | KernelKind::Depthwise3x3 { .. } => {
@@ -234,6 +234,11 @@ impl GpuStudent {
 
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// Distinct compute pipelines.
+    pub fn pipelines(&self) -> usize {
+        self.kernels.len()
     }
 
     /// Where the image is to be put before the steps run: `array<vec4<f32>>`, one element for each pixel, row-major; red,

@@ -16,7 +16,7 @@ pub const MAX_NODES: usize = 4096;
 /// Most channels in one value.
 pub const MAX_CHANNELS: usize = 4096;
 /// Most numbers in all convolutions together, a weight counted as often as it is used.
-pub const MAX_PARAMS: usize = 32 << 20;
+pub const MAX_PARAMS: usize = 16 << 20;
 /// Longest style vector.
 pub const MAX_STYLES: usize = 4096;
 
@@ -454,7 +454,7 @@ fn out_channels(op: &Op, inputs: &[usize], style_len: usize) -> Result<usize, St
         Op::Combine(_) if inputs[1] != first => Err(format!("its inputs have {first} and {} channels", inputs[1])),
         Op::Combine(_) => Ok(first),
         Op::Concat => Ok(inputs.iter().sum()),
-        Op::DepthToSpace if first % 4 != 0 => Err(format!("{first} channels are not a multiple of 4")),
+        Op::DepthToSpace if !first.is_multiple_of(4) => Err(format!("{first} channels are not a multiple of 4")),
         Op::DepthToSpace => Ok(first / 4),
     }
 }

@@ -18,6 +18,8 @@ mod import;
 pub mod onnx;
 pub mod ort;
 pub mod plan;
+mod profile;
 
 pub use gpu::SHADERS;
 pub use graph::{Graph, GraphError};
+pub use profile::Profile;

@@ -144,7 +144,7 @@ pub const fn channel_groups(channels: usize) -> u32 {
     channels.div_ceil(4) as u32
 }
 
-/// What a kernel is told, the same for every kernel: mirrors `Params` in `shaders/nn/params.wgsl`. Bases count elements.
+/// What a kernel is told, the same for every kernel: mirrors `StepParams` in `shaders/nn/shared/params.wgsl`. Bases count elements.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct StepParams {

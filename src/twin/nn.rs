@@ -11,7 +11,7 @@ use crate::nn::plan::{Bank, KernelKind, Plan, Precision, StepParams, second_use}
 /// Four channels of one pixel.
 pub type Element = [f32; 4];
 
-/// What a kernel works on: the bindings of `shaders/nn/params.wgsl`.
+/// What a kernel works on: the bindings of `shaders/nn/shared/params.wgsl`.
 pub struct Task<'a> {
     pub params: &'a StepParams,
     pub source: &'a [Element],

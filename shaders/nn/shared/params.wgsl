@@ -1,6 +1,6 @@
 // What every kernel of a student is told, and what it works on. Sizes in pixels; bases and planes in elements of four
 // channels: element ((group * height) + y) * width + x.
-struct Params {
+struct StepParams {
     source_width: u32,
     source_height: u32,
     result_width: u32,
@@ -30,7 +30,7 @@ const MULTIPLY_BEFORE_ACTIVATION = 4u;
 
 const SIGMOID = 1u;
 
-@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(0) var<uniform> params: StepParams;
 @group(0) @binding(1) var<storage, read> source: array<Source>;
 @group(0) @binding(2) var<storage, read> second: array<Source>;
 @group(0) @binding(3) var<storage, read> weights: array<Weight>;
