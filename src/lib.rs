@@ -1,4 +1,44 @@
-//! Impasto.
+//! Impasto repaints a live webcam picture with a neural network, and shows what every frame cost.
+//!
+//! # The way of a frame
+//!
+//! ```text
+//!  source ──CameraFrame──▶ pipeline: upload ▶ ingest ▶ prepare ▶ student ▶ compose ▶ present ──▶ window, file
+//!    │                        ▲   │                                ▲  │
+//!    │ newest wins            │   │ spans                          │  └ in place: nn::gpu, in the same command buffer
+//!  mailbox                  flow  └──▶ metrics ──▶ ui              └ round trip: roundtrip ▶ nn::ort, on a thread
+//! ```
+//!
+//! A [`source`] delivers raw bytes with the identity and the capture time of their frame ([`frame`], [`units`]). A
+//! [`mailbox`] with one slot hands the newest to the [`pipeline`], the one file that shows the whole chain in order. The
+//! student is an ONNX file of an [`effect`] pack; [`nn`] reads it into a graph, folds the chosen style into its weights, and
+//! runs it either on the GPU, between the kernels of the frame, or through ONNX Runtime on a thread of its own
+//! ([`roundtrip`]). [`flow`] is the loop that the window ([`app`]), `render` and `bench` ([`cli`]) share: it feeds frames,
+//! collects the spans of every stage into [`metrics`], and swaps in a pipeline that was built aside when the effect, the
+//! engine or the source changes. [`ui`] turns figures and [`fault`]s into an overlay, and clicks into actions.
+//!
+//! # Dependencies point one way
+//!
+//! ```text
+//! units ◀ frame, mailbox, metrics, fault ◀ source | gpu | effect | nn (graph, plan) ◀ twin ◀ nn (engines), roundtrip ◀ pipeline ◀ flow | ui | output ◀ app, cli ◀ main
+//! ```
+//!
+//! Each of the large packages is named in one place: `nokhwa` in `source/camera/nokhwa.rs`, `v4l` in `source/camera/v4l2`,
+//! `ort` in `nn/ort.rs`, `winit` in [`app`], `egui` in [`ui`] and in the part of [`app`] that draws it.
+//!
+//! # What holds everywhere
+//!
+//! - **The picture never stops.** The event loop and the frame path never wait for a network, a camera or a file. What
+//!   fails is replaced by the newest good picture, in the end the camera's own, and said on screen with a remedy.
+//! - **Newest frame wins.** One frame in work and one waiting; the rest is dropped and counted.
+//! - **A painting belongs to its frame.** It is composed onto the very picture that it was made from.
+//! - **No pixel comes back** from the GPU on the way to the screen. Stills and `render` read back, and say so.
+//! - **Steady state makes nothing new.** Buffers go round; pipelines are made aside and swapped in whole. What wgpu itself
+//!   allocates for a command buffer is outside our reach.
+//! - **Every number was measured.** What was not measured is a dash.
+//! - **A kernel is defined by its twin.** Each compute shader under `shaders/` has a plain function of the same name in
+//!   [`twin`], and a test that compares the two.
+//! - **Library code does not panic and does not exit.** Errors become a [`fault::Fault`] once, where they are handled.
 
 pub mod app;
 pub mod cli;
