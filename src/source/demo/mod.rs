@@ -1,24 +1,42 @@
-//! The demo scene.
+//! The demo scene: a painter at home, for when there is no camera, and for tests and benchmarks that need a picture like a camera's.
+//!
+//! Deterministic by frame number. The room and the parts of the figure are painted once, as height fields under one light
+//! ([`figure`], [`room`]); each frame turns and shifts them, and draws the face's moving parts anew ([`scene`]).
+
+mod figure;
+mod paint;
+mod room;
+mod scene;
 
 use std::time::Duration;
+
+use scene::Scene;
 
 use super::{Clip, ClipInfo, Paced, Picture, Source, SourceError, SourceInfo, SourceKind, SourceWish};
 use crate::frame::{FramePool, FrameShape, PixelFormat};
 use crate::units::{CaptureClock, Extent};
 
 /// A scene that is drawn: the same picture for the same frame number, always.
+///
+/// Making one paints everything that does not change (about 0.4 s of one core at 640x480, spread over two threads); drawing a
+/// frame then moves what is there and allocates nothing.
 pub struct DemoScene {
     extent: Extent,
     fps: u32,
+    scene: Scene,
 }
 
 impl DemoScene {
     pub const DEFAULT_EXTENT: Extent = Extent::new(640, 480);
     pub const DEFAULT_FPS: u32 = 30;
+    /// Neither side is longer than this, whatever is asked for.
+    const MAX_SIDE: u32 = 4096;
 
-    /// Prepares the scene. `fps` (at least 1) says how far apart two frame numbers are in the scene's time.
+    /// Prepares the scene. `fps` (at least 1) says how far apart two frame numbers are in the scene's time. Sides are
+    /// limited to 1..=4096.
     pub fn new(extent: Extent, fps: u32) -> Self {
-        Self { extent: Extent::new(extent.width.max(1), extent.height.max(1)), fps: fps.max(1) }
+        let extent = Extent::new(extent.width.clamp(1, Self::MAX_SIDE), extent.height.clamp(1, Self::MAX_SIDE));
+        Self { extent, fps: fps.max(1), scene: Scene::new(extent.width as usize, extent.height as usize) }
     }
 
     /// Of the frames that [`Self::draw`] makes: [`PixelFormat::Rgba8`], rows tightly packed.
@@ -26,17 +44,11 @@ impl DemoScene {
         FrameShape::packed(PixelFormat::Rgba8, self.extent)
     }
 
-    /// Draws frame number `frame` into `out`: RGBA, 4 bytes per pixel, row-major, sRGB. Pixels that `out` has no room for are left out.
+    /// Draws frame number `frame` into `out`: opaque RGBA, 4 bytes per pixel, row-major, sRGB, `shape().min_bytes()` in all. An `out` that
+    /// is too short is left as it is.
     pub fn draw(&self, frame: u64, out: &mut [u8]) {
-        let width = self.extent.width as usize;
-        let t = frame as f32 / self.fps as f32;
-        let height = self.extent.height as f32;
-        let (cx, cy) = (width as f32 * (0.5 + 0.2 * t.sin()), height * (0.5 + 0.1 * (t * 1.7).cos()));
-        for (i, pixel) in out.chunks_exact_mut(4).take(width * self.extent.height as usize).enumerate() {
-            let (x, y) = ((i % width) as f32, (i / width) as f32);
-            let inside = (x - cx).hypot(y - cy) < height * 0.25;
-            let shade = (y / height * 100.0) as u8;
-            pixel.copy_from_slice(&if inside { [220, 170, 140, 255] } else { [200 - shade, 190 - shade, 150, 255] });
+        if let Some(out) = out.get_mut(..self.shape().min_bytes()) {
+            self.scene.draw(frame as f64 / f64::from(self.fps), out);
         }
     }
 }
