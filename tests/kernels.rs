@@ -1,39 +1,17 @@
 //! Every compute kernel of the chain against its twin on the CPU.
 
-use std::sync::OnceLock;
-use std::time::Instant;
+mod chain_support;
 
+use chain_support::{frame, gpu};
 use half::f16;
-use impasto::frame::{CameraFrame, ColorSpec, FrameBytes, FrameShape, PixelFormat, YuvMatrix, YuvRange};
-use impasto::gpu::{Gpu, GpuRequest, Uploader};
+use impasto::frame::{CameraFrame, ColorSpec, FrameShape, PixelFormat, YuvMatrix, YuvRange};
+use impasto::gpu::{Gpu, Uploader};
 use impasto::pipeline::stages::{self, Compose, Ingest, Memory, Prepare};
 use impasto::twin;
 use impasto::twin::compose::{Before, Detail, Steady};
 use impasto::twin::prepare::Crop;
-use impasto::units::{CaptureClock, Extent, FrameId, FrameStamp};
+use impasto::units::Extent;
 use proptest::prelude::*;
-
-/// The adapter, opened once for all tests; `None`, and a printed line, where there is none.
-fn gpu() -> Option<&'static Gpu> {
-    static GPU: OnceLock<Option<Gpu>> = OnceLock::new();
-    GPU.get_or_init(|| {
-        let request =
-            GpuRequest { software: std::env::var_os("IMPASTO_TEST_REAL_GPU").is_none(), ..Default::default() };
-        match Gpu::open(Gpu::instance(None), &request).or_else(|_| Gpu::headless()) {
-            Ok(gpu) => Some(gpu),
-            Err(e) => {
-                assert!(std::env::var_os("REQUIRE_GPU").is_none(), "REQUIRE_GPU is set: {e}");
-                println!("skipped: {e}");
-                None
-            }
-        }
-    })
-    .as_ref()
-}
-
-fn stamp(id: u64) -> FrameStamp {
-    FrameStamp { id: FrameId(id), captured: Instant::now(), clock: CaptureClock::Schedule }
-}
 
 /// Bytes that look random and are the same for the same seed.
 fn noise(seed: u64, len: usize) -> Vec<u8> {
@@ -109,7 +87,7 @@ fn shapes() -> impl Strategy<Value = FrameShape> {
 }
 
 fn frame_of(shape: FrameShape, seed: u64) -> CameraFrame {
-    CameraFrame::new(shape, stamp(0), FrameBytes::from(noise(seed, shape.min_bytes()))).unwrap()
+    frame(shape, 0, noise(seed, shape.min_bytes()))
 }
 
 fn ingested(frame: &CameraFrame) -> Vec<[u8; 4]> {
