@@ -40,6 +40,9 @@
 //!   [`twin`], and a test that compares the two.
 //! - **Library code does not panic and does not exit.** Errors become a [`fault::Fault`] once, where they are handled.
 
+// In live video a panic is a black window. What can fail returns an error; what cannot says why with `expect`.
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic, clippy::unreachable))]
+
 pub mod app;
 pub mod cli;
 pub mod effect;

@@ -23,7 +23,7 @@ pub fn student_extent(variant: &Variant, source: Extent) -> Extent {
     let budget = budget.clamp(1, u64::from(largest) * u64::from(largest));
 
     let mut best = (f64::INFINITY, 1, 1);
-    for height in 1..=(largest as u64).min(budget) {
+    for height in 1..=u64::from(largest).min(budget) {
         let widest = (budget / height).min(u64::from(largest));
         let ideal = height as f64 * aspect;
         for width in [ideal.floor(), ideal.ceil()] {

@@ -169,6 +169,7 @@ pub fn resident_bytes() -> Option<u64> {
     {
         let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
         let pages: u64 = statm.split_whitespace().nth(1)?.parse().ok()?;
+        #[allow(unsafe_code, reason = "a call of the C library")]
         // SAFETY: sysconf reads a constant of the system and touches no memory of ours.
         let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
         Some(pages * u64::try_from(page).ok()?)

@@ -48,7 +48,7 @@ pub enum OrtError {
     Shape { what: String, found: String, expected: String },
     #[error("a picture of {expected} numbers was expected, {found} were given")]
     Length { expected: usize, found: usize },
-    #[error("ONNX Runtime failed on a picture: {cause}; the camera's picture is shown until it succeeds")]
+    #[error("ONNX Runtime failed on a picture, which is shown as it was: {cause}")]
     Run { cause: String },
 }
 
@@ -156,7 +156,8 @@ fn open_library(path: &Path) -> Result<(libloading::Library, String), String> {
     type GetApiBase = unsafe extern "C" fn() -> *const ort::sys::OrtApiBase;
     // SAFETY: loading runs the library's initialisers. ONNX Runtime's are sound; of another library at this path nobody
     // can say more than that the user, or the system, put it there.
-    let library = unsafe { libloading::Library::new(path) }.map_err(|e| e.to_string())?;
+    let library = unsafe { libloading::Library::new(path) }
+        .map_err(|e| std::error::Error::source(&e).map_or_else(|| e.to_string(), ToString::to_string))?;
     // SAFETY: every ONNX Runtime exports this function with this signature (onnxruntime_c_api.h), unchanged since 1.0.
     let get_base = unsafe { library.get::<GetApiBase>(b"OrtGetApiBase\0") }
         .map_err(|_| "it does not export OrtGetApiBase".to_owned())?;
@@ -278,11 +279,16 @@ pub struct OrtOptions {
 }
 
 impl Default for OrtOptions {
-    /// One thread per physical core, without spinning.
+    /// One thread per physical core, or as many as `IMPASTO_ORT_THREADS` says; without spinning, which on two cores that
+    /// also draw was measured to double the time of a picture.
     fn default() -> Self {
-        Self { threads: physical_cores(), spin: false }
+        let named = std::env::var("IMPASTO_ORT_THREADS").ok().and_then(|n| n.parse::<NonZeroUsize>().ok());
+        Self { threads: named.map_or_else(physical_cores, |n| n.min(MOST_THREADS)), spin: false }
     }
 }
+
+/// More than a student has work for, whatever is asked for.
+const MOST_THREADS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
 
 /// Cores that this process may use, a pair of hyper-threads counting once where that is known.
 pub fn physical_cores() -> NonZeroUsize {
@@ -474,6 +480,6 @@ impl Painter for OrtStudent {
     }
 
     fn paint(&mut self) -> Result<&[f32], Fault> {
-        self.run_in_place().map_err(|e| Fault::degraded(e.to_string(), ""))
+        self.run_in_place().map_err(|e| Fault::degraded(e.to_string(), "Choose another effect, or --engine wgpu"))
     }
 }

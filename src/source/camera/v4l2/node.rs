@@ -1,4 +1,5 @@
 //! One `/dev/videoN`: asking what it can do, and setting it up.
+#![allow(unsafe_code, reason = "ioctl takes untyped memory")]
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};

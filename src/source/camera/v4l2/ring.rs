@@ -1,4 +1,5 @@
 //! The driver's buffers, mapped into memory, going round between it and us while the camera streams.
+#![allow(unsafe_code, reason = "memory is shared with the driver")]
 
 use std::io;
 use std::time::Duration;
