@@ -108,7 +108,7 @@ const MEASURED: usize = 6;
 const UPLOADS: usize = 3;
 /// Room for spans between two polls, and for frames on the round trip whose fate is open.
 const PENDING: usize = 64;
-/// How far the shown painting may fall behind the camera before the camera's own picture takes its place.
+/// How long the round trip may owe a painting before the camera's own picture takes its place.
 const STALE: Duration = Duration::from_secs(2);
 /// How long [`Pipeline::finish`] waits for a student that gives nothing.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -152,6 +152,8 @@ enum Work {
         upload: Uploader,
         /// Frames handed over whose fate is open, oldest first.
         open: VecDeque<FrameId>,
+        /// Since when there has been such a frame and no painting came.
+        owed_since: Instant,
     },
     Untouched,
 }
@@ -225,7 +227,8 @@ impl Pipeline {
                 let (around, slots) = surround(extent, &image, &painted)?;
                 let upload = Uploader::new(gpu, bytes as usize, UPLOADS);
                 let open = VecDeque::with_capacity(PENDING);
-                (Work::RoundTrip { student, around, painted, upload, open }, slots.map(Some))
+                let owed_since = Instant::now();
+                (Work::RoundTrip { student, around, painted, upload, open, owed_since }, slots.map(Some))
             }
             Student::Untouched => (Work::Untouched, [None, None]),
         };
@@ -269,14 +272,17 @@ impl Pipeline {
             self.counts.dropped += 1;
             return;
         }
-        if let Work::RoundTrip { student, open, .. } = &mut self.work {
+        if let Work::RoundTrip { student, open, owed_since, .. } = &mut self.work {
+            if open.is_empty() {
+                *owed_since = Instant::now();
+            }
             if open.len() == PENDING {
                 open.pop_front();
                 self.counts.dropped += 1;
             }
             open.push_back(frame.stamp().id);
-            let alive = student.is_alive();
-            if !alive || self.painting_is_stale(frame.stamp()) {
+            let overdue = !student.is_alive() || owed_since.elapsed() > STALE;
+            if overdue || !self.shown_painted() {
                 self.show_unpainted(&frame);
             }
             if let Work::RoundTrip { student, .. } = &self.work {
@@ -448,13 +454,6 @@ impl Pipeline {
         self.shown.map_or(0, |shown| 1 - shown)
     }
 
-    /// Whether what is shown is no painting, or one that lies too far behind the camera.
-    fn painting_is_stale(&self, newest: FrameStamp) -> bool {
-        let shown = self.shown.map(|index| &self.slots[index]);
-        let painting = shown.filter(|slot| slot.painted).and_then(|slot| slot.stamp);
-        painting.is_none_or(|stamp| stamp.age(newest.captured) > STALE)
-    }
-
     /// One frame from its bytes to its steadied painting, in one command buffer.
     fn launch(&mut self, frame: &CameraFrame) {
         let started = Instant::now();
@@ -562,8 +561,9 @@ impl Pipeline {
     }
 
     fn poll_round_trip(&mut self) -> Option<FrameStamp> {
-        let Work::RoundTrip { student, open, .. } = &mut self.work else { return None };
+        let Work::RoundTrip { student, open, owed_since, .. } = &mut self.work else { return None };
         let painted = student.take()?;
+        *owed_since = Instant::now();
         let stamp = painted.frame.stamp();
         while open.front().is_some_and(|id| *id <= stamp.id) {
             let id = open.pop_front();

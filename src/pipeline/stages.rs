@@ -353,7 +353,13 @@ impl Compose {
 
     pub fn record(&self, pass: &mut wgpu::ComputePass<'_>, bound: &ComposeBound) {
         let Extent { width, height } = self.extent;
-        self.stabilise.dispatch(pass, &bound.stabilise, [width, height, 1]);
+        self.record_stabilise(pass, bound);
         self.gain.dispatch(pass, &bound.gain, [width, height.div_ceil(GAIN_ROWS), 1]);
+    }
+
+    /// The first of the two kernels alone, for measuring.
+    pub fn record_stabilise(&self, pass: &mut wgpu::ComputePass<'_>, bound: &ComposeBound) {
+        let Extent { width, height } = self.extent;
+        self.stabilise.dispatch(pass, &bound.stabilise, [width, height, 1]);
     }
 }
