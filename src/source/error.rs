@@ -28,6 +28,8 @@ pub enum SourceError {
     NoSuchCamera { index: u32, have: String },
     #[error("The camera {name} is in use by another program")]
     Busy { name: String },
+    #[error("The camera {name} has no picture to give yet")]
+    Idle { name: String },
     #[error("Access to the camera {name} was denied")]
     Denied { name: String },
     #[error("The camera {name} is gone")]
@@ -80,6 +82,7 @@ impl SourceError {
             | Self::NoSuchCamera { .. }
             | Self::Busy { .. }
             | Self::Denied { .. }
+            | Self::Idle { .. }
             | Self::Gone { .. }
             | Self::Stalled { .. }
             | Self::Broken { .. }
@@ -116,6 +119,7 @@ impl SourceError {
                 "Plug it in and it will start by itself, or take a number from `impasto cameras`".into()
             }
             Self::Busy { .. } => "Close the other program, and the picture comes back by itself".into(),
+            Self::Idle { .. } => "Start the program that feeds it, and the picture comes by itself".into(),
             Self::Denied { .. } => denied_remedy().into(),
             Self::Gone { .. } => "Plug it in again, and the picture comes back by itself".into(),
             Self::Stalled { .. } => {

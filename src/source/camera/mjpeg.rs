@@ -54,3 +54,54 @@ impl Decoder {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn jpeg(width: u32, height: u32) -> Vec<u8> {
+        let picture = image::RgbImage::from_fn(width, height, |x, y| image::Rgb([(x * 9) as u8, (y * 11) as u8, 90]));
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        picture.write_to(&mut bytes, image::ImageFormat::Jpeg).unwrap();
+        bytes.into_inner()
+    }
+
+    #[test]
+    fn junk_after_the_end_is_ignored() {
+        let (extent, mut whole) = (Extent::new(24, 16), jpeg(24, 16));
+        let mut decoder = Decoder::default();
+        let (mut clean, mut padded) = (vec![0; 24 * 16 * 3], vec![0; 24 * 16 * 3]);
+        decoder.decode(&whole, extent, &mut clean).unwrap();
+        whole.extend((0..5000).map(|i| (i * 7) as u8));
+        decoder.decode(&whole, extent, &mut padded).unwrap();
+        assert_eq!(clean, padded);
+        assert!(clean[30].abs_diff(90) < 12 && clean[2].abs_diff(90) < 12);
+    }
+
+    #[test]
+    fn cut_frames_are_refused_once_whole_ones_were_seen() {
+        let (extent, whole) = (Extent::new(24, 16), jpeg(24, 16));
+        let mut rgb = vec![0; 24 * 16 * 3];
+        let mut decoder = Decoder::default();
+        decoder.decode(&whole, extent, &mut rgb).unwrap();
+        for cut in 0..whole.len() - 1 {
+            assert!(decoder.decode(&whole[..cut], extent, &mut rgb).is_err(), "cut at {cut}");
+        }
+        assert!(matches!(
+            decoder.decode(&jpeg(16, 24), extent, &mut rgb),
+            Err(JpegError::Size { .. } | JpegError::Unreadable { .. })
+        ));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn damage_never_panics(hits in proptest::collection::vec((0usize..900, proptest::prelude::any::<u8>()), 1..12)) {
+            let mut bytes = jpeg(24, 16);
+            for (at, value) in hits {
+                let at = at % bytes.len();
+                bytes[at] = value;
+            }
+            let _ = Decoder::default().decode(&bytes, Extent::new(24, 16), &mut vec![0; 24 * 16 * 3]);
+        }
+    }
+}

@@ -100,7 +100,8 @@ impl V4l2Camera {
         let identity = node.identity().map_err(|e| open_error(unnamed(), e))?;
         let name = identity.card;
         if !identity.captures {
-            return Err(no_format(&name, &["no video capture".into()]));
+            // A virtual camera says so while no program feeds it.
+            return Err(SourceError::Idle { name });
         }
         let offered = node.modes();
         let mode = *choose_mode(&offered.modes, wish).ok_or_else(|| no_format(&name, &offered.unusable))?;
