@@ -19,7 +19,8 @@ struct StabiliseLayout {
 @group(0) @binding(5) var<storage, read_write> steady: array<vec2<u32>>;
 @group(0) @binding(6) var<uniform> stabilise_layout: StabiliseLayout;
 
-// Motion below the first is camera noise, above the second it is motion: mean over five pixels of the largest channel's change.
+// Up to the first a change is camera noise, from the second on it is motion: mean over five pixels of the largest channel's
+// change. Where the numbers come from stands at the twin.
 const STILL: f32 = 0.02;
 const MOVING: f32 = 0.08;
 

@@ -65,6 +65,7 @@ pub enum PipelineError {
 }
 
 /// Who paints.
+#[expect(clippy::large_enum_variant, reason = "there is one, moved once; a box would only add an allocation")]
 pub enum Student {
     /// Our own engine, in the frame's command buffer.
     InPlace(GpuStudent),
@@ -139,6 +140,7 @@ struct Around {
 }
 
 /// The student at work.
+#[expect(clippy::large_enum_variant, reason = "one for each pipeline")]
 enum Work {
     InPlace {
         student: GpuStudent,
