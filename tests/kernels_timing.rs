@@ -47,6 +47,7 @@ impl Table {
 /// Time that all threads of this program spent on all cores: unlike the wall clock, the same on a busy machine. The software
 /// adapter's work is in it.
 #[cfg(target_os = "linux")]
+#[allow(unsafe_code, reason = "the standard library has no clock for CPU time")]
 fn cpu_time() -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the clock exists on Linux, and `time` outlives the call.

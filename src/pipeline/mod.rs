@@ -140,7 +140,6 @@ struct Around {
 }
 
 /// The student at work.
-#[expect(clippy::large_enum_variant, reason = "one for each pipeline")]
 enum Work {
     InPlace {
         student: GpuStudent,
