@@ -151,7 +151,6 @@ class Evaluator:
         self.distance = distance
         self.teacher = ArbitraryStyle(data_root / "teachers" / "arbitrary_style", threads=os.cpu_count() or 1)
         self.codes = [self.teacher.style_code(load_picture(data_root / e.painting)) for e in recipe.effects]
-        self._teacher_stability: dict[int, tuple[float, float]] = {}
         portraits = data_root / "photos" / "portraits"
         self.is_portrait = [portraits in content.photos[0].path.parents for content in lesson.validation]
 
@@ -178,35 +177,49 @@ class Evaluator:
         strength = self.recipe.teacher.smoothing
         return [[smoothed(to_picture(look), strength) for look in looks] for looks in self.looks()]
 
-    def teacher_stability(self, style: int) -> tuple[float, float]:
-        """(flicker, motion) of the calmed teacher, as it made the targets."""
-        if style not in self._teacher_stability:
+    @cached_property
+    def teacher_stability(self) -> list[tuple[float, float]]:
+        """(flicker, motion) per style of the calmed teacher, as it made the targets."""
+        pairs = []
+        for code in tqdm(self.codes, unit="style", desc="evaluate the teacher"):
             flickers, motions = [], []
             for calm in self.calm_looks:
-                first, again, moved = (to_float(self.teacher.paint(look, self.codes[style])) for look in calm)
+                first, again, moved = (to_float(self.teacher.paint(look, code)) for look in calm)
                 flickers.append(metrics.difference_255(first, again))
                 motions.append(moved_difference(first, moved))
-            self._teacher_stability[style] = (fmean(flickers), fmean(motions))
-        return self._teacher_stability[style]
+            pairs.append((fmean(flickers), fmean(motions)))
+        return pairs
+
+    @cached_property
+    def untouched(self) -> list[Likeness]:
+        """Per style, how far the photo itself is from the teacher's painting."""
+        return [
+            _mean(
+                [
+                    _likeness(self.photo(content), self.target(content, style), self.distance)
+                    for content in self.lesson.validation
+                ]
+            )
+            for style in range(len(self.codes))
+        ]
 
     def effect(self, engine: Engine, style: int) -> EffectScore:
         """All numbers of one effect."""
-        student, untouched = [], []
-        for content in self.lesson.validation:
-            photo, target = self.photo(content), self.target(content, style)
-            student.append(_likeness(engine.paint(photo, style), target, self.distance))
-            untouched.append(_likeness(photo, target, self.distance))
+        student = [
+            _likeness(engine.paint(self.photo(content), style), self.target(content, style), self.distance)
+            for content in self.lesson.validation
+        ]
         flickers, motions = [], []
         for looks in self.looks():
             first, again, moved = (engine.paint(look, style) for look in looks)
             flickers.append(metrics.difference_255(first, again))
             motions.append(moved_difference(first, moved))
-        teacher_flicker, teacher_motion = self.teacher_stability(style)
+        teacher_flicker, teacher_motion = self.teacher_stability[style]
         return EffectScore(
             name=self.recipe.effects[style].name,
             student=_mean(student),
             portraits=_mean([score for score, face in zip(student, self.is_portrait, strict=True) if face]),
-            untouched=_mean(untouched),
+            untouched=self.untouched[style],
             flicker=fmean(flickers),
             motion=fmean(motions),
             teacher_flicker=teacher_flicker,
