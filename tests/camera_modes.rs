@@ -129,7 +129,7 @@ proptest! {
             }
         }
         // Asked for one coding, only that one is taken.
-        let only = SourceWish { coding: Some(choice.coding), ..wish.clone() };
+        let only = SourceWish { coding: Some(choice.coding), ..wish };
         prop_assert_eq!(choose_mode(&modes, &only).unwrap().coding, choice.coding);
     }
 

@@ -38,15 +38,15 @@ enum Step {
 /// A source that follows a script, and then ends.
 struct Scripted {
     info: SourceInfo,
-    script: std::vec::IntoIter<Step>,
+    script: std::iter::Copied<std::slice::Iter<'static, Step>>,
     frames_left: u64,
     next_id: u64,
     stop: Stop,
 }
 
 impl Scripted {
-    fn opened(script: &[Step], wish: &SourceWish) -> Opened {
-        let script = script.to_vec().into_iter();
+    fn opened(script: &'static [Step], wish: &SourceWish) -> Opened {
+        let script = script.iter().copied();
         let source = Self { info: info(), script, frames_left: 0, next_id: 0, stop: wish.stop.clone() };
         Opened { source: Box::new(source), notice: None }
     }

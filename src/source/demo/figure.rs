@@ -467,6 +467,7 @@ fn brush_hand(x: f32, y: f32) -> (Rgb, f32) {
     onto(onto(onto(palm, paint_brush(x, y)), fingers), arm)
 }
 
+#[expect(clippy::approx_constant, reason = "a place in the picture, not a constant of nature")]
 fn paint_brush(x: f32, y: f32) -> (Rgb, f32) {
     let parts = [
         (Rod::new([-0.318, 0.838], [-0.401, 0.560], 0.0045, 0.0075), 0x7a1f1c, 0.10),

@@ -45,7 +45,7 @@ pub(super) fn open(path: &Path, wish: &SourceWish) -> Result<Box<dyn Source>, So
     match Kind::of(&start[..len]) {
         Kind::Nothing => Err(SourceError::Empty { path: path.into() }),
         Kind::Y4m => match y4m::Y4m::open(path)? {
-            y4m::Opened::Clip(clip) => Ok(paced(clip, wish)),
+            y4m::Opened::Clip(clip) => Ok(paced(*clip, wish)),
             y4m::Opened::Foreign(_) if ffmpeg::installed() => Ok(paced(ffmpeg::Ffmpeg::open(path, wish)?, wish)),
             y4m::Opened::Foreign(what) => Err(SourceError::Unreadable { path: path.into(), what }),
         },

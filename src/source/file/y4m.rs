@@ -162,7 +162,7 @@ pub(super) struct Y4m {
 }
 
 pub(super) enum Opened {
-    Clip(Y4m),
+    Clip(Box<Y4m>),
     /// Why this program cannot read it, though another may.
     Foreign(String),
 }
@@ -198,7 +198,16 @@ impl Y4m {
         let detail = format!("Y4M {extent} at {:.4} fps", (fps * 100.0).round() / 100.0);
         let info = clip_info(path, detail, header.planar.shape(), header.interval);
         let planes = vec![0; need];
-        Ok(Opened::Clip(Self { path: path.into(), input, header, info, planes, frame: 0, first_frame, len_bytes }))
+        Ok(Opened::Clip(Box::new(Self {
+            path: path.into(),
+            input,
+            header,
+            info,
+            planes,
+            frame: 0,
+            first_frame,
+            len_bytes,
+        })))
     }
 
     fn corrupt(&self, what: String) -> SourceError {
