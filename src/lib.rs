@@ -56,7 +56,6 @@ pub mod nn;
 pub mod output;
 pub mod pipeline;
 pub mod roundtrip;
-pub mod settings;
 pub mod source;
 pub mod twin;
 pub mod ui;
