@@ -81,6 +81,7 @@ struct App {
     redraw_at: Option<Instant>,
     poll_at: Option<Instant>,
     last_draw: Instant,
+    draws: u64,
     failure: Option<Fault>,
 }
 
@@ -133,6 +134,7 @@ impl App {
             redraw_at: None,
             poll_at: None,
             last_draw: started,
+            draws: 0,
             failure: None,
         })
     }
@@ -143,6 +145,7 @@ impl App {
             let report = self.session.run_report(self.started, Instant::now());
             write_report(&path, &report)?;
         }
+        log::info!("{} pictures shown in {} drawings", self.session.shown, self.draws);
         // Before the window and its display go away.
         self.session.detach();
         self.screen = None;
@@ -265,9 +268,10 @@ impl App {
     }
 
     fn draw(&mut self, event_loop: &ActiveEventLoop) {
-        let (Some(window), Some(input)) = (self.window.clone(), &mut self.input) else { return };
         let now = Instant::now();
         self.last_draw = now;
+        // Before there is a screen nothing may run: what egui says about its textures is said once.
+        let (Some(window), Some(input), Some(_)) = (self.window.clone(), &mut self.input, &self.screen) else { return };
         let raw = input.take_egui_input(&window);
         self.session.refresh_summary(now);
         let faults = self.session.faults(now);
@@ -310,6 +314,7 @@ impl App {
                 });
                 match drawn {
                     Drawn::Yes { interface, present } => {
+                        self.draws += 1;
                         self.session.presented(interface, present, Instant::now(), self.started);
                     }
                     Drawn::Skipped => {}

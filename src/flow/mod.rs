@@ -77,6 +77,8 @@ impl Flow {
     /// When the system starts no more threads.
     pub fn new(workshop: Workshop, wish: Wish, budget: Budget) -> Result<Self, Fault> {
         let waker = workshop.waker.clone();
+        let mut meter = Meter::new(budget);
+        meter.set_present_waits(workshop.gpu.caps.software);
         Ok(Self {
             builder: Builder::spawn(workshop, move || waker())?,
             wish,
@@ -85,7 +87,7 @@ impl Flow {
             building: false,
             current: None,
             next: None,
-            meter: Meter::new(budget),
+            meter,
             past: FlowCounts::default(),
             homeless: 0,
             missed: 0,

@@ -46,6 +46,7 @@ pub struct Ledger {
     open: Vec<Account>,
     presented: u64,
     late: u64,
+    present_waits: bool,
 }
 
 impl Default for Ledger {
@@ -61,7 +62,13 @@ impl Ledger {
     pub const OPEN: usize = 32;
 
     pub fn new() -> Self {
-        Self { open: Vec::with_capacity(Self::OPEN), presented: 0, late: 0 }
+        Self { open: Vec::with_capacity(Self::OPEN), presented: 0, late: 0, present_waits: false }
+    }
+
+    /// Whether handing a picture over waits until it is drawn, as it does with a software adapter: the time that the GPU
+    /// spent on `Compose` then lies within `Present`, and is taken off it so that it counts once.
+    pub fn set_present_waits(&mut self, waits: bool) {
+        self.present_waits = waits;
     }
 
     /// Opens an account. A frame that has one already keeps it.
@@ -127,7 +134,7 @@ impl Ledger {
             let Some(next) = next else { return };
             let account = self.open.remove(next);
             if let Some(presented) = account.presented {
-                each(&cost(&account, presented));
+                each(&cost(&account, presented, self.present_waits));
             }
         }
     }
@@ -143,8 +150,13 @@ impl Ledger {
     }
 }
 
-fn cost(account: &Account, presented: Instant) -> FrameCost {
+fn cost(account: &Account, presented: Instant, present_waits: bool) -> FrameCost {
     let mut stages = account.stages;
+    if present_waits
+        && let [Some(compose), Some(present)] = [Stage::Compose, Stage::Present].map(|s| stages[s as usize])
+    {
+        stages[Stage::Present as usize] = Some(present.saturating_sub(compose));
+    }
     // A measured wait would be counted twice: what the other stages leave over is the wait.
     stages[Stage::Wait as usize] = None;
     let claimed: Duration = stages.iter().flatten().sum();
@@ -217,6 +229,24 @@ mod tests {
         let mut total = None;
         ledger.settle_all(&mut |c| total = Some(c.total));
         assert_eq!(total, Some(MS * 10));
+    }
+
+    #[test]
+    fn work_inside_the_handing_over_counts_once() {
+        let t0 = Instant::now();
+        let mut ledger = Ledger::new();
+        ledger.set_present_waits(true);
+        ledger.open(stamp(0, t0));
+        ledger.enter(span(0, Stage::Present, 30));
+        ledger.enter(span(0, Stage::Compose, 20));
+        ledger.present(FrameId(0), t0 + MS * 50);
+        let mut cost = None;
+        ledger.settle_all(&mut |c| cost = Some(*c));
+        let cost = cost.unwrap();
+        assert_eq!(
+            [Stage::Wait, Stage::Compose, Stage::Present].map(|s| cost.stage(s)),
+            [20, 20, 10].map(|ms| Some(MS * ms))
+        );
     }
 
     #[test]

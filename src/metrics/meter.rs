@@ -87,6 +87,11 @@ impl Meter {
         self.budget = budget;
     }
 
+    /// See [`Ledger::set_present_waits`].
+    pub fn set_present_waits(&mut self, waits: bool) {
+        self.ledger.set_present_waits(waits);
+    }
+
     /// The source has delivered `total` frames by now.
     pub fn captured(&mut self, total: u64, now: Instant) {
         self.source.advance_to(total, now);

@@ -119,7 +119,7 @@ impl Report {
             frames: FrameCounts {
                 captured: counts.captured,
                 processed: counts.processed,
-                presented: counts.presented,
+                presented: if windowed { counts.presented } else { 0 },
                 dropped: counts.dropped,
                 warm_up: before.processed,
             },
