@@ -1,0 +1,278 @@
+//! Allocations per frame in steady state, counted by the allocator and told apart by who made them.
+//!
+//! Covered: the demo scene drawn into a pooled buffer, [`Flow::offer`], [`Flow::poll`], [`Flow::draw`],
+//! [`Flow::presented`] and the meter with its summary, on all threads of the process, with a painter on the round trip and
+//! with the engine in place. wgpu allocates inside its own calls; those are counted and printed, and so is everything else
+//! that is not ours. What is asserted: this program's own code makes none.
+//!
+//! Each allocation in the measured part is traced, and belongs to the crate of the innermost function on the stack that is
+//! not the standard library's.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::backtrace::Backtrace;
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use impasto::fault::Fault;
+use impasto::flow::{Built, Flow, Shelf, Wish, Workshop};
+use impasto::frame::{CameraFrame, FramePool};
+use impasto::gpu::Gpu;
+use impasto::metrics::Subject;
+use impasto::nn::choose::EngineWish;
+use impasto::pipeline::{Look, Pipeline, Student};
+use impasto::roundtrip::{Painter, RoundTrip};
+use impasto::source::DemoScene;
+use impasto::units::{Budget, CaptureClock, Extent, FrameId, FrameStamp};
+
+static COUNTING: AtomicBool = AtomicBool::new(false);
+static TOTAL: AtomicU64 = AtomicU64::new(0);
+static TRACES: Mutex<Vec<Backtrace>> = Mutex::new(Vec::new());
+
+thread_local! {
+    /// Set while the counter itself works: its own allocations do not count.
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+struct Counter;
+
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counter {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        note();
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        note();
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counter = Counter;
+
+fn note() {
+    if !COUNTING.load(Ordering::Relaxed) {
+        return;
+    }
+    // A thread that is ending has no INSIDE any more; what it allocates then is the system's business.
+    let _ = INSIDE.try_with(|inside| {
+        if inside.replace(true) {
+            return;
+        }
+        TOTAL.fetch_add(1, Ordering::Relaxed);
+        let trace = Backtrace::force_capture();
+        TRACES.lock().unwrap().push(trace);
+        inside.set(false);
+    });
+}
+
+/// The crate that asked for the memory, and the function.
+fn owner(trace: &str) -> (String, String) {
+    const NOT_THEM: [&str; 9] =
+        ["std::", "core::", "alloc::", "__rust", "alloc[", "hashbrown::", "smallvec::", "arrayvec::", "__rustc"];
+    for line in trace.lines() {
+        // `   7: wgpu_core::device::queue::Queue::submit` or `   7: <alloc::vec::Vec<T> as ...>::from_iter`
+        let Some((number, name)) = line.trim_start().split_once(": ") else { continue };
+        if number.parse::<u32>().is_err() {
+            continue;
+        }
+        let name = name.trim_start_matches(['<', '&', '(']).trim_start_matches("dyn ");
+        let ours_here = name.starts_with("note") || name.starts_with("alloc") && !name.contains("::");
+        if ours_here || NOT_THEM.iter().any(|n| name.starts_with(n)) {
+            continue;
+        }
+        return (name.split("::").next().unwrap_or(name).to_owned(), line.trim().to_owned());
+    }
+    ("unknown".to_owned(), String::new())
+}
+
+/// Runs `frame` often enough to be in steady state, then `frames` times counted. Returns who allocated how often.
+fn measure(frames: u64, mut frame: impl FnMut(u64)) -> BTreeMap<String, (u64, String)> {
+    let warm_up = 60;
+    (0..warm_up).for_each(&mut frame);
+    TRACES.lock().unwrap().clear();
+    TOTAL.store(0, Ordering::Relaxed);
+    COUNTING.store(true, Ordering::SeqCst);
+    (warm_up..warm_up + frames).for_each(&mut frame);
+    COUNTING.store(false, Ordering::SeqCst);
+    let traces = std::mem::take(&mut *TRACES.lock().unwrap());
+    let mut owners = BTreeMap::new();
+    for trace in traces {
+        let text = trace.to_string();
+        let (owner, function) = owner(&text);
+        let entry = owners.entry(owner).or_insert_with(|| (0, String::new()));
+        entry.0 += 1;
+        if entry.1.is_empty() {
+            entry.1 = function;
+        }
+    }
+    owners
+}
+
+/// A painter that gives back what it got.
+struct Copy {
+    image: Vec<f32>,
+    extent: Extent,
+}
+
+impl Painter for Copy {
+    fn extent(&self) -> Extent {
+        self.extent
+    }
+
+    fn image_mut(&mut self) -> &mut [f32] {
+        &mut self.image
+    }
+
+    fn paint(&mut self) -> Result<&[f32], Fault> {
+        Ok(&self.image)
+    }
+}
+
+/// One frame from the demo scene to a target, as the window does it, minus window and interface.
+struct Stage {
+    gpu: Gpu,
+    flow: Flow,
+    scene: DemoScene,
+    pool: FramePool,
+    view: wgpu::TextureView,
+    extent: Extent,
+}
+
+const FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Rgba8Unorm;
+
+impl Stage {
+    fn new(gpu: &Gpu, student: impl FnOnce(&Workshop, &DemoScene) -> Option<Built>) -> Option<Self> {
+        let extent = Extent::new(160, 120);
+        let scene = DemoScene::new(extent, 30);
+        let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+        let shelf = Shelf::new(vec![models]);
+        let workshop = Workshop { gpu: gpu.clone(), shelf, format: FORMAT, waker: Arc::new(|| {}) };
+        let built = student(&workshop, &scene)?;
+        let mut flow = Flow::new(workshop, Wish::default(), Budget::default()).unwrap();
+        flow.start_with(built, scene.shape());
+        let view = gpu
+            .device
+            .create_texture(&wgpu::TextureDescriptor {
+                label: None,
+                size: wgpu::Extent3d { width: extent.width, height: extent.height, depth_or_array_layers: 1 },
+                mip_level_count: 1,
+                sample_count: 1,
+                dimension: wgpu::TextureDimension::D2,
+                format: FORMAT,
+                usage: wgpu::TextureUsages::RENDER_ATTACHMENT,
+                view_formats: &[],
+            })
+            .create_view(&wgpu::TextureViewDescriptor::default());
+        Some(Self { gpu: gpu.clone(), flow, scene, pool: FramePool::default(), view, extent })
+    }
+
+    fn frame(&mut self, number: u64) {
+        let shape = self.scene.shape();
+        let mut bytes = self.pool.take(shape.min_bytes());
+        self.scene.draw(number, &mut bytes);
+        let now = Instant::now();
+        let stamp = FrameStamp { id: FrameId(number), captured: now, clock: CaptureClock::Schedule };
+        let frame = CameraFrame::new(shape, stamp, bytes).unwrap();
+        self.flow.captured(number + 1, 0, now);
+        self.flow.offer(frame, now);
+        let began = Instant::now();
+        loop {
+            let now = Instant::now();
+            if self.flow.poll(now).picture.is_some() {
+                break;
+            }
+            assert!(began.elapsed() < Duration::from_secs(30), "no picture came");
+            std::thread::sleep(Duration::from_micros(100));
+        }
+        for event in self.flow.events() {
+            panic!("{event:?}");
+        }
+        let mut encoder =
+            self.gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("alloc") });
+        self.flow.draw(&mut encoder, &self.view, self.extent, &Look::default());
+        self.gpu.queue.submit([encoder.finish()]);
+        self.flow.presented(Some(Duration::ZERO), Some(Duration::ZERO), Instant::now());
+        std::hint::black_box(self.flow.summary(Instant::now()));
+    }
+}
+
+fn check(name: &str, stage: Option<Stage>) {
+    let Some(mut stage) = stage else { return };
+    const FRAMES: u64 = 60;
+    let owners = measure(FRAMES, |number| stage.frame(number));
+    let per_frame = |count: u64| count as f64 / FRAMES as f64;
+    let mut ours = Vec::new();
+    for (owner, (count, example)) in &owners {
+        println!("{name}: {owner} {:.2} a frame, for example {example}", per_frame(*count));
+        // What this test's own closures do would show under `alloc`, its crate.
+        if owner.starts_with("impasto") {
+            ours.push(format!("{count} times {example}"));
+        }
+    }
+    let total = owners.values().map(|(count, _)| count).sum::<u64>();
+    println!("{name}: {:.2} a frame in all, {:.2} of them our own", per_frame(total), ours.len() as f64);
+    assert!(ours.is_empty(), "{name}: our own code allocates: {ours:#?}");
+    let strangers: Vec<_> = owners.keys().filter(|o| !WGPU.iter().any(|w| o.starts_with(w))).collect();
+    assert!(strangers.is_empty(), "{name}: somebody besides wgpu allocates: {strangers:?}");
+}
+
+/// wgpu and what it is made of.
+const WGPU: [&str; 7] = ["wgpu", "naga", "ash", "gpu_", "parking_lot", "profiling", "range_alloc"];
+
+#[test]
+fn steady_state_makes_no_allocation_of_our_own() {
+    // A panic prints a trace under the lock that the counter needs for its own.
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        COUNTING.store(false, Ordering::SeqCst);
+        default(info);
+    }));
+    let gpu = match Gpu::headless() {
+        Ok(gpu) => gpu,
+        Err(error) => {
+            assert!(std::env::var_os("REQUIRE_GPU").is_none(), "{error}");
+            println!("skipped: {error}");
+            return;
+        }
+    };
+    // The counter sees what there is to see.
+    let seen = measure(1, |_| {
+        std::hint::black_box(Box::new([0u8; 64]));
+    });
+    assert_eq!(seen.values().map(|(count, _)| count).sum::<u64>(), 1, "{seen:?}");
+
+    let round_trip = Stage::new(&gpu, |workshop, scene| {
+        let extent = Extent::new(64, 48);
+        let painter = Copy { image: vec![0.0; 3 * 64 * 48], extent };
+        let student = Student::RoundTrip(RoundTrip::spawn(painter, || {}).unwrap());
+        let pipeline = Pipeline::new(&workshop.gpu, scene.shape(), student, FORMAT).unwrap();
+        Some(Built { pipeline, subject: Subject::default(), notices: Vec::new() })
+    });
+    check("round trip", round_trip);
+
+    let in_place = Stage::new(&gpu, |workshop, scene| {
+        let wish = Wish { engine: EngineWish::Wgpu, size: Some(Extent::new(64, 48)), ..Wish::default() };
+        match workshop.build(&wish, scene.shape()) {
+            Ok(built) => Some(built),
+            Err(fault) => {
+                println!("in place skipped: {fault}");
+                None
+            }
+        }
+    });
+    check("in place", in_place);
+}

@@ -1,0 +1,284 @@
+//! The command line, through the real program: what goes to stdout and stderr, exit codes, and the JSON that others script
+//! against. What paints needs an adapter (lavapipe will do) and the effect packs of the source tree.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn impasto(arguments: &[&str]) -> Output {
+    // Without the user's own settings of logging and packs.
+    Command::new(env!("CARGO_BIN_EXE_impasto"))
+        .args(arguments)
+        .env_remove("RUST_LOG")
+        .env_remove("IMPASTO_MODELS")
+        .env("RUST_BACKTRACE", "0")
+        .output()
+        .unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// stdout as JSON; fails when anything else is there.
+fn json(output: &Output) -> Value {
+    assert!(output.status.success(), "{}", stderr(output));
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stdout)))
+}
+
+/// The command failed as commands should: code 1, nothing on stdout, one error that names `about` on stderr, no panic.
+fn failed(output: &Output, about: &str) {
+    let said = stderr(output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(output.stdout.is_empty());
+    assert_eq!(said.lines().filter(|l| l.starts_with("error:") && !l.contains("XDG_RUNTIME_DIR")).count(), 1, "{said}");
+    assert!(said.contains(about), "'{about}' is not in: {said}");
+    assert!(!said.contains("panicked"), "{said}");
+}
+
+/// Whether something can be painted here; prints why not.
+fn can_paint() -> bool {
+    let doctor = json(&impasto(&["doctor", "--json"]));
+    if doctor["healthy"] == true {
+        return true;
+    }
+    let why = format!("{} {} {}", doctor["gpu_trouble"], doctor["choice_trouble"], doctor["models"]["trouble"]);
+    assert!(std::env::var_os("REQUIRE_GPU").is_none(), "{why}");
+    println!("skipped: {why}");
+    false
+}
+
+/// A picture with edges, so that painting can be told from copying.
+fn photo(width: u32, height: u32, shift: u32) -> image::RgbImage {
+    image::RgbImage::from_fn(width, height, |x, y| {
+        let on = ((x + shift) / 9 + y / 7) % 2 == 0;
+        image::Rgb([if on { 220 } else { 40 }, (x * 255 / width) as u8, (y * 255 / height) as u8])
+    })
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// The smallest size that every network takes: quick even where the GPU is a CPU.
+const SMALL: [&str; 2] = ["--size", "64x48"];
+
+fn render(input: &Path, output: &Path, more: &[&str]) -> Output {
+    let mut arguments = vec!["render", input.to_str().unwrap(), output.to_str().unwrap()];
+    arguments.extend(SMALL);
+    arguments.extend(more);
+    impasto(&arguments)
+}
+
+#[test]
+fn help_and_version_go_to_stdout() {
+    let help = impasto(&["--help"]);
+    let text = String::from_utf8_lossy(&help.stdout).into_owned();
+    assert!(help.status.success());
+    for word in ["render", "bench", "effects", "cameras", "doctor", "--source", "--frames", "--report"] {
+        assert!(text.contains(word), "{word} is not in the help");
+    }
+    let version = impasto(&["--version"]);
+    assert_eq!(String::from_utf8_lossy(&version.stdout).trim(), format!("impasto {}", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn mistakes_in_the_command_line_end_with_2() {
+    for wrong in [
+        &["--engine", "cuda"][..],
+        &["bench", "--size", "huge"],
+        &["bench", "--frames", "0"],
+        &["render"],
+        &["--strength", "101"],
+        &["nonsense"],
+    ] {
+        let output = impasto(wrong);
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}");
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn effects_as_json() {
+    let listing = json(&impasto(&["effects", "--json"]));
+    assert_eq!(listing["schema"], "impasto.effects/1");
+    let effects = listing["effects"].as_array().unwrap();
+    assert!(effects.len() >= 2);
+    for effect in effects {
+        assert!(effect["name"].is_string() && effect["kind"].is_string());
+        for variant in effect["variants"].as_array().unwrap() {
+            assert!(variant["id"].is_string());
+            for number in ["width", "height", "mmac", "params", "bytes"] {
+                assert!(variant[number].as_f64().unwrap() > 0.0, "{number}");
+            }
+        }
+    }
+    let told = impasto(&["effects"]);
+    assert!(String::from_utf8_lossy(&told.stdout).contains(effects[0]["name"].as_str().unwrap()));
+}
+
+#[test]
+fn cameras_and_doctor_as_json() {
+    assert!(json(&impasto(&["cameras", "--json"]))["cameras"].is_array());
+    let doctor = json(&impasto(&["doctor", "--json"]));
+    assert_eq!(doctor["schema"], "impasto.doctor/1");
+    for field in ["adapters", "cameras"] {
+        assert!(doctor[field].is_array(), "{field}");
+    }
+    assert!(doctor["healthy"].is_boolean());
+    assert!(doctor["choice"].is_object() || doctor["choice_trouble"].is_string());
+}
+
+#[test]
+fn a_folder_without_packs_is_an_error() {
+    let empty = tempfile::tempdir().unwrap();
+    let output = impasto(&["effects", "--json", "--models", empty.path().to_str().unwrap()]);
+    failed(&output, "No effects");
+}
+
+#[test]
+fn bench_as_json() {
+    if !can_paint() {
+        return;
+    }
+    let report = json(&impasto(&["bench", "--frames", "6", "--warm-up", "2", "--size", "64x48", "--json"]));
+    assert_eq!(report["schema"], "impasto.bench/1");
+    for text in ["effect", "variant", "engine", "device", "why"] {
+        assert!(!report[text].as_str().unwrap().is_empty(), "{text}");
+    }
+    assert_eq!((&report["width"], &report["height"]), (&64.into(), &48.into()));
+    let frames = &report["frames"];
+    let count = |name: &str| frames[name].as_u64().unwrap();
+    assert!(count("processed") >= 8 && count("captured") >= count("processed") + count("dropped"));
+    assert!(report["fps"]["processed"].as_f64().unwrap() > 0.0);
+    for times in ["total_ms", "infer_ms"] {
+        let [p50, p95, p99] = ["p50", "p95", "p99"].map(|p| report[times][p].as_f64().unwrap());
+        assert!(0.0 < p50 && p50 <= p95 && p95 <= p99, "{times}");
+    }
+    let stages = report["stages"].as_array().unwrap();
+    let mean: f64 = stages.iter().map(|s| s["mean_ms"].as_f64().unwrap()).sum();
+    let total = report["total_ms"]["mean"].as_f64().unwrap();
+    assert!((mean - total).abs() <= 0.02 * total, "rows make {mean}, the total is {total}");
+    for stage in stages {
+        assert!(stage["name"].is_string() && stage["p50_ms"].is_number() && stage["p95_ms"].is_number());
+    }
+}
+
+#[test]
+fn bench_names_what_it_does_not_know() {
+    if !can_paint() {
+        return;
+    }
+    failed(&impasto(&["bench", "--effect", "no-such-effect"]), "no-such-effect");
+    failed(&impasto(&["bench", "--variant", "xxl"]), "xxl");
+    failed(&impasto(&["bench", "--size", "65x48"]), "--size 64x48");
+    failed(&impasto(&["bench", "--source", "/no/such/clip.gif"]), "/no/such/clip.gif");
+}
+
+#[test]
+fn a_still_is_painted_at_its_own_size() {
+    if !can_paint() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (input, output) = (folder.path().join("in.png"), folder.path().join("out.png"));
+    let original = photo(123, 91, 0);
+    original.save(&input).unwrap();
+    let done = render(&input, &output, &[]);
+    assert!(done.status.success(), "{}", stderr(&done));
+    assert!(done.stdout.is_empty());
+    let painted = image::open(&output).unwrap().into_rgb8();
+    assert_eq!(painted.dimensions(), (123, 91));
+    let difference = |a: &image::RgbImage| {
+        let sum: u64 = a.iter().zip(original.iter()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+        sum as f64 / a.len() as f64
+    };
+    assert!(difference(&painted) > 3.0, "the picture was hardly changed");
+
+    // Without strength it is the picture itself, and left of the split line too.
+    let done = render(&input, &output, &["--strength", "0"]);
+    assert!(done.status.success(), "{}", stderr(&done));
+    assert!(difference(&image::open(&output).unwrap().into_rgb8()) < 1.0);
+    let done = render(&input, &folder.path().join("split.jpg"), &["--split", "50"]);
+    assert!(done.status.success(), "{}", stderr(&done));
+    assert_eq!(names(folder.path()), ["in.png", "out.png", "split.jpg"], "nothing half-written is left");
+}
+
+#[test]
+fn a_gif_stays_a_gif_of_as_many_pictures() {
+    if !can_paint() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (input, output) = (folder.path().join("in.gif"), folder.path().join("out.gif"));
+    let delays = [40, 120, 60];
+    {
+        let mut encoder = image::codecs::gif::GifEncoder::new(std::fs::File::create(&input).unwrap());
+        for (i, ms) in delays.into_iter().enumerate() {
+            let picture = image::DynamicImage::ImageRgb8(photo(64, 40, i as u32 * 4)).into_rgba8();
+            let delay = image::Delay::from_numer_denom_ms(ms, 1);
+            encoder.encode_frame(image::Frame::from_parts(picture, 0, 0, delay)).unwrap();
+        }
+    }
+    let done = render(&input, &output, &[]);
+    assert!(done.status.success(), "{}", stderr(&done));
+    use image::AnimationDecoder as _;
+    let file = std::io::BufReader::new(std::fs::File::open(&output).unwrap());
+    let frames = image::codecs::gif::GifDecoder::new(file).unwrap().into_frames().collect_frames().unwrap();
+    let told: Vec<_> = frames.iter().map(|f| f.delay().numer_denom_ms().0 / f.delay().numer_denom_ms().1).collect();
+    assert_eq!(told[..2], delays[..2]);
+    assert_eq!((frames.len(), frames[0].buffer().dimensions()), (3, (64, 40)));
+
+    let pattern = folder.path().join("frame_%03d.png");
+    let done = render(&input, &pattern, &["--frames", "2"]);
+    assert!(done.status.success(), "{}", stderr(&done));
+    assert_eq!(names(folder.path()), ["frame_001.png", "frame_002.png", "in.gif", "out.gif"]);
+
+    let clip = folder.path().join("out.y4m");
+    let done = render(&input, &clip, &[]);
+    assert!(done.status.success(), "{}", stderr(&done));
+    let bytes = std::fs::read(&clip).unwrap();
+    assert!(bytes.starts_with(b"YUV4MPEG2 W64 H40 "));
+    let again = render(&clip, &folder.path().join("again_%d.png"), &[]);
+    assert!(again.status.success(), "{}", stderr(&again));
+    assert!(folder.path().join("again_3.png").exists());
+}
+
+#[test]
+fn what_cannot_be_rendered_is_said_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("in.png");
+    photo(32, 32, 0).save(&input).unwrap();
+    let out = |name: &str| folder.path().join(name);
+    failed(&render(&input, &out("out.mp4"), &[]), "out.mp4");
+    failed(&render(&out("missing.png"), &out("out.png"), &[]), "missing.png");
+    let broken = out("broken.png");
+    std::fs::write(&broken, b"\x89PNG\r\n\x1a\nnot really").unwrap();
+    failed(&render(&broken, &out("out.png"), &[]), "broken.png");
+    assert_eq!(names(folder.path()), ["broken.png", "in.png"]);
+    if can_paint() {
+        let nowhere: PathBuf = out("no/such/folder/out.png");
+        failed(&render(&input, &nowhere, &[]), "folder");
+        assert_eq!(names(folder.path()), ["broken.png", "in.png"]);
+    }
+}
+
+#[test]
+fn a_window_without_a_display_is_an_error_with_a_remedy() {
+    if cfg!(not(target_os = "linux")) {
+        return;
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_impasto"))
+        .args(["--source", "demo", "--frames", "1"])
+        .env_remove("DISPLAY")
+        .env_remove("WAYLAND_DISPLAY")
+        .env_remove("WAYLAND_SOCKET")
+        .output()
+        .unwrap();
+    failed(&output, "render");
+}

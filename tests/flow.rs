@@ -1,0 +1,283 @@
+//! The flow of frames, on a clock of the test's own: frames are dropped, never queued; order is kept; every frame is
+//! accounted for; a new pipeline takes over without a gap. Needs an adapter (lavapipe will do), no network and no window.
+
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use impasto::fault::Fault;
+use impasto::flow::{Built, Flow, FlowEvent, Shelf, Wish, Workshop};
+use impasto::frame::{CameraFrame, FrameShape, PixelFormat};
+use impasto::gpu::Gpu;
+use impasto::metrics::{Stage, Subject};
+use impasto::pipeline::{Look, Pipeline, Student};
+use impasto::roundtrip::{Painter, RoundTrip};
+use impasto::units::{Budget, CaptureClock, Extent, FrameId, FrameStamp};
+use proptest::prelude::*;
+
+const FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Rgba8Unorm;
+const INTERVAL: Duration = Duration::from_millis(33);
+
+fn gpu() -> Option<Gpu> {
+    match Gpu::headless() {
+        Ok(gpu) => Some(gpu),
+        Err(error) => {
+            assert!(std::env::var_os("REQUIRE_GPU").is_none(), "{error}");
+            println!("skipped: {error}");
+            None
+        }
+    }
+}
+
+fn shape(width: u32, height: u32) -> FrameShape {
+    FrameShape::packed(PixelFormat::Rgb8, Extent::new(width, height))
+}
+
+fn frame(shape: FrameShape, id: u64, captured: Instant) -> CameraFrame {
+    let stamp = FrameStamp { id: FrameId(id), captured, clock: CaptureClock::Driver };
+    CameraFrame::new(shape, stamp, vec![id as u8; shape.min_bytes()].into()).unwrap()
+}
+
+fn workshop(gpu: &Gpu) -> Workshop {
+    // No effects installed: what is built in the end is a fault, and the bridge stays.
+    Workshop { gpu: gpu.clone(), shelf: Shelf::new(Vec::new()), format: FORMAT, waker: Arc::new(|| {}) }
+}
+
+fn flow_with(gpu: &Gpu, shape: FrameShape, student: Student) -> Flow {
+    let mut flow = Flow::new(workshop(gpu), Wish::default(), Budget(INTERVAL)).unwrap();
+    let pipeline = Pipeline::new(gpu, shape, student, FORMAT).unwrap();
+    flow.start_with(Built { pipeline, subject: Subject::default(), notices: Vec::new() }, shape);
+    flow
+}
+
+fn target(gpu: &Gpu, extent: Extent) -> wgpu::TextureView {
+    gpu.device
+        .create_texture(&wgpu::TextureDescriptor {
+            label: None,
+            size: wgpu::Extent3d { width: extent.width, height: extent.height, depth_or_array_layers: 1 },
+            mip_level_count: 1,
+            sample_count: 1,
+            dimension: wgpu::TextureDimension::D2,
+            format: FORMAT,
+            usage: wgpu::TextureUsages::RENDER_ATTACHMENT,
+            view_formats: &[],
+        })
+        .create_view(&wgpu::TextureViewDescriptor::default())
+}
+
+/// Polls until `done` says so; a minute is for ever.
+fn poll_until(flow: &mut Flow, now: Instant, mut done: impl FnMut(&mut Flow, Option<FrameStamp>) -> bool) {
+    let began = Instant::now();
+    loop {
+        let picture = flow.poll(now).picture;
+        if done(flow, picture) {
+            return;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "nothing came");
+        std::thread::sleep(Duration::from_micros(200));
+    }
+}
+
+/// A painter that waits at a gate for each picture, and counts how many are inside.
+struct Gated {
+    gate: Arc<Gate>,
+    image: Vec<f32>,
+    extent: Extent,
+}
+
+#[derive(Default)]
+struct Gate {
+    /// Pictures that may be painted, and pictures that were begun.
+    state: Mutex<(u32, u32)>,
+    moved: Condvar,
+}
+
+impl Gate {
+    fn open(&self, pictures: u32) {
+        self.state.lock().unwrap().0 += pictures;
+        self.moved.notify_all();
+    }
+
+    fn wait_begun(&self, pictures: u32) {
+        let state = self.state.lock().unwrap();
+        let (state, out) = self.moved.wait_timeout_while(state, Duration::from_secs(60), |s| s.1 < pictures).unwrap();
+        assert!(!out.timed_out(), "only {} begun", state.1);
+    }
+}
+
+impl Painter for Gated {
+    fn extent(&self) -> Extent {
+        self.extent
+    }
+
+    fn image_mut(&mut self) -> &mut [f32] {
+        &mut self.image
+    }
+
+    fn paint(&mut self) -> Result<&[f32], Fault> {
+        let mut state = self.gate.state.lock().unwrap();
+        state.1 += 1;
+        self.gate.moved.notify_all();
+        let mut state = self.gate.moved.wait_while(state, |s| s.0 == 0).unwrap();
+        state.0 -= 1;
+        drop(state);
+        Ok(&self.image)
+    }
+}
+
+fn gated(gate: &Arc<Gate>) -> Student {
+    let extent = Extent::new(16, 16);
+    let painter = Gated { gate: gate.clone(), image: vec![0.0; 3 * 256], extent };
+    Student::RoundTrip(RoundTrip::spawn(painter, || {}).unwrap())
+}
+
+#[test]
+fn a_slow_painter_makes_no_queue() {
+    let Some(gpu) = gpu() else { return };
+    let gate = Arc::new(Gate::default());
+    let shape = shape(48, 32);
+    let mut flow = flow_with(&gpu, shape, gated(&gate));
+    let t0 = Instant::now();
+    let at = |id: u64| t0 + INTERVAL * id as u32;
+    // The first frame goes to the painter, who is stuck with it; nine more come.
+    flow.captured(1, 0, at(0));
+    flow.offer(frame(shape, 0, at(0)), at(0));
+    gate.wait_begun(1);
+    for id in 1..10 {
+        flow.captured(id + 1, 0, at(id));
+        flow.offer(frame(shape, id, at(id)), at(id));
+        flow.poll(at(id));
+    }
+    // Two pictures are painted: the one in work and the newest.
+    gate.open(2);
+    let mut shown = Vec::new();
+    poll_until(&mut flow, at(12), |flow, picture| {
+        let painted = flow.pipeline().is_some_and(|p| p.shown_painted());
+        shown.extend(picture.filter(|_| painted).map(|p| p.id.0));
+        flow.presented(None, None, at(12));
+        shown.last() == Some(&9)
+    });
+    assert!(shown == [0, 9] || shown == [9], "{shown:?}");
+    flow.finish(at(12)).unwrap();
+    let counts = flow.meter_ref().counts();
+    assert_eq!((counts.captured, counts.processed, counts.dropped), (10, 2, 8));
+    // Frame 9 was captured at 9 intervals and shown at 12.
+    let newest = flow.meter_ref().costs().last().copied().unwrap();
+    assert_eq!((newest.stamp.id.0, newest.total >= INTERVAL * 3), (9, true));
+    assert_eq!(newest.stages.iter().flatten().sum::<Duration>(), newest.total);
+    assert!(newest.stage(Stage::Infer).is_some() && newest.stage(Stage::Interface).is_none());
+}
+
+#[test]
+fn frames_before_any_pipeline_are_dropped_and_the_bridge_shows_the_camera() {
+    let Some(gpu) = gpu() else { return };
+    let mut flow = Flow::new(workshop(&gpu), Wish::default(), Budget(INTERVAL)).unwrap();
+    let shape = shape(40, 30);
+    let t0 = Instant::now();
+    flow.offer(frame(shape, 0, t0), t0);
+    assert_eq!(flow.open_frames(), 0);
+    let mut id = 0;
+    poll_until(&mut flow, t0, |flow, picture| {
+        id += 1;
+        flow.captured(id + 1, 0, t0);
+        flow.offer(frame(shape, id, t0 + INTERVAL * id as u32), t0 + INTERVAL * id as u32);
+        picture.is_some()
+    });
+    assert_eq!(flow.subject().unwrap().engine, "none");
+    // Nothing is installed: that is said, once, and the camera's picture stays.
+    let mut faults = Vec::new();
+    poll_until(&mut flow, t0, |flow, _| {
+        faults.extend(flow.events().filter_map(|e| match e {
+            FlowEvent::Fault(fault) => Some(fault),
+            _ => None,
+        }));
+        !flow.is_preparing()
+    });
+    faults.extend(flow.events().filter_map(|e| if let FlowEvent::Fault(f) = e { Some(f) } else { None }));
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert!(!faults[0].remedy.is_empty());
+}
+
+#[test]
+fn a_new_shape_is_taken_over_without_a_gap() {
+    let Some(gpu) = gpu() else { return };
+    let (first, second) = (shape(48, 32), shape(32, 48));
+    let mut flow = flow_with(&gpu, first, Student::Untouched);
+    let t0 = Instant::now();
+    flow.offer(frame(first, 0, t0), t0);
+    poll_until(&mut flow, t0, |_, picture| picture.is_some());
+    let view = target(&gpu, Extent::new(20, 20));
+    // The source changes its shape: the old pipeline's picture is there until the new one has its own.
+    let mut id = 1;
+    let mut now = t0;
+    let began = Instant::now();
+    loop {
+        now += INTERVAL;
+        flow.offer(frame(second, id, now), now);
+        id += 1;
+        flow.poll(now);
+        let mut encoder = gpu.device.create_command_encoder(&Default::default());
+        assert!(flow.draw(&mut encoder, &view, Extent::new(20, 20), &Look::default()), "there was nothing to draw");
+        gpu.queue.submit([encoder.finish()]);
+        assert!(flow.pipeline().unwrap().shown().is_some(), "a pipeline without a picture took over");
+        // No effect is installed, so only the fault tells that the wished-for pipeline will not come.
+        let over = flow.events().any(|e| matches!(e, FlowEvent::Fault(_)));
+        if over {
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60));
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(flow.pipeline().unwrap().shape(), first, "what could not be built did not replace what works");
+}
+
+#[test]
+fn a_student_that_gives_nothing_does_not_stop_the_picture() {
+    let Some(gpu) = gpu() else { return };
+    let gate = Arc::new(Gate::default());
+    let shape = shape(48, 32);
+    let mut flow = flow_with(&gpu, shape, gated(&gate));
+    let t0 = Instant::now();
+    let mut shown = Vec::new();
+    for id in 0..20u64 {
+        let now = t0 + INTERVAL * id as u32;
+        flow.offer(frame(shape, id, now), now);
+        shown.extend(flow.poll(now).picture.map(|p| p.id.0));
+    }
+    assert!(shown.len() >= 15, "the camera's picture goes on: {shown:?}");
+    assert!(shown.is_sorted());
+    gate.open(1000);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    /// However frames and polls alternate: at most two on the way, shown in order, and each is processed or dropped.
+    #[test]
+    fn every_frame_is_accounted_for(steps in prop::collection::vec(0u8..3, 1..60)) {
+        let Some(gpu) = gpu() else { return Ok(()) };
+        let shape = shape(34, 17);
+        let mut flow = flow_with(&gpu, shape, Student::Untouched);
+        let t0 = Instant::now();
+        let mut offered = 0;
+        let mut shown: Vec<u64> = Vec::new();
+        for step in steps {
+            let now = t0 + INTERVAL * offered as u32;
+            if step == 0 {
+                shown.extend(flow.poll(now).picture.map(|p| p.id.0));
+            } else {
+                flow.offer(frame(shape, offered, now), now);
+                offered += 1;
+                flow.captured(offered, 0, now);
+            }
+            prop_assert!(flow.open_frames() <= 2);
+        }
+        flow.finish(t0 + INTERVAL * offered as u32).unwrap();
+        prop_assert!(shown.windows(2).all(|pair| pair[0] < pair[1]), "{:?}", shown);
+        let counts = flow.meter_ref().counts();
+        prop_assert_eq!(counts.processed + counts.dropped, offered);
+        prop_assert_eq!(counts.captured, offered);
+        if offered > 0 {
+            prop_assert_eq!(flow.pipeline().unwrap().shown().map(|s| s.id.0), Some(offered - 1), "the newest wins");
+        }
+    }
+}

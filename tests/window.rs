@@ -1,0 +1,212 @@
+//! The real window, under a virtual X server of its own: it opens, shows a painted picture, and quits, by itself and when it
+//! is closed. Skipped with a line where Xvfb and its helpers are not installed, unless `REQUIRE_GPU` is set.
+
+#![cfg(target_os = "linux")]
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// An X server that goes away with its handle.
+struct Display {
+    server: Child,
+    name: String,
+}
+
+impl Display {
+    /// `None`, and a line that says why, where the tools are missing.
+    fn open() -> Option<Self> {
+        for tool in ["Xvfb", "import", "xdotool"] {
+            if Command::new(tool).arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).spawn().is_err() {
+                assert!(std::env::var_os("REQUIRE_GPU").is_none(), "{tool} is not installed");
+                println!("skipped: {tool} is not installed");
+                return None;
+            }
+        }
+        let mut server = Command::new("Xvfb")
+            .args(["-displayfd", "1", "-screen", "0", "1100x640x24", "-nolisten", "tcp"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut number = String::new();
+        BufReader::new(server.stdout.take().unwrap()).read_line(&mut number).unwrap();
+        Some(Self { server, name: format!(":{}", number.trim()) })
+    }
+
+    fn impasto(&self, arguments: &[&str]) -> Program {
+        let child = Command::new(env!("CARGO_BIN_EXE_impasto"))
+            .args(arguments)
+            .env("DISPLAY", &self.name)
+            .env_remove("WAYLAND_DISPLAY")
+            .env_remove("RUST_LOG")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Program(child)
+    }
+
+    /// What is on the screen now.
+    fn screenshot(&self, folder: &Path) -> image::RgbImage {
+        let path = folder.join("screen.png");
+        let status = Command::new("import")
+            .args(["-display", &self.name, "-window", "root"])
+            .arg(format!("png:{}", path.display()))
+            .status()
+            .unwrap();
+        assert!(status.success());
+        image::open(&path).unwrap().into_rgb8()
+    }
+
+    fn xdotool(&self, arguments: &[&str]) -> bool {
+        let output = Command::new("xdotool").args(arguments).env("DISPLAY", &self.name).output().unwrap();
+        output.status.success()
+    }
+}
+
+impl Drop for Display {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+/// The program; killed if a test gives up on it.
+struct Program(Child);
+
+impl Program {
+    /// The exit code, or a failure after two minutes.
+    fn wait(&mut self) -> Option<i32> {
+        let began = Instant::now();
+        loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(began.elapsed() < Duration::from_secs(120), "the program does not end");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn ended(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_some()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn mean(picture: &image::RgbImage) -> f64 {
+    picture.iter().map(|&v| f64::from(v)).sum::<f64>() / picture.len() as f64
+}
+
+/// Mean of the absolute difference, 0 to 255.
+fn difference(a: &image::RgbImage, b: &image::RgbImage) -> f64 {
+    let sum: u64 = a.iter().zip(b.iter()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+    sum as f64 / a.len().max(1) as f64
+}
+
+/// The middle of the window, where neither figures nor bar are.
+fn middle(screen: &image::RgbImage) -> image::RgbImage {
+    image::imageops::crop_imm(screen, 400, 60, 400, 320).to_image()
+}
+
+/// A still as source makes the picture the same at all times: what differs is the painting.
+fn still(folder: &Path) -> String {
+    let path = folder.join("still.png");
+    image::RgbImage::from_fn(320, 180, |x, y| {
+        let on = (x / 24 + y / 20) % 2 == 0;
+        image::Rgb([if on { 230 } else { 60 }, (x * 200 / 320 + 30) as u8, (y * 200 / 180 + 30) as u8])
+    })
+    .save(&path)
+    .unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// Takes screenshots until one satisfies `good`.
+fn wait_for(
+    display: &Display,
+    program: &mut Program,
+    folder: &Path,
+    good: impl Fn(&image::RgbImage) -> bool,
+) -> image::RgbImage {
+    let began = Instant::now();
+    loop {
+        let screen = display.screenshot(folder);
+        if good(&screen) {
+            return screen;
+        }
+        assert!(!program.ended(), "the program ended before it showed what was expected");
+        assert!(began.elapsed() < Duration::from_secs(90), "the window never showed what was expected");
+        std::thread::sleep(Duration::from_millis(300));
+    }
+}
+
+#[test]
+fn it_shows_a_painted_picture_and_quits_when_closed() {
+    let Some(display) = Display::open() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let source = still(folder.path());
+    let small = ["--size", "64x48", "--overlay", "none", "--blend", "0"];
+
+    // The picture itself first, for comparison: no painting shows.
+    let mut plain = display.impasto(&[&["--source", &source, "--strength", "0"][..], &small].concat());
+    let untouched = wait_for(&display, &mut plain, folder.path(), |screen| mean(&middle(screen)) > 40.0);
+    close(&display);
+    assert_eq!(plain.wait(), Some(0), "closing the window ends the program well");
+
+    let mut painting = display.impasto(&[&["--source", &source][..], &small].concat());
+    let original = middle(&untouched);
+    let screen = wait_for(&display, &mut painting, folder.path(), |screen| {
+        let shown = middle(screen);
+        mean(&shown) > 15.0 && difference(&shown, &original) > 8.0
+    });
+    assert!(mean(&middle(&screen)) > 15.0);
+    close(&display);
+    assert_eq!(painting.wait(), Some(0));
+}
+
+/// Asks the window to close, as a window manager does.
+fn close(display: &Display) {
+    assert!(display.xdotool(&["search", "--sync", "--name", "^Impasto$", "windowquit"]));
+}
+
+#[test]
+fn it_quits_after_so_many_frames_and_reports() {
+    let Some(display) = Display::open() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("report.json");
+    let arguments = ["--source", "demo", "--size", "64x48", "--frames", "20", "--report", report.to_str().unwrap()];
+    let mut program = display.impasto(&arguments);
+    assert_eq!(program.wait(), Some(0));
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
+    assert_eq!(report["schema"], "impasto.bench/1");
+    assert_eq!(report["source"], "demo");
+    assert_eq!(report["frames"]["presented"], 20);
+    assert!(report["first_picture_ms"].as_f64().unwrap() > 0.0);
+    assert!(report["resident_bytes"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn keys_do_what_the_help_says() {
+    let Some(display) = Display::open() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let mut program = display.impasto(&["--source", "demo", "--size", "64x48"]);
+    // The figures are dark over the picture: F1 twice takes them away.
+    let corner = |screen: &image::RgbImage| image::imageops::crop_imm(screen, 20, 20, 200, 200).to_image();
+    let with = wait_for(&display, &mut program, folder.path(), |screen| mean(&middle(screen)) > 10.0);
+    let window = &["search", "--sync", "--name", "^Impasto$"];
+    assert!(display.xdotool(&[&window[..], &["windowfocus"]].concat()));
+    for _ in 0..2 {
+        assert!(display.xdotool(&["key", "F1"]));
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    wait_for(&display, &mut program, folder.path(), |screen| difference(&corner(screen), &corner(&with)) > 5.0);
+    assert!(display.xdotool(&["key", "q"]));
+    assert_eq!(program.wait(), Some(0));
+}
