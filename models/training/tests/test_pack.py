@@ -16,7 +16,7 @@ def evaluation() -> Evaluation:
         EffectScore("warm", likeness, likeness, Likeness(12.0, 0.5, 0.5), 1.0, 2.0, 5.0, 6.0),
         EffectScore("cold", likeness, Likeness(19.0, 0.6, 0.25), Likeness(11.0, 0.4, 0.6), 1.8, 2.5, 5.0, 6.0),
     ]
-    return Evaluation("t", 4, 2, 2.2, 60.0, 0.001, 5.0, 6.0, "2 x Test CPU", effects)
+    return Evaluation("t", 4, 2, 2.2, 60.0, 0.001, 5.0, 6.0, "2 x Test CPU", 0.5, effects)
 
 
 def test_pack_describes_its_files(recipe: Recipe, tmp_path: Path) -> None:

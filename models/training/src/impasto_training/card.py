@@ -123,6 +123,7 @@ def card(
         f"{recipe.training.weight_grid} grid (error of period 2 that keeps its phase).",
         f"- Augmentation of the input alone: mirroring, exposure, gamma, tint, low light, softness, sensor noise; "
         f"crops of {recipe.training.crop} pixels.",
+        *(f"- {note}" for note in recipe.notes),
         "",
         *_table(
             ["variant", "steps", "crops", "training minutes"],
@@ -135,7 +136,7 @@ def card(
         "## Size and speed",
         "",
         *_table(
-            ["variant", "nominal size", "MMAC", "parameters", "kB", "ONNX Runtime CPU p50 ms", "p95 ms"],
+            ["variant", "nominal size", "MMAC", "parameters", "kB", "ONNX Runtime p50 ms", "p95 ms"],
             [
                 [
                     v.id,
@@ -150,7 +151,9 @@ def card(
             ],
         ),
         "",
-        f"Measured on {evaluations[0].machine}, with style scale and bias computed in the graph at every run.",
+        f"Measured on {evaluations[0].machine} with {evaluate.LATENCY_THREADS} thread, load average "
+        f"{' and '.join(f'{evaluation.load_average:.1f}' for evaluation in evaluations)}; style scale and bias are "
+        "computed in the graph at every run.",
         "",
         "## Parity",
         "",

@@ -40,6 +40,8 @@ MOTION = (3, 5)
 MOTION_EDGE = 16
 PARITY_SIZES = ((320, 192), (192, 320), (512, 288))
 STABILITY_PICTURES = 4
+LATENCY_THREADS = 1
+"""More threads depend on what else the machine does."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,9 @@ class Evaluation:
     latency_p50_ms: float
     latency_p95_ms: float
     machine: str
+    load_average: float
+    """Load average of the machine while the latency was measured."""
+
     effects: list[EffectScore]
 
     def save(self, path: Path) -> None:
@@ -230,7 +235,8 @@ class Evaluator:
         """All numbers of one variant."""
         engine = Engine(onnx_path)
         parity_psnr, parity_max = parity(student, engine, self.recipe.seed)
-        p50, p95 = engine.latency_ms(variant.width, variant.height)
+        load_average = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+        p50, p95 = Engine(onnx_path, LATENCY_THREADS).latency_ms(variant.width, variant.height)
         styles = tqdm(range(len(self.recipe.effects)), unit="effect", desc=f"evaluate {variant.id}")
         return Evaluation(
             variant=variant.id,
@@ -242,6 +248,7 @@ class Evaluator:
             latency_p50_ms=p50,
             latency_p95_ms=p95,
             machine=f"{os.cpu_count()} x {processor()}",
+            load_average=load_average,
             effects=[self.effect(engine, style) for style in styles],
         )
 

@@ -82,6 +82,9 @@ class Recipe:
     kind: str
     licence: str
     seed: int
+    notes: tuple[str, ...]
+    """What the card should say beyond the measurements."""
+
     teacher: TeacherSettings
     contents: ContentSettings
     training: TrainingSettings
@@ -119,6 +122,7 @@ def parse(text: str) -> Recipe:
     table["effects"] = tuple(
         _checked(EffectSettings, entry, f"effect {index}") for index, entry in enumerate(table.get("effects", []))
     )
+    table["notes"] = tuple(table.get("notes", ()))
     recipe = _checked(Recipe, table, "recipe")
     if not recipe.variants or not recipe.effects:
         raise RecipeError("a recipe needs at least one [[variants]] and one [[effects]] entry")
