@@ -1,9 +1,12 @@
 //! Reads the command line, sets up logging, runs, and exits: the only place that does.
 
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use impasto::cli;
+use impasto::{cli, roundtrip};
+
+/// How long to wait, before the process ends, for a network that is still painting.
+const PAINTERS_END: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
     let started = Instant::now();
@@ -17,7 +20,9 @@ fn main() -> ExitCode {
     };
     let filter = env_logger::Env::default().default_filter_or(cli::log_filter(&cli));
     env_logger::Builder::from_env(filter).format_timestamp_millis().init();
-    match cli::run(cli, started) {
+    let ended = cli::run(cli, started);
+    roundtrip::settle(PAINTERS_END);
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{}", cli::describe(error.as_ref()));

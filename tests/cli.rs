@@ -53,7 +53,7 @@ fn can_paint() -> bool {
 /// A picture with edges, so that painting can be told from copying.
 fn photo(width: u32, height: u32, shift: u32) -> image::RgbImage {
     image::RgbImage::from_fn(width, height, |x, y| {
-        let on = ((x + shift) / 9 + y / 7) % 2 == 0;
+        let on = ((x + shift) / 9 + y / 7).is_multiple_of(2);
         image::Rgb([if on { 220 } else { 40 }, (x * 255 / width) as u8, (y * 255 / height) as u8])
     })
 }
@@ -281,4 +281,27 @@ fn a_window_without_a_display_is_an_error_with_a_remedy() {
         .output()
         .unwrap();
     failed(&output, "render");
+}
+
+/// `average_pool.onnx` is one 3x3 average pooling: an operator that ONNX Runtime has and our own engine lacks.
+#[test]
+fn a_network_of_the_users_own_runs_where_an_engine_knows_its_operators() {
+    let doctor = json(&impasto(&["doctor", "--json"]));
+    if !can_paint() || doctor["onnx_runtime"]["version"].is_null() {
+        println!("skipped: no ONNX Runtime here");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (photo_path, painted_path) = (folder.path().join("photo.png"), folder.path().join("painted.png"));
+    photo(64, 48, 0).save(&photo_path).unwrap();
+    let network = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/average_pool.onnx");
+    let network = network.to_str().unwrap();
+
+    let refused = render(&photo_path, &painted_path, &["--effect", network, "--engine", "wgpu"]);
+    failed(&refused, "AveragePool");
+    assert!(!painted_path.exists());
+
+    let painted = render(&photo_path, &painted_path, &["--effect", network, "--engine", "ort", "--blend", "0"]);
+    assert!(painted.status.success(), "{}", stderr(&painted));
+    assert_ne!(image::open(&painted_path).unwrap().to_rgb8(), photo(64, 48, 0));
 }

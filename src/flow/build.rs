@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use crate::effect::{Effect, Gallery, Variant};
+use crate::effect::{Effect, EffectKind, Gallery, Variant};
 use crate::fault::Fault;
 use crate::frame::FrameShape;
 use crate::gpu::Gpu;
@@ -148,11 +148,13 @@ impl Workshop {
         let network = |e: &dyn std::fmt::Display| {
             Fault::failed(format!("Effect {} ({}): {e}", effect.name, variant.id), "Choose another effect or variant")
         };
-        let graph = Graph::from_onnx(&bytes).map_err(|e| network(&e))?;
-        let style = effect.style_weights(graph.style_len())?;
-        let graph = graph.fold(&style).map_err(|e| network(&e))?;
+        let graph = Graph::from_onnx(&bytes).map_err(|e| network(&e)).and_then(|graph| {
+            let style = effect.style_weights(graph.style_len())?;
+            graph.fold(&style).map_err(|e| network(&e))
+        });
         let student = match choice.engine {
             Engine::Wgpu => {
+                let graph = graph?;
                 let precision =
                     if self.gpu.caps.f16 && !self.gpu.caps.software { Precision::F16 } else { Precision::F32 };
                 let plan = Plan::new(&graph, extent, precision).map_err(|e| network(&e))?;
@@ -161,8 +163,16 @@ impl Workshop {
             Engine::Ort => {
                 let runtime =
                     self.shelf.found().ort.as_ref().map_err(|e| Fault::failed(capital(&e.to_string()), ""))?;
-                let student = OrtStudent::from_onnx(runtime, &graph.to_onnx(), &[], extent, OrtOptions::default())
-                    .map_err(|e| network(&e))?;
+                let options = OrtOptions::default();
+                let student = match graph {
+                    Ok(graph) => OrtStudent::new(runtime, &graph, extent, options),
+                    // A user's own network may use operators that ONNX Runtime has and we lack.
+                    Err(_) if effect.kind == EffectKind::Custom => {
+                        OrtStudent::from_onnx(runtime, &bytes, &[], extent, options)
+                    }
+                    Err(fault) => return Err(fault),
+                }
+                .map_err(|e| network(&e))?;
                 let waker = self.waker.clone();
                 Student::RoundTrip(RoundTrip::spawn(student, move || waker())?)
             }
