@@ -171,9 +171,19 @@ fn it_shows_a_painted_picture_and_quits_when_closed() {
     assert_eq!(painting.wait(), Some(0));
 }
 
-/// Asks the window to close, as a window manager does.
+/// Asks the window to close, as a window manager does: with the message WM_DELETE_WINDOW (ICCCM 4.2.8.1).
 fn close(display: &Display) {
-    assert!(display.xdotool(&["search", "--sync", "--name", "^Impasto$", "windowquit"]));
+    use x11rb::connection::Connection as _;
+    use x11rb::protocol::xproto::{ClientMessageEvent, ConnectionExt as _, EventMask};
+
+    let arguments = ["search", "--sync", "--name", "^Impasto$"];
+    let found = Command::new("xdotool").args(arguments).env("DISPLAY", &display.name).output().unwrap();
+    let window: u32 = String::from_utf8_lossy(&found.stdout).lines().next().unwrap().trim().parse().unwrap();
+    let (connection, _) = x11rb::connect(Some(&display.name)).unwrap();
+    let atom = |name: &str| connection.intern_atom(false, name.as_bytes()).unwrap().reply().unwrap().atom;
+    let message = ClientMessageEvent::new(32, window, atom("WM_PROTOCOLS"), [atom("WM_DELETE_WINDOW"), 0, 0, 0, 0]);
+    connection.send_event(false, window, EventMask::NO_EVENT, message).unwrap();
+    connection.flush().unwrap();
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod session;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use winit::application::ApplicationHandler;
@@ -82,6 +83,8 @@ struct App {
     poll_at: Option<Instant>,
     last_draw: Instant,
     draws: u64,
+    /// What must be over before the program ends: it writes a file, or is inside a driver.
+    threads: Vec<JoinHandle<()>>,
     failure: Option<Fault>,
 }
 
@@ -101,7 +104,7 @@ impl App {
         let session = Session::start(&args, shelf.clone(), waker.clone());
         // The effects are read while the GPU opens.
         let reader = waker.clone();
-        thread("shelf", move || {
+        let shelf_thread = thread("shelf", move || {
             shelf.found();
             reader();
         })?;
@@ -135,6 +138,7 @@ impl App {
             poll_at: None,
             last_draw: started,
             draws: 0,
+            threads: vec![shelf_thread],
             failure: None,
         })
     }
@@ -147,8 +151,16 @@ impl App {
         }
         log::info!("{} pictures shown in {} drawings", self.session.shown, self.draws);
         // Before the window and its display go away.
-        self.session.detach();
+        if let Some(window) = &self.window {
+            // What follows can take a moment, and nobody needs to watch.
+            window.set_visible(false);
+        }
+        drop(self.session.detach());
         self.screen = None;
+        for thread in std::mem::take(&mut self.threads) {
+            // A panic there was printed when it happened.
+            let _ = thread.join();
+        }
         match self.failure.take() {
             Some(fault) => Err(fault.into()),
             None => Ok(()),
@@ -190,10 +202,12 @@ impl App {
             Fault::failed(format!("Nothing can be drawn in the window: {e}"), "Look at `impasto doctor`")
         })?;
         let proxy = self.proxy.clone();
-        thread("gpu", move || {
+        let opening = thread("gpu", move || {
             let screen = Screen::open(instance, surface, size).map(Box::new);
             let _ = proxy.send_event(Wake::Screen(screen));
-        })
+        })?;
+        self.threads.push(opening);
+        Ok(())
     }
 
     fn take_screen(&mut self, event_loop: &ActiveEventLoop, screen: Result<Box<Screen>, Fault>) {
@@ -245,7 +259,11 @@ impl App {
     fn rebuild(&mut self, event_loop: &ActiveEventLoop, now: Instant) {
         self.session
             .tell(Fault::degraded(GPU_LOST, "The picture is being set up again; nothing needs to be done"), now);
-        self.session.detach();
+        // Taking it down waits for what is being built: not here.
+        let flow = self.session.detach();
+        if let Ok(closing) = thread("gpu closing", move || drop(flow)) {
+            self.threads.push(closing);
+        }
         self.screen = None;
         // A new context would forget what is open; only its textures must be sent again.
         self.context = egui::Context::default();
@@ -378,8 +396,9 @@ impl App {
                 output::save_new(&folder, &picture).map_err(|e| crate::cli::describe(&e).replace("error: ", ""));
             let _ = proxy.send_event(Wake::Saved(saved));
         });
-        if let Err(fault) = writing {
-            self.session.tell(fault, now);
+        match writing {
+            Ok(writing) => self.threads.push(writing),
+            Err(fault) => self.session.tell(fault, now),
         }
     }
 }
@@ -483,8 +502,8 @@ fn extent_of(window: &Window) -> Extent {
     Extent::new(size.width, size.height)
 }
 
-fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Fault> {
-    std::thread::Builder::new().name(name.into()).spawn(work).map(drop).map_err(|e| {
+fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Fault> {
+    std::thread::Builder::new().name(name.into()).spawn(work).map_err(|e| {
         Fault::failed(format!("The thread '{name}' could not be started: {e}"), "Close other programs and try again")
     })
 }

@@ -129,10 +129,10 @@ impl Session {
         Ok(())
     }
 
-    /// The GPU is gone, and everything on it.
-    pub fn detach(&mut self) {
-        self.flow = None;
+    /// The GPU is gone, and everything on it. Returns what is left: dropping it can take a moment.
+    pub fn detach(&mut self) -> Option<Flow> {
         self.summary = None;
+        self.flow.take()
     }
 
     /// Takes what source, builder, painter and GPU have done since the last call. Never waits.

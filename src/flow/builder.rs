@@ -1,6 +1,7 @@
 //! The thread that makes pipelines aside while the old one goes on painting.
 
 use std::sync::mpsc;
+use std::thread::JoinHandle;
 
 use super::build::{Built, Wish, Workshop};
 use crate::fault::Fault;
@@ -29,10 +30,23 @@ pub(super) struct Done {
     pub bridge: bool,
 }
 
-/// Handle to the thread. It ends after the job that it is at when the handle is dropped.
+/// Handle to the thread. Dropping it waits until the thread has ended, after the job that it is at: a driver must not be
+/// compiling while the program goes away.
 pub(super) struct Builder {
-    orders: mpsc::Sender<Order>,
+    /// `None` only while dropping.
+    orders: Option<mpsc::Sender<Order>>,
     done: mpsc::Receiver<Done>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Builder {
+    fn drop(&mut self) {
+        self.orders = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic there was printed when it happened; there is nothing else to learn.
+            let _ = thread.join();
+        }
+    }
 }
 
 impl Builder {
@@ -40,22 +54,28 @@ impl Builder {
     pub fn spawn(workshop: Workshop, woken: impl Fn() + Send + 'static) -> Result<Self, Fault> {
         let (orders, inbox) = mpsc::channel();
         let (outbox, done) = mpsc::channel();
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("builder".into())
             .spawn(move || run(&workshop, &inbox, &outbox, &woken))
             .map_err(|e| {
                 Fault::failed(format!("The builder thread could not be started: {e}"), "Close other programs")
             })?;
-        Ok(Self { orders, done })
+        Ok(Self { orders: Some(orders), done, thread: Some(thread) })
     }
 
     pub fn build(&self, job: Job, bridge: bool) {
-        // The thread lives as long as this handle, unless it panicked: then nothing new is built, and the old goes on.
-        let _ = self.orders.send(Order::Build { job, bridge });
+        self.send(Order::Build { job, bridge });
     }
 
     pub fn take_down(&self, pipeline: Pipeline) {
-        let _ = self.orders.send(Order::TakeDown(Box::new(pipeline)));
+        self.send(Order::TakeDown(Box::new(pipeline)));
+    }
+
+    fn send(&self, order: Order) {
+        if let Some(orders) = &self.orders {
+            // The thread lives as long as this handle, unless it panicked: then nothing new is built, and the old goes on.
+            let _ = orders.send(order);
+        }
     }
 
     /// The next result, if there is one. Never waits.
