@@ -173,7 +173,6 @@ fn it_shows_a_painted_picture_and_quits_when_closed() {
 
 /// Asks the window to close, as a window manager does: with the message WM_DELETE_WINDOW (ICCCM 4.2.8.1).
 fn close(display: &Display) {
-    use x11rb::connection::Connection as _;
     use x11rb::protocol::xproto::{ClientMessageEvent, ConnectionExt as _, EventMask};
 
     let arguments = ["search", "--sync", "--name", "^Impasto$"];
@@ -183,7 +182,8 @@ fn close(display: &Display) {
     let atom = |name: &str| connection.intern_atom(false, name.as_bytes()).unwrap().reply().unwrap().atom;
     let message = ClientMessageEvent::new(32, window, atom("WM_PROTOCOLS"), [atom("WM_DELETE_WINDOW"), 0, 0, 0, 0]);
     connection.send_event(false, window, EventMask::NO_EVENT, message).unwrap();
-    connection.flush().unwrap();
+    // An answer means that the message before it was passed on; a connection that just ends may take it along.
+    connection.get_input_focus().unwrap().reply().unwrap();
 }
 
 #[test]
