@@ -60,10 +60,12 @@ pub fn cameras(args: &ListArgs) -> Result<(), CliError> {
         if let Some(trouble) = &camera.trouble {
             text.push_str(&format!("    {trouble}\n"));
         }
-        for mode in &camera.modes {
-            let mark =
-                if camera.preferred.as_ref() == Some(mode) { "  <- taken when nothing else is asked for" } else { "" };
-            text.push_str(&format!("    {mode}{mark}\n"));
+        if let Some(preferred) = &camera.preferred {
+            text.push_str(&format!("    takes {preferred} when nothing else is asked for\n"));
+        }
+        for same in camera.modes.chunk_by(|a, b| a.coding == b.coding && a.extent == b.extent) {
+            let rates: Vec<_> = same.iter().map(|mode| format!("{}", (mode.fps() * 100.0).round() / 100.0)).collect();
+            text.push_str(&format!("    {} {} at {} fps\n", same[0].coding.name(), same[0].extent, rates.join(", ")));
         }
     }
     print(&text)
