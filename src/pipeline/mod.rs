@@ -17,6 +17,7 @@
 
 mod present;
 mod read;
+mod slots;
 pub mod stages;
 
 use std::collections::VecDeque;
@@ -31,8 +32,9 @@ use crate::nn::gpu::GpuStudent;
 use crate::roundtrip::{Painted, RoundTrip};
 use crate::twin::prepare::Crop;
 use crate::units::{Extent, FrameId, FrameStamp};
-use present::{Present, PresentSource};
-use stages::{Compose, ComposeBound, Ingest, Memory, Prepare};
+use present::Present;
+use slots::{Around, Slot, build_around, build_present, check_size};
+use stages::Ingest;
 
 /// The shaders of the chain, apart from the student's.
 pub const SHADERS: &[Shader] = &[
@@ -113,31 +115,6 @@ const PENDING: usize = 64;
 const STALE: Duration = Duration::from_secs(2);
 /// How long [`Pipeline::finish`] waits for a student that gives nothing.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A frame's place on the GPU.
-struct Slot {
-    frame: wgpu::TextureView,
-    ingest: wgpu::BindGroup,
-    around: Option<AroundSlot>,
-    /// Whose frame it is; `None` while it holds nothing.
-    stamp: Option<FrameStamp>,
-    /// Whether the student painted it.
-    painted: bool,
-}
-
-/// What a slot has more where there is a student.
-struct AroundSlot {
-    prepare: wgpu::BindGroup,
-    compose: ComposeBound,
-    painting: wgpu::TextureView,
-    gains: wgpu::TextureView,
-}
-
-/// The stages before and after a student.
-struct Around {
-    prepare: Prepare,
-    compose: Compose,
-}
 
 /// The student at work.
 enum Work {
@@ -612,53 +589,4 @@ impl Recorder<'_> {
         };
         self.encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: Some(label), timestamp_writes })
     }
-}
-
-/// What stands around a student that reads `image` and writes `painted`, for the two slots with these frames.
-fn build_around(
-    gpu: &Gpu,
-    crop: Crop,
-    extent: Extent,
-    image: &wgpu::Buffer,
-    painted: &wgpu::Buffer,
-    frames: &[wgpu::TextureView; 2],
-) -> Result<(Around, [AroundSlot; 2]), GpuError> {
-    let prepare = Prepare::new(gpu, crop, extent)?;
-    let compose = Compose::new(gpu, extent)?;
-    let memories = [Memory::new(gpu, extent), Memory::new(gpu, extent)];
-    let slot = |index: usize| -> Result<AroundSlot, GpuError> {
-        let (next, previous) = (&memories[index], &memories[1 - index]);
-        let painting = stages::view(&stages::texture(gpu, "painting", extent));
-        let gains = stages::view(&stages::texture(gpu, "gains", extent));
-        Ok(AroundSlot {
-            prepare: prepare.bind(gpu, &frames[index], image, &next.guide)?,
-            compose: compose.bind(gpu, painted, image, previous, next, &painting, &gains)?,
-            painting,
-            gains,
-        })
-    };
-    let slots = [slot(0)?, slot(1)?];
-    Ok((Around { prepare, compose }, slots))
-}
-
-/// The last pass for targets of `format`, over both slots.
-fn build_present(gpu: &Gpu, format: wgpu::TextureFormat, slots: &[Slot; 2]) -> Result<Present, GpuError> {
-    let none = stages::view(&stages::texture(gpu, "no painting", Extent::new(1, 1)));
-    let sources = slots.each_ref().map(|slot| PresentSource {
-        frame: &slot.frame,
-        painting: slot.around.as_ref().map_or(&none, |around| &around.painting),
-        gains: slot.around.as_ref().map_or(&none, |around| &around.gains),
-    });
-    Present::new(gpu, format, &sources)
-}
-
-fn check_size(gpu: &Gpu, extent: Extent) -> Result<(), PipelineError> {
-    let limit = gpu.device.limits().max_texture_dimension_2d;
-    if extent.is_empty() {
-        return Err(PipelineError::Empty(extent));
-    }
-    if extent.width > limit || extent.height > limit {
-        return Err(PipelineError::TooLarge { extent, limit });
-    }
-    Ok(())
 }

@@ -1,0 +1,83 @@
+//! What the pipeline keeps twice: one slot for the frame that is shown, one for the frame in work.
+
+use super::PipelineError;
+use super::present::{Present, PresentSource};
+use super::stages::{self, Compose, ComposeBound, Memory, Prepare};
+use crate::gpu::{Gpu, GpuError};
+use crate::twin::prepare::Crop;
+use crate::units::{Extent, FrameStamp};
+
+/// A frame's place on the GPU.
+pub(super) struct Slot {
+    pub(super) frame: wgpu::TextureView,
+    pub(super) ingest: wgpu::BindGroup,
+    pub(super) around: Option<AroundSlot>,
+    /// Whose frame it is; `None` while it holds nothing.
+    pub(super) stamp: Option<FrameStamp>,
+    /// Whether the student painted it.
+    pub(super) painted: bool,
+}
+
+/// What a slot has more where there is a student.
+pub(super) struct AroundSlot {
+    pub(super) prepare: wgpu::BindGroup,
+    pub(super) compose: ComposeBound,
+    pub(super) painting: wgpu::TextureView,
+    pub(super) gains: wgpu::TextureView,
+}
+
+/// The stages before and after a student.
+pub(super) struct Around {
+    pub(super) prepare: Prepare,
+    pub(super) compose: Compose,
+}
+
+/// What stands around a student that reads `image` and writes `painted`, for the two slots with these frames.
+pub(super) fn build_around(
+    gpu: &Gpu,
+    crop: Crop,
+    extent: Extent,
+    image: &wgpu::Buffer,
+    painted: &wgpu::Buffer,
+    frames: &[wgpu::TextureView; 2],
+) -> Result<(Around, [AroundSlot; 2]), GpuError> {
+    let prepare = Prepare::new(gpu, crop, extent)?;
+    let compose = Compose::new(gpu, extent)?;
+    let memories = [Memory::new(gpu, extent), Memory::new(gpu, extent)];
+    let slot = |index: usize| -> Result<AroundSlot, GpuError> {
+        let (next, previous) = (&memories[index], &memories[1 - index]);
+        let painting = stages::view(&stages::texture(gpu, "painting", extent));
+        let gains = stages::view(&stages::texture(gpu, "gains", extent));
+        Ok(AroundSlot {
+            prepare: prepare.bind(gpu, &frames[index], image, &next.guide)?,
+            compose: compose.bind(gpu, painted, image, previous, next, &painting, &gains)?,
+            painting,
+            gains,
+        })
+    };
+    let slots = [slot(0)?, slot(1)?];
+    Ok((Around { prepare, compose }, slots))
+}
+
+/// The last pass for targets of `format`, over both slots.
+pub(super) fn build_present(gpu: &Gpu, format: wgpu::TextureFormat, slots: &[Slot; 2]) -> Result<Present, GpuError> {
+    let none = stages::view(&stages::texture(gpu, "no painting", Extent::new(1, 1)));
+    let sources = slots.each_ref().map(|slot| PresentSource {
+        frame: &slot.frame,
+        painting: slot.around.as_ref().map_or(&none, |around| &around.painting),
+        gains: slot.around.as_ref().map_or(&none, |around| &around.gains),
+    });
+    Present::new(gpu, format, &sources)
+}
+
+/// Whether the GPU takes a frame of that size.
+pub(super) fn check_size(gpu: &Gpu, extent: Extent) -> Result<(), PipelineError> {
+    let limit = gpu.device.limits().max_texture_dimension_2d;
+    if extent.is_empty() {
+        return Err(PipelineError::Empty(extent));
+    }
+    if extent.width > limit || extent.height > limit {
+        return Err(PipelineError::TooLarge { extent, limit });
+    }
+    Ok(())
+}
