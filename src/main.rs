@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use impasto::{cli, roundtrip};
+use impasto::{app, cli, roundtrip};
 
 /// How long to wait, before the process ends, for a network that is still painting.
 const PAINTERS_END: Duration = Duration::from_secs(2);
@@ -20,7 +20,10 @@ fn main() -> ExitCode {
     };
     let filter = env_logger::Env::default().default_filter_or(cli::log_filter(&cli));
     env_logger::Builder::from_env(filter).format_timestamp_millis().init();
-    let ended = cli::run(cli, started);
+    let ended = match &cli.command {
+        Some(command) => cli::run(command, &cli.common),
+        None => app::run(cli.window, &cli.common, started),
+    };
     roundtrip::settle(PAINTERS_END);
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,8 +1,7 @@
 //! The commands: reads what was typed, runs it, prints the result.
 //!
 //! Results go to stdout, everything else to stderr; JSON stands on stdout alone. A command that fails returns its error,
-//! which `main` prints as one chain of causes; nothing in here exits. Knows the parts that it calls, and nothing of windows
-//! beyond starting one.
+//! which `main` prints as one chain of causes; nothing in here exits. Knows nothing of windows.
 
 mod args;
 mod bench;
@@ -41,19 +40,17 @@ pub fn log_filter(cli: &Cli) -> &'static str {
     }
 }
 
-/// Runs the command.
+/// Runs a command that needs no window.
 ///
 /// # Errors
 /// When it fails; ends in what the user can do.
-pub fn run(cli: Cli, started: std::time::Instant) -> Result<(), CliError> {
-    let common = cli.common;
-    match cli.command {
-        None => crate::app::run(cli.window, &common, started),
-        Some(Command::Render(args)) => render::run(&args, &common),
-        Some(Command::Bench(args)) => bench::run(&args, &common),
-        Some(Command::Effects(args)) => lists::effects(&args, &common),
-        Some(Command::Cameras(args)) => lists::cameras(&args),
-        Some(Command::Doctor(args)) => doctor::run(&args, &common),
+pub fn run(command: &Command, common: &Common) -> Result<(), CliError> {
+    match command {
+        Command::Render(args) => render::run(args, common),
+        Command::Bench(args) => bench::run(args, common),
+        Command::Effects(args) => lists::effects(args, common),
+        Command::Cameras(args) => lists::cameras(args),
+        Command::Doctor(args) => doctor::run(args, common),
     }
 }
 
