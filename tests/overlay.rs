@@ -105,6 +105,7 @@ impl Scene {
             sources: &self.sources,
             source: "camera:0",
             controls: self.controls,
+            picture_aspect: None,
             faults: &self.faults,
             now: self.now,
         };

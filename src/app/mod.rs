@@ -307,6 +307,7 @@ impl App {
             sources: &session.sources,
             source: &source,
             controls: session.controls,
+            picture_aspect: session.picture_aspect(),
             faults: &faults,
             now,
         };

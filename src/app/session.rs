@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::keys::Command;
 use crate::cli::{LookArgs, WindowArgs};
-use crate::fault::{Fault, FaultBoard};
+use crate::fault::{Fault, FaultBoard, Severity};
 use crate::flow::{Flow, FlowEvent, Shelf, Wish, Workshop};
 use crate::gpu::Gpu;
 use crate::metrics::{Counts, Meter, Report, Subject, Summary};
@@ -231,9 +231,12 @@ impl Session {
         if !self.origins.iter().any(|(o, f)| *o == origin && *f == fault) {
             self.origins.push((origin, fault.clone()));
         }
-        let text = fault.to_string();
+        let (text, level) = match fault.severity {
+            Severity::Notice => (fault.to_string(), log::Level::Info),
+            Severity::Degraded | Severity::Failed => (fault.to_string(), log::Level::Warn),
+        };
         if self.board.report(fault, now) {
-            log::warn!("{text}");
+            log::log!(level, "{text}");
         }
     }
 
@@ -241,8 +244,7 @@ impl Session {
     fn recovered(&mut self, origin: Origin) {
         let origins = std::mem::take(&mut self.origins);
         let (over, rest): (Vec<_>, Vec<_>) = origins.into_iter().partition(|(o, _)| *o == origin);
-        self.board
-            .clear(|fault| fault.severity != crate::fault::Severity::Notice && over.iter().any(|(_, f)| f == fault));
+        self.board.clear(|fault| fault.severity != Severity::Notice && over.iter().any(|(_, f)| f == fault));
         self.origins = rest;
     }
 
@@ -286,6 +288,11 @@ impl Session {
 
     pub fn subject(&self) -> &Subject {
         self.flow.as_ref().and_then(Flow::subject).unwrap_or(&self.nobody)
+    }
+
+    /// Width over height of the picture that is shown.
+    pub fn picture_aspect(&self) -> Option<f32> {
+        self.flow.as_ref().and_then(Flow::picture_aspect)
     }
 
     /// What is being prepared, for people.

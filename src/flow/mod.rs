@@ -224,6 +224,11 @@ impl Flow {
         self.current.as_mut().map(|c| &mut c.pipeline)
     }
 
+    /// Width over height of the picture that [`Self::draw`] draws.
+    pub fn picture_aspect(&self) -> Option<f32> {
+        self.current.as_ref().map(|c| c.pipeline.picture_aspect())
+    }
+
     /// What paints now.
     pub fn subject(&self) -> Option<&Subject> {
         self.current.as_ref().map(|c| &c.subject)

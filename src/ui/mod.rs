@@ -82,6 +82,8 @@ pub struct View<'a> {
     pub sources: &'a [SourceEntry],
     pub source: &'a str,
     pub controls: Controls,
+    /// Width over height of the picture, which lies centred in the window, whole; `None` while there is none.
+    pub picture_aspect: Option<f32>,
     /// The worst first, with how often each was reported.
     pub faults: &'a [(Fault, u32)],
     pub now: Instant,
@@ -170,7 +172,7 @@ impl Interface {
             self.dragging_split = false;
             return;
         };
-        let whole = ui.max_rect();
+        let whole = picture_rect(ui.max_rect(), view.picture_aspect);
         let x = whole.left() + whole.width() * split.clamp(0.0, 1.0);
         let grip = egui::Rect::from_center_size(egui::pos2(x, whole.center().y), egui::vec2(28.0, whole.height()));
         let response = ui
@@ -194,5 +196,27 @@ impl Interface {
         if whole.right() - x > 80.0 {
             label("painted", egui::Align2::LEFT_CENTER, x + 12.0);
         }
+    }
+}
+
+/// Where a picture of that aspect ratio lies in the window: all of it, centred, bars beside it.
+fn picture_rect(window: egui::Rect, aspect: Option<f32>) -> egui::Rect {
+    let Some(aspect) = aspect.filter(|a| *a > 0.0) else { return window };
+    let width = window.width().min(window.height() * aspect);
+    egui::Rect::from_center_size(window.center(), egui::vec2(width, width / aspect))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_picture_lies_between_bars() {
+        let window = egui::Rect::from_min_size(egui::Pos2::ZERO, egui::vec2(1024.0, 576.0));
+        let picture = picture_rect(window, Some(4.0 / 3.0));
+        assert_eq!((picture.left(), picture.width(), picture.height()), (128.0, 768.0, 576.0));
+        let wide = picture_rect(window, Some(4.0));
+        assert_eq!((wide.top(), wide.width(), wide.height()), (160.0, 1024.0, 256.0));
+        assert_eq!(picture_rect(window, None), window);
     }
 }
