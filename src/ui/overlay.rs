@@ -82,6 +82,7 @@ fn heading(ui: &mut Ui, view: &View<'_>, text: &mut Text) {
     let device = match subject.engine.as_str() {
         "ort" => text.format(format_args!("ONNX Runtime on the CPU, shown by {}", subject.device)),
         "wgpu" => text.format(format_args!("wgpu on {}", subject.device)),
+        _ if subject.device.is_empty() => "waiting for the first picture",
         _ => text.format(format_args!("not painted, shown by {}", subject.device)),
     };
     clipped(ui, device, style::MUTED);
