@@ -20,7 +20,7 @@
 //! # Dependencies point one way
 //!
 //! ```text
-//! units ◀ frame, mailbox, metrics, fault ◀ source | gpu | effect | nn (graph, plan) ◀ twin ◀ roundtrip ◀ nn (engines) ◀ pipeline ◀ flow | ui | output ◀ cli ◀ app ◀ main
+//! units ◀ frame, mailbox, metrics, fault, system ◀ source | gpu | effect | nn (graph, plan) ◀ twin ◀ roundtrip ◀ nn (engines) ◀ pipeline ◀ flow | ui | output ◀ cli ◀ app ◀ main
 //! ```
 //!
 //! Each of the large packages is named in one place: `nokhwa` in `source/camera/nokhwa.rs`, `v4l` in `source/camera/v4l2`,
@@ -57,6 +57,7 @@ pub mod output;
 pub mod pipeline;
 pub mod roundtrip;
 pub mod source;
+pub mod system;
 pub mod twin;
 pub mod ui;
 pub mod units;

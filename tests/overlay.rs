@@ -7,6 +7,7 @@ use egui_kittest::kittest::Queryable;
 use egui_kittest::{Harness, SnapshotOptions, SnapshotResults};
 use impasto::fault::Fault;
 use impasto::metrics::{Meter, Span, Stage, Subject};
+use impasto::system::Reading;
 use impasto::ui::{Action, Controls, EffectEntry, Interface, Level, SourceEntry, View, style};
 use impasto::units::{Budget, CaptureClock, Extent, FrameId, FrameStamp};
 
@@ -107,6 +108,7 @@ impl Scene {
             controls: self.controls,
             picture_aspect: None,
             faults: &self.faults,
+            system: &Reading::default(),
             now: self.now,
         };
         self.interface.show(ui, &view, &mut self.actions);

@@ -293,6 +293,7 @@ impl App {
         let raw = input.take_egui_input(&window);
         self.session.refresh_summary(now);
         let faults = self.session.faults(now);
+        let system = self.session.system();
         let Self { context, interface, session, actions, .. } = self;
         let Some(summary) = session.summary() else { return };
         let (source, look) = (session.source_spec(), session.look());
@@ -309,6 +310,7 @@ impl App {
             controls: session.controls,
             picture_aspect: session.picture_aspect(),
             faults: &faults,
+            system: &system,
             now,
         };
         let output = context.run_ui(raw, |ui| interface.show(ui, &view, actions));

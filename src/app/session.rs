@@ -12,6 +12,7 @@ use crate::metrics::{Counts, Meter, Report, Subject, Summary};
 use crate::nn::choose::EngineWish;
 use crate::pipeline::Look;
 use crate::source::{SourceEvent, SourceKind, SourceSpec, SourceThread, SourceWish};
+use crate::system::{Reading, Sensors};
 use crate::ui::{Action, Controls, EffectEntry, SourceEntry};
 use crate::units::{Budget, Extent, FrameId};
 
@@ -59,6 +60,7 @@ pub struct Session {
     summary: Option<(Summary, Instant)>,
     idle_meter: Meter,
     nobody: Subject,
+    sensors: Sensors,
     /// Counts and time when counting for the report began: with the first painted picture.
     counting_since: Option<(Counts, Instant)>,
     pub shown: u64,
@@ -107,6 +109,7 @@ impl Session {
             summary: None,
             idle_meter: Meter::new(Budget::default()),
             nobody: Subject::default(),
+            sensors: Sensors::spawn(Sensors::EVERY),
             counting_since: None,
             shown: 0,
             first_picture: None,
@@ -288,6 +291,11 @@ impl Session {
 
     pub fn subject(&self) -> &Subject {
         self.flow.as_ref().and_then(Flow::subject).unwrap_or(&self.nobody)
+    }
+
+    /// What the machine's sensors said last.
+    pub fn system(&self) -> Reading {
+        self.sensors.latest()
     }
 
     /// Width over height of the picture that is shown.

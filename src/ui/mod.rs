@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use crate::fault::Fault;
 use crate::metrics::{Meter, Subject, Summary};
+use crate::system::Reading;
 
 /// How much of the overlay is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -86,6 +87,8 @@ pub struct View<'a> {
     pub picture_aspect: Option<f32>,
     /// The worst first, with how often each was reported.
     pub faults: &'a [(Fault, u32)],
+    /// What the machine's sensors said last.
+    pub system: &'a Reading,
     pub now: Instant,
 }
 
