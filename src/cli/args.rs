@@ -37,6 +37,8 @@ pub struct Common {
 pub enum Command {
     /// Paint a picture or a clip into a file; needs neither window nor display
     Render(RenderArgs),
+    /// Paint pictures in every effect, side by side on contact sheets
+    Sheet(SheetArgs),
     /// Measure what a frame costs on this machine, without a window
     Bench(BenchArgs),
     /// List the effects and their networks
@@ -125,6 +127,37 @@ pub struct RenderArgs {
     /// Stop after this many frames
     #[arg(long, value_name = "N")]
     pub frames: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub struct SheetArgs {
+    /// Pictures to paint (PNG, JPEG, WebP); of a clip, its first picture
+    #[arg(value_name = "PICTURE", required = true)]
+    pub pictures: Vec<PathBuf>,
+    /// One sheet of everything: a row for each effect
+    #[arg(long, value_name = "FILE.jpg")]
+    pub out: Option<PathBuf>,
+    /// A sheet for each effect, named after it, in this folder
+    #[arg(long, value_name = "FOLDER")]
+    pub per_effect: Option<PathBuf>,
+    /// Effects by name, separated by commas [default: all]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub effects: Vec<String>,
+    /// Size of the network, by its id in `impasto effects` [default: what suits the engine]
+    #[arg(long, value_name = "ID")]
+    pub variant: Option<String>,
+    /// What runs the network: auto, wgpu or ort
+    #[arg(long, value_name = "ENGINE", default_value = "auto")]
+    pub engine: EngineWish,
+    /// How much of the painting is shown, 0 to 100 percent
+    #[arg(long, value_name = "PERCENT", default_value = "100", value_parser = percent)]
+    pub strength: f32,
+    /// Size at which each picture goes through the chain, as from a camera
+    #[arg(long, value_name = "WxH", default_value = "1280x720")]
+    pub picture: Extent,
+    /// Height of a picture on the sheets of single effects, in pixels; half of it on the sheet of all
+    #[arg(long, value_name = "PX", default_value_t = 360, value_parser = clap::value_parser!(u32).range(16..=2160))]
+    pub tile_height: u32,
 }
 
 #[derive(Debug, Args)]

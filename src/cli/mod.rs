@@ -8,13 +8,15 @@ mod bench;
 mod doctor;
 mod lists;
 mod render;
+mod sheet;
 
 use std::io::Write as _;
 
 use clap::Parser as _;
 
 pub use args::{
-    BenchArgs, Cli, Command, Common, DoctorArgs, ListArgs, LookArgs, OverlayLevel, PaintArgs, RenderArgs, WindowArgs,
+    BenchArgs, Cli, Command, Common, DoctorArgs, ListArgs, LookArgs, OverlayLevel, PaintArgs, RenderArgs, SheetArgs,
+    WindowArgs,
 };
 
 use crate::fault::Fault;
@@ -47,6 +49,7 @@ pub fn log_filter(cli: &Cli) -> &'static str {
 pub fn run(command: &Command, common: &Common) -> Result<(), CliError> {
     match command {
         Command::Render(args) => render::run(args, common),
+        Command::Sheet(args) => sheet::run(args, common),
         Command::Bench(args) => bench::run(args, common),
         Command::Effects(args) => lists::effects(args, common),
         Command::Cameras(args) => lists::cameras(args),

@@ -98,7 +98,7 @@ fn next(source: &mut dyn Source, pool: &FramePool) -> Result<Option<crate::frame
 }
 
 /// One frame through the chain.
-fn paint(
+pub(super) fn paint(
     pipeline: &mut Pipeline,
     frame: crate::frame::CameraFrame,
     extent: Extent,

@@ -1,10 +1,11 @@
-//! Painted pictures to files: stills, GIF, Y4M, numbered sequences.
+//! Painted pictures to files: stills, GIF, Y4M, numbered sequences, contact sheets.
 //!
 //! Everything is written beside its destination and moved there when it is complete, so a file that exists is whole: a
 //! full disk or a stopped program leaves what was there before. Knows pixels and files; nothing of GPUs or effects.
 
 mod atomic;
 mod gif;
+mod sheet;
 mod still;
 mod y4m;
 
@@ -16,6 +17,7 @@ use image::RgbaImage;
 
 use crate::units::Extent;
 use atomic::AtomicFile;
+pub use sheet::{SHEET_GAP, Tile, at_height, compose, framed};
 pub use still::save_new;
 
 /// Why a picture could not be written.

@@ -10,6 +10,9 @@ mod graph;
 mod messages;
 mod overlay;
 pub mod style;
+mod words;
+
+pub use words::Words;
 
 use std::time::{Duration, Instant};
 
