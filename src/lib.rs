@@ -20,7 +20,7 @@
 //! # Dependencies point one way
 //!
 //! ```text
-//! units ◀ frame, mailbox, metrics, fault, system ◀ source | gpu | effect | nn (graph, plan) ◀ twin ◀ roundtrip ◀ nn (engines) ◀ pipeline ◀ flow | ui | output ◀ cli ◀ app ◀ main
+//! units ◀ frame, mailbox, metrics, fault, system ◀ govern | source | gpu | effect | nn (graph, plan) ◀ twin ◀ roundtrip ◀ nn (engines) ◀ pipeline ◀ flow | ui | output ◀ cli ◀ app ◀ main
 //! ```
 //!
 //! Each of the large packages is named in one place: `nokhwa` in `source/camera/nokhwa.rs`, `v4l` in `source/camera/v4l2`,
@@ -49,6 +49,7 @@ pub mod effect;
 pub mod fault;
 pub mod flow;
 pub mod frame;
+pub mod govern;
 pub mod gpu;
 pub mod mailbox;
 pub mod metrics;
