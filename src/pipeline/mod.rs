@@ -12,11 +12,22 @@
 //! painting is therefore never laid over another frame, and the slot that is shown *is* the previous frame that the
 //! temporal blend needs. All colours are the camera's own coded R'G'B' (sRGB curve) from end to end.
 //!
+//! With a cadence ([`Pipeline::set_every`]) the student paints only some of the frames. On the others the newest painting,
+//! moved along with the picture, stands in for what it would have painted, and everything else is the same:
+//!
+//! ```text
+//! guide ──motion/pyramid──▶ levels ──motion/search──▶ field ──motion/carry──▶ carried ──compose──▶
+//!          guide and levels of the painted frame ──┴── newest painting ──┘
+//! ```
+//!
+//! This file shows the chain of one frame, whole; `routes` decides which frame goes through it when, and what is shown.
 //! Nothing here blocks except [`Pipeline::finish`] and [`Pipeline::read_picture`], and after [`Pipeline::new`] no GPU object
 //! is made but command encoders. Knows nothing of windows, of where frames come from, nor of how long they may take.
 
+pub mod motion;
 mod present;
 mod read;
+mod routes;
 mod slots;
 pub mod stages;
 
@@ -29,7 +40,7 @@ use crate::frame::{CameraFrame, FrameShape};
 use crate::gpu::{Gpu, GpuError, Measure, Shader, Timestamps, Uploader};
 use crate::metrics::{Span, Stage};
 use crate::nn::gpu::GpuStudent;
-use crate::roundtrip::{Painted, RoundTrip};
+use crate::roundtrip::RoundTrip;
 use crate::twin::prepare::Crop;
 use crate::units::{Extent, FrameId, FrameStamp};
 use present::Present;
@@ -45,6 +56,9 @@ pub const SHADERS: &[Shader] = &[
     stages::PREPARE,
     stages::STABILISE,
     stages::GAIN,
+    motion::PYRAMID,
+    motion::SEARCH,
+    motion::CARRY,
     PICTURE,
 ];
 
@@ -111,10 +125,8 @@ const MEASURED: usize = 6;
 const UPLOADS: usize = 3;
 /// Room for spans between two polls, and for frames on the round trip whose fate is open.
 const PENDING: usize = 64;
-/// How long the round trip may owe a painting before the camera's own picture takes its place.
-const STALE: Duration = Duration::from_secs(2);
-/// How long [`Pipeline::finish`] waits for a student that gives nothing.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Frames on the round trip at once: being painted, waiting for it, painted and not yet fetched.
+const TRIPS: usize = 3;
 
 /// The student at work.
 enum Work {
@@ -129,17 +141,38 @@ enum Work {
         painted: wgpu::Buffer,
         upload: Uploader,
         /// Frames handed over whose fate is open, oldest first.
-        open: VecDeque<FrameId>,
+        open: VecDeque<Open>,
         /// Since when there has been such a frame and no painting came.
         owed_since: Instant,
     },
     Untouched,
 }
 
+/// A frame on the round trip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Open {
+    frame: FrameId,
+    /// It came out with a painting that was carried along, and has been counted.
+    counted: bool,
+}
+
 struct InFlight {
     slot: usize,
     stamp: FrameStamp,
     submission: wgpu::SubmissionIndex,
+}
+
+/// Who paints a frame.
+#[derive(Clone, Copy)]
+enum Brush<'a> {
+    /// The student in place.
+    Student,
+    /// The round trip has: these pixels.
+    Arrived(&'a [[f32; 4]]),
+    /// Nobody; the newest painting is carried along.
+    Carried,
+    /// Nobody: the camera's picture is shown.
+    Nobody,
 }
 
 /// Everything on the GPU between a camera's frame and a target. Made for one shape of frame, one student and one format of
@@ -168,6 +201,10 @@ pub struct Pipeline {
     /// Became shown without a poll.
     fresh: Option<FrameStamp>,
     blend: f32,
+    /// See [`Pipeline::set_every`].
+    every: u32,
+    /// Frames since the one that the student was last given.
+    since: u32,
     counts: FlowCounts,
     spans: Vec<Span>,
 }
@@ -189,12 +226,14 @@ impl Pipeline {
         let crop = student_extent.map_or(Crop::whole(shape.extent), |extent| Crop::fitting(shape.extent, extent));
         let ingest = Ingest::new(gpu, &shape)?;
         let frames = [0, 1].map(|_| stages::view(&stages::texture(gpu, "frame", shape.extent)));
-        let surround = |extent, image: &wgpu::Buffer, painted: &wgpu::Buffer| {
-            gpu.checked("the stages around the student", || build_around(gpu, crop, extent, image, painted, &frames))
+        let surround = |extent, image: &wgpu::Buffer, painted: &wgpu::Buffer, trips| {
+            gpu.checked("the stages around the student", || {
+                build_around(gpu, crop, extent, image, painted, &frames, trips)
+            })
         };
         let (work, [around_a, around_b]) = match student {
             Student::InPlace(student) => {
-                let (around, slots) = surround(student.extent(), student.input(), student.output())?;
+                let (around, slots) = surround(student.extent(), student.input(), student.output(), 0)?;
                 (Work::InPlace { student, around }, slots.map(Some))
             }
             Student::RoundTrip(student) => {
@@ -202,7 +241,7 @@ impl Pipeline {
                 let bytes = extent.pixels() * size_of::<[f32; 4]>() as u64;
                 let image = stages::storage(gpu, "image", bytes);
                 let painted = stages::storage(gpu, "painted", bytes);
-                let (around, slots) = surround(extent, &image, &painted)?;
+                let (around, slots) = surround(extent, &image, &painted, TRIPS)?;
                 let upload = Uploader::new(gpu, bytes as usize, UPLOADS);
                 let open = VecDeque::with_capacity(PENDING);
                 let owed_since = Instant::now();
@@ -235,68 +274,11 @@ impl Pipeline {
             shown: None,
             fresh: None,
             blend: Look::default().blend,
+            every: 1,
+            since: u32::MAX,
             counts: FlowCounts::default(),
             spans: Vec::with_capacity(PENDING),
         })
-    }
-
-    /// Takes a frame in. In place: to the GPU at once when none is in work, else it waits, in the place of an older one that
-    /// waited. Round trip: offered to the thread, on the same terms. Never blocks.
-    ///
-    /// A frame of another shape than the pipeline was made for is dropped and counted.
-    pub fn submit(&mut self, frame: CameraFrame) {
-        self.counts.submitted += 1;
-        if frame.shape() != self.shape {
-            self.counts.dropped += 1;
-            return;
-        }
-        if let Work::RoundTrip { student, open, owed_since, .. } = &mut self.work {
-            if open.is_empty() {
-                *owed_since = Instant::now();
-            }
-            if open.len() == PENDING {
-                open.pop_front();
-                self.counts.dropped += 1;
-            }
-            open.push_back(frame.stamp().id);
-            let overdue = !student.is_alive() || owed_since.elapsed() > STALE;
-            if overdue || !self.shown_painted() {
-                self.show_unpainted(&frame);
-            }
-            if let Work::RoundTrip { student, .. } = &self.work {
-                student.offer(frame);
-            }
-        } else if self.in_flight.is_some() {
-            self.counts.dropped += u64::from(self.waiting.replace(frame).is_some());
-        } else {
-            self.launch(&frame);
-        }
-    }
-
-    /// What happened since the last call: hands out spans (those of the GPU come some frames late) and returns the newest frame
-    /// that became ready to show. Starts the frame that waited. Never blocks.
-    ///
-    /// Encoders given to [`Self::draw`] must have been submitted, or dropped together with the pipeline, before.
-    pub fn poll(&mut self, spans: &mut dyn FnMut(Span)) -> Option<FrameStamp> {
-        if let (Some(drawn), Some(times)) = (self.drawn.take(), &mut self.draw_times) {
-            times.submitted(drawn);
-        }
-        // An error here is a lost device, which `Gpu::is_lost` tells.
-        let _ = self.gpu.device.poll(wgpu::PollType::Poll);
-        let ready = match &self.work {
-            Work::RoundTrip { .. } => self.poll_round_trip(),
-            Work::InPlace { .. } | Work::Untouched => self.poll_in_place(),
-        };
-        self.spans.drain(..).for_each(&mut *spans);
-        if let Some(times) = &mut self.frame_times {
-            times.drain(&mut |frame, region, duration| {
-                spans(Span { frame, stage: REGIONS[region as usize], duration });
-            });
-        }
-        if let Some(times) = &mut self.draw_times {
-            times.drain(&mut |frame, _, duration| spans(Span { frame, stage: Stage::Compose, duration }));
-        }
-        ready.or(self.fresh.take())
     }
 
     /// Records the last pass over the whole of `target`: the newest finished frame with its own painting. Before the first
@@ -384,132 +366,113 @@ impl Pipeline {
         self.blend = blend.clamp(0.0, 1.0);
     }
 
-    /// Whether no frame is in work or waiting.
-    pub fn is_idle(&self) -> bool {
-        let open = match &self.work {
-            Work::RoundTrip { open, .. } => !open.is_empty(),
-            _ => false,
-        };
-        self.in_flight.is_none() && self.waiting.is_none() && !open
-    }
-
-    /// Waits until every frame that was submitted is done or dropped, and every measurement handed out.
+    /// The chain: one frame from its bytes to its steadied painting in slot `index`, in one command buffer. With `sent`, the
+    /// frame goes on the round trip afterwards.
     ///
-    /// # Errors
-    /// When the GPU was lost, or the student gives nothing for half a minute.
-    pub fn finish(&mut self, spans: &mut dyn FnMut(Span)) -> Result<Option<FrameStamp>, PipelineError> {
-        let mut newest = None;
-        let mut progress = Instant::now();
-        loop {
-            if let Some(stamp) = self.poll(spans) {
-                newest = Some(stamp);
-                progress = Instant::now();
-            }
-            let measuring =
-                [&self.frame_times, &self.draw_times].into_iter().any(|t| t.as_ref().is_some_and(Timestamps::pending));
-            if self.is_idle() && !measuring {
-                return Ok(newest);
-            }
-            if self.gpu.is_lost() {
-                return Err(GpuError::Lost("while waiting for the last frames".to_owned()).into());
-            }
-            let dead = self.round_trip().is_some_and(|student| !student.is_alive());
-            if dead || progress.elapsed() > PATIENCE {
-                return Err(PipelineError::Stalled(progress.elapsed()));
-            }
-            if self.in_flight.is_some() || measuring {
-                let timeout = Some(Duration::from_millis(100));
-                // A time-out or a lost device is seen on the next turn.
-                let _ = self.gpu.device.poll(wgpu::PollType::Wait { submission_index: None, timeout });
-            } else {
-                std::thread::sleep(Duration::from_micros(200));
-            }
-        }
-    }
-
-    /// The slot that is not shown.
-    fn spare(&self) -> usize {
-        self.shown.map_or(0, |shown| 1 - shown)
-    }
-
-    /// One frame from its bytes to its steadied painting, in one command buffer.
-    fn launch(&mut self, frame: &CameraFrame) {
-        let started = Instant::now();
+    /// A frame that only stands in until the round trip has painted it is not measured.
+    fn run(&mut self, frame: &CameraFrame, index: usize, brush: Brush<'_>, sent: bool) -> wgpu::SubmissionIndex {
         let stamp = frame.stamp();
-        let index = self.spare();
-        let follows_painting = self.slots[1 - index].painted;
+        let cadenced = self.every > 1;
+        let blend = if self.slots[1 - index].painted { self.blend } else { 0.0 };
+        let slot = &mut self.slots[index];
         let mut encoder = self.gpu.device.create_command_encoder(&ENCODER);
-        let measure = self.frame_times.as_mut().and_then(|times| times.begin(stamp.id));
+        let stands_in = matches!((brush, &self.work), (Brush::Nobody, Work::RoundTrip { .. }));
+        let times = self.frame_times.as_mut().filter(|_| !stands_in);
+        let measure = times.and_then(|times| times.begin(stamp.id));
         let mut recorder = Recorder { encoder: &mut encoder, times: &mut self.frame_times, measure: &measure };
 
         let bytes = &frame.bytes()[..self.shape.min_bytes()];
         self.upload.write(&self.gpu, recorder.encoder, self.ingest.raw(), bytes);
-        let slot = &mut self.slots[index];
+        if let (Work::RoundTrip { painted, upload, .. }, Brush::Arrived(pixels)) = (&mut self.work, brush) {
+            upload.write(&self.gpu, recorder.encoder, painted, bytemuck::cast_slice(pixels));
+        }
+        let (student, around) = match &mut self.work {
+            Work::InPlace { student, around } => (Some(student), Some(around)),
+            Work::RoundTrip { around, .. } => (None, Some(around)),
+            Work::Untouched => (None, None),
+        };
+        let around = around.zip(slot.around.as_ref());
+        // A painting that arrives was prepared and painted aside, on the thread's clock: what is done here counts as laying it on.
+        let arrived = matches!(brush, Brush::Arrived(_));
         {
-            let mut pass = recorder.pass("prepare", PREPARE);
+            let mut pass = recorder.pass("prepare", if arrived { COMPOSE } else { PREPARE });
             self.ingest.record(&mut pass, &slot.ingest);
-            if let (Work::InPlace { around, .. }, Some(bound)) = (&self.work, &slot.around) {
+            if let Some((around, bound)) = &around
+                && (cadenced || !stands_in)
+            {
                 around.prepare.record(&mut pass, &bound.prepare);
             }
+            if let (Some((around, bound)), true) = (&around, arrived) {
+                around.compose.record(&mut pass, &bound.compose);
+            }
         }
-        if let (Work::InPlace { student, around }, Some(bound)) = (&mut self.work, &slot.around) {
+        if let (Some(student), Brush::Student) = (student, brush) {
             student.record(&mut recorder.pass("infer", INFER));
-            around.compose.set_blend(&self.gpu, if follows_painting { self.blend } else { 0.0 });
-            around.compose.record(&mut recorder.pass("compose", COMPOSE), &bound.compose);
-            slot.painted = true;
+        }
+        if let Some((around, bound)) = around {
+            around.compose.set_blend(&self.gpu, blend);
+            if !arrived && (cadenced || !stands_in) {
+                let mut pass = recorder.pass("compose", COMPOSE);
+                if cadenced {
+                    around.motion.record_look(&mut pass, index);
+                }
+                match brush {
+                    Brush::Student => around.compose.record(&mut pass, &bound.compose),
+                    Brush::Carried => {
+                        around.motion.record_carry(&mut pass, index);
+                        around.compose.record(&mut pass, &bound.compose_carried);
+                    }
+                    Brush::Arrived(_) | Brush::Nobody => {}
+                }
+            }
+            if cadenced && matches!(brush, Brush::Student) {
+                around.motion.remember(recorder.encoder, index);
+            }
+            if cadenced && sent {
+                around.motion.send(recorder.encoder, index, stamp.id);
+            }
         }
         slot.stamp = Some(stamp);
-        let submission = self.submit_frame(encoder, measure);
-        self.in_flight = Some(InFlight { slot: index, stamp, submission });
-        self.note(stamp.id, Stage::Upload, started.elapsed());
+        slot.painted = !matches!(brush, Brush::Nobody);
+        self.submit_frame(encoder, measure)
     }
 
-    /// The camera's picture alone, shown at once: what stands in while the round trip gives nothing.
-    fn show_unpainted(&mut self, frame: &CameraFrame) {
-        let index = self.spare();
+    /// A painting that was away becomes the one that is carried along. Laid at once on the frame that is shown, if that has
+    /// none yet. False when it is not known what its frame looked like.
+    fn run_arrival(&mut self, frame: FrameId, pixels: &[[f32; 4]]) -> bool {
+        let Work::RoundTrip { around, painted, upload, .. } = &mut self.work else { return false };
         let mut encoder = self.gpu.device.create_command_encoder(&ENCODER);
-        self.upload.write(&self.gpu, &mut encoder, self.ingest.raw(), &frame.bytes()[..self.shape.min_bytes()]);
-        let slot = &mut self.slots[index];
+        if !around.motion.receive(&mut encoder, frame) {
+            return false;
+        }
+        upload.write(&self.gpu, &mut encoder, painted, bytemuck::cast_slice(pixels));
+        let bare = self.shown.filter(|index| !self.slots[*index].painted);
+        if let Some(index) = bare
+            && let Some(bound) = &self.slots[index].around
         {
+            around.compose.set_blend(&self.gpu, 0.0);
             let mut recorder = Recorder { encoder: &mut encoder, times: &mut None, measure: &None };
-            self.ingest.record(&mut recorder.pass("ingest", PREPARE), &slot.ingest);
+            let mut pass = recorder.pass("compose", COMPOSE);
+            around.motion.record_look(&mut pass, index);
+            around.motion.record_carry(&mut pass, index);
+            around.compose.record(&mut pass, &bound.compose_carried);
+            drop(pass);
+            self.slots[index].painted = true;
+            self.fresh = self.slots[index].stamp;
         }
-        (slot.stamp, slot.painted) = (Some(frame.stamp()), false);
         self.submit_frame(encoder, None);
-        (self.shown, self.fresh) = (Some(index), Some(frame.stamp()));
+        true
     }
 
-    /// A frame and its painting from the round trip, shown at once: the queue keeps the order.
-    fn deliver(&mut self, delivered: &Painted) {
-        let started = Instant::now();
-        let stamp = delivered.frame.stamp();
-        let index = self.spare();
-        let follows_painting = self.slots[1 - index].painted;
-        let Work::RoundTrip { around, painted, upload, .. } = &mut self.work else { return };
+    /// A cadence begins on the round trip while a painting is shown on its own frame: that one is carried on.
+    fn keep_shown_painting(&mut self) {
+        let Work::RoundTrip { around, .. } = &mut self.work else { return };
+        let Some(index) = self.shown.filter(|index| self.slots[*index].painted) else { return };
         let mut encoder = self.gpu.device.create_command_encoder(&ENCODER);
-        let measure = self.frame_times.as_mut().and_then(|times| times.begin(stamp.id));
-        let mut recorder = Recorder { encoder: &mut encoder, times: &mut self.frame_times, measure: &measure };
-
-        let bytes = &delivered.frame.bytes()[..self.shape.min_bytes()];
-        self.upload.write(&self.gpu, recorder.encoder, self.ingest.raw(), bytes);
-        upload.write(&self.gpu, recorder.encoder, painted, bytemuck::cast_slice(&delivered.pixels));
-        around.compose.set_blend(&self.gpu, if follows_painting { self.blend } else { 0.0 });
-        let slot = &mut self.slots[index];
-        if let Some(bound) = &slot.around {
-            let mut pass = recorder.pass("compose", COMPOSE);
-            self.ingest.record(&mut pass, &slot.ingest);
-            around.prepare.record(&mut pass, &bound.prepare);
-            around.compose.record(&mut pass, &bound.compose);
-        }
-        (slot.stamp, slot.painted) = (Some(stamp), true);
-        self.submit_frame(encoder, measure);
-        if let Work::RoundTrip { upload, .. } = &mut self.work {
-            upload.submitted();
-        }
-        self.shown = Some(index);
-        self.note(stamp.id, Stage::Upload, started.elapsed());
-        self.note(stamp.id, Stage::Prepare, delivered.prepare);
-        self.note(stamp.id, Stage::Infer, delivered.infer);
+        let mut recorder = Recorder { encoder: &mut encoder, times: &mut None, measure: &None };
+        around.motion.record_look(&mut recorder.pass("motion", COMPOSE), index);
+        around.motion.remember(&mut encoder, index);
+        self.submit_frame(encoder, None);
     }
 
     fn submit_frame(&mut self, mut encoder: wgpu::CommandEncoder, measure: Option<Measure>) -> wgpu::SubmissionIndex {
@@ -518,47 +481,13 @@ impl Pipeline {
         }
         let submission = self.gpu.queue.submit([encoder.finish()]);
         self.upload.submitted();
+        if let Work::RoundTrip { upload, .. } = &mut self.work {
+            upload.submitted();
+        }
         if let (Some(times), Some(measure)) = (&mut self.frame_times, measure) {
             times.submitted(measure);
         }
         submission
-    }
-
-    fn poll_in_place(&mut self) -> Option<FrameStamp> {
-        let InFlight { slot, stamp, submission } = self.in_flight.as_ref()?;
-        let asked = wgpu::PollType::Wait { submission_index: Some(submission.clone()), timeout: Some(Duration::ZERO) };
-        self.gpu.device.poll(asked).ok()?;
-        let (slot, stamp) = (*slot, *stamp);
-        self.in_flight = None;
-        self.shown = Some(slot);
-        self.counts.processed += 1;
-        if let Some(frame) = self.waiting.take() {
-            self.launch(&frame);
-        }
-        Some(stamp)
-    }
-
-    fn poll_round_trip(&mut self) -> Option<FrameStamp> {
-        let Work::RoundTrip { student, open, owed_since, .. } = &mut self.work else { return None };
-        let painted = student.take()?;
-        *owed_since = Instant::now();
-        let stamp = painted.frame.stamp();
-        while open.front().is_some_and(|id| *id <= stamp.id) {
-            let id = open.pop_front();
-            self.counts.dropped += u64::from(id != Some(stamp.id));
-        }
-        self.counts.processed += 1;
-        self.deliver(&painted);
-        if let Work::RoundTrip { student, .. } = &self.work {
-            student.recycle(painted);
-        }
-        Some(stamp)
-    }
-
-    fn note(&mut self, frame: FrameId, stage: Stage, duration: Duration) {
-        if self.spans.len() < PENDING {
-            self.spans.push(Span { frame, stage, duration });
-        }
     }
 }
 

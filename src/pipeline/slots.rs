@@ -1,6 +1,7 @@
 //! What the pipeline keeps twice: one slot for the frame that is shown, one for the frame in work.
 
 use super::PipelineError;
+use super::motion::Motion;
 use super::present::{Present, PresentSource};
 use super::stages::{self, Compose, ComposeBound, Memory, Prepare};
 use crate::gpu::{Gpu, GpuError};
@@ -21,7 +22,10 @@ pub(super) struct Slot {
 /// What a slot has more where there is a student.
 pub(super) struct AroundSlot {
     pub(super) prepare: wgpu::BindGroup,
+    /// For what the student painted.
     pub(super) compose: ComposeBound,
+    /// For what was carried along from an earlier frame.
+    pub(super) compose_carried: ComposeBound,
     pub(super) painting: wgpu::TextureView,
     pub(super) gains: wgpu::TextureView,
 }
@@ -30,9 +34,11 @@ pub(super) struct AroundSlot {
 pub(super) struct Around {
     pub(super) prepare: Prepare,
     pub(super) compose: Compose,
+    pub(super) motion: Motion,
 }
 
-/// What stands around a student that reads `image` and writes `painted`, for the two slots with these frames.
+/// What stands around a student that reads `image` and writes `painted`, for the two slots with these frames; `trips` frames may
+/// be away at once to be painted.
 pub(super) fn build_around(
     gpu: &Gpu,
     crop: Crop,
@@ -40,10 +46,12 @@ pub(super) fn build_around(
     image: &wgpu::Buffer,
     painted: &wgpu::Buffer,
     frames: &[wgpu::TextureView; 2],
+    trips: usize,
 ) -> Result<(Around, [AroundSlot; 2]), GpuError> {
     let prepare = Prepare::new(gpu, crop, extent)?;
     let compose = Compose::new(gpu, extent)?;
     let memories = [Memory::new(gpu, extent), Memory::new(gpu, extent)];
+    let motion = Motion::new(gpu, extent, painted, memories.each_ref().map(|memory| &memory.guide), trips)?;
     let slot = |index: usize| -> Result<AroundSlot, GpuError> {
         let (next, previous) = (&memories[index], &memories[1 - index]);
         let painting = stages::view(&stages::texture(gpu, "painting", extent));
@@ -51,12 +59,13 @@ pub(super) fn build_around(
         Ok(AroundSlot {
             prepare: prepare.bind(gpu, &frames[index], image, &next.guide)?,
             compose: compose.bind(gpu, painted, image, previous, next, &painting, &gains)?,
+            compose_carried: compose.bind(gpu, motion.carried(), image, previous, next, &painting, &gains)?,
             painting,
             gains,
         })
     };
     let slots = [slot(0)?, slot(1)?];
-    Ok((Around { prepare, compose }, slots))
+    Ok((Around { prepare, compose, motion }, slots))
 }
 
 /// The last pass for targets of `format`, over both slots.

@@ -58,7 +58,7 @@ pub struct GainLayout {
     pub height: u32,
 }
 
-fn uniform(gpu: &Gpu, label: &str, contents: &[u8]) -> wgpu::Buffer {
+pub(super) fn uniform(gpu: &Gpu, label: &str, contents: &[u8]) -> wgpu::Buffer {
     gpu.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
         label: Some(label),
         contents,

@@ -2,5 +2,6 @@
 
 pub mod compose;
 pub mod ingest;
+pub mod motion;
 pub mod nn;
 pub mod prepare;

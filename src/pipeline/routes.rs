@@ -1,0 +1,304 @@
+//! Which frame goes through the chain when, and which is shown: newest wins, at a cadence, on both routes. The chain itself
+//! stands in [`super`].
+
+use std::time::{Duration, Instant};
+
+use super::{Brush, InFlight, Open, PENDING, Pipeline, PipelineError, Work};
+use crate::frame::CameraFrame;
+use crate::gpu::{GpuError, Timestamps};
+use crate::metrics::{Span, Stage};
+use crate::roundtrip::Painted;
+use crate::units::{FrameId, FrameStamp};
+
+/// How long the round trip may owe a painting before the camera's own picture takes its place.
+const STALE: Duration = Duration::from_secs(2);
+/// How long [`Pipeline::finish`] waits for a student that gives nothing.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+impl Pipeline {
+    /// The student paints every `every`th frame (0 counts as 1); on the frames between, the newest painting is moved along with
+    /// the picture and laid on it, so that each frame is still shown, painted, and at the source's rate. Frames are counted as
+    /// they are worked on: one that was dropped does not count. From the next frame on; cheap, makes nothing, and may be called
+    /// at any time. 1 from the start.
+    ///
+    /// In place a frame between costs the motion and what is around the student, instead of the student. On the round trip, 1
+    /// means that a painting is shown with its own frame, as late as it comes; from 2 on every frame is shown at once under
+    /// the newest painting that there is, carried from its own frame to this one, and the thread is handed every `every`th. Spans
+    /// of [`Stage::Prepare`] and [`Stage::Infer`] from the thread are then not entered: no frame waited for them.
+    ///
+    /// Until there is a painting to carry (the first one in place is painted at once, on the round trip it takes its time) the
+    /// picture is what it was before the call, or the camera's. Without a student nothing changes.
+    pub fn set_every(&mut self, every: u32) {
+        let every = every.max(1);
+        if every == self.every {
+            return;
+        }
+        let begins = self.every == 1;
+        self.every = every;
+        if let Work::InPlace { around, .. } | Work::RoundTrip { around, .. } = &mut self.work
+            && (begins || every == 1)
+        {
+            around.motion.forget();
+            self.since = u32::MAX;
+        }
+        if begins {
+            self.keep_shown_painting();
+        } else if every == 1
+            && let Work::RoundTrip { .. } = &self.work
+            && let Some(frame) = self.waiting.take()
+        {
+            self.offer(frame);
+        }
+    }
+
+    /// How often the student paints; see [`Self::set_every`].
+    pub fn every(&self) -> u32 {
+        self.every
+    }
+
+    /// Takes a frame in. In place, or with a cadence: to the GPU at once when none is in work, else it waits, in the place of an
+    /// older one that waited. Round trip: offered to the thread, on the same terms. Never blocks.
+    ///
+    /// A frame of another shape than the pipeline was made for is dropped and counted.
+    pub fn submit(&mut self, frame: CameraFrame) {
+        self.counts.submitted += 1;
+        if frame.shape() != self.shape {
+            self.counts.dropped += 1;
+        } else if matches!(self.work, Work::RoundTrip { .. }) && self.every == 1 {
+            self.offer(frame);
+        } else if self.in_flight.is_some() {
+            self.counts.dropped += u64::from(self.waiting.replace(frame).is_some());
+        } else {
+            self.launch(frame);
+        }
+    }
+
+    /// What happened since the last call: hands out spans (those of the GPU come some frames late) and returns the newest frame
+    /// that became ready to show. Starts the frame that waited. Never blocks.
+    ///
+    /// Encoders given to [`Self::draw`] must have been submitted, or dropped together with the pipeline, before.
+    pub fn poll(&mut self, spans: &mut dyn FnMut(Span)) -> Option<FrameStamp> {
+        if let (Some(drawn), Some(times)) = (self.drawn.take(), &mut self.draw_times) {
+            times.submitted(drawn);
+        }
+        // An error here is a lost device, which `Gpu::is_lost` tells.
+        let _ = self.gpu.device.poll(wgpu::PollType::Poll);
+        let landed = self.land();
+        let ready = self.take_painting().or(landed);
+        if self.in_flight.is_none()
+            && let Some(frame) = self.waiting.take()
+        {
+            self.launch(frame);
+        }
+        self.spans.drain(..).for_each(&mut *spans);
+        if let Some(times) = &mut self.frame_times {
+            times.drain(&mut |frame, region, duration| {
+                spans(Span { frame, stage: super::REGIONS[region as usize], duration });
+            });
+        }
+        if let Some(times) = &mut self.draw_times {
+            times.drain(&mut |frame, _, duration| spans(Span { frame, stage: Stage::Compose, duration }));
+        }
+        ready.or(self.fresh.take())
+    }
+
+    /// Whether no frame is in work or waiting.
+    pub fn is_idle(&self) -> bool {
+        let open = match &self.work {
+            Work::RoundTrip { open, .. } => !open.is_empty(),
+            _ => false,
+        };
+        self.in_flight.is_none() && self.waiting.is_none() && !open
+    }
+
+    /// Waits until every frame that was submitted is done or dropped, and every measurement handed out.
+    ///
+    /// # Errors
+    /// When the GPU was lost, or the student gives nothing for half a minute.
+    pub fn finish(&mut self, spans: &mut dyn FnMut(Span)) -> Result<Option<FrameStamp>, PipelineError> {
+        let mut newest = None;
+        let mut progress = Instant::now();
+        loop {
+            if let Some(stamp) = self.poll(spans) {
+                newest = Some(stamp);
+                progress = Instant::now();
+            }
+            let measuring =
+                [&self.frame_times, &self.draw_times].into_iter().any(|t| t.as_ref().is_some_and(Timestamps::pending));
+            if self.is_idle() && !measuring {
+                return Ok(newest);
+            }
+            if self.gpu.is_lost() {
+                return Err(GpuError::Lost("while waiting for the last frames".to_owned()).into());
+            }
+            let dead = self.round_trip().is_some_and(|student| !student.is_alive());
+            if dead || progress.elapsed() > PATIENCE {
+                return Err(PipelineError::Stalled(progress.elapsed()));
+            }
+            if self.in_flight.is_some() || measuring {
+                let timeout = Some(Duration::from_millis(100));
+                // A time-out or a lost device is seen on the next turn.
+                let _ = self.gpu.device.poll(wgpu::PollType::Wait { submission_index: None, timeout });
+            } else {
+                std::thread::sleep(Duration::from_micros(200));
+            }
+        }
+    }
+
+    /// The slot that is not shown.
+    fn spare(&self) -> usize {
+        self.shown.map_or(0, |shown| 1 - shown)
+    }
+
+    /// Whether it is this frame's turn to be given to the student.
+    fn is_due(&mut self) -> bool {
+        let due = self.since >= self.every - 1;
+        self.since = if due { 0 } else { self.since + 1 };
+        due
+    }
+
+    /// A frame to the GPU; shown when that is done. With a cadence on the round trip, on to the thread as well.
+    fn launch(&mut self, frame: CameraFrame) {
+        let started = Instant::now();
+        let stamp = frame.stamp();
+        let index = self.spare();
+        let due = self.is_due();
+        let overdue = self.is_overdue();
+        let (brush, sent) = match &mut self.work {
+            Work::InPlace { .. } if due => (Brush::Student, false),
+            Work::InPlace { .. } => (Brush::Carried, false),
+            Work::RoundTrip { around, student, .. } => {
+                if overdue {
+                    around.motion.forget();
+                }
+                let brush = if around.motion.has_key() { Brush::Carried } else { Brush::Nobody };
+                (brush, due && student.is_alive())
+            }
+            Work::Untouched => (Brush::Nobody, false),
+        };
+        let submission = self.run(&frame, index, brush, sent);
+        self.in_flight = Some(InFlight { slot: index, stamp, submission });
+        self.note(stamp.id, Stage::Upload, started.elapsed());
+        if sent {
+            self.hand_over(frame, matches!(brush, Brush::Carried));
+        } else if matches!((brush, &self.work), (Brush::Nobody, Work::RoundTrip { .. })) {
+            self.counts.dropped += 1;
+        }
+    }
+
+    /// Whether the frame in work is done; it is shown then.
+    fn land(&mut self) -> Option<FrameStamp> {
+        let InFlight { slot, stamp, submission } = self.in_flight.as_ref()?;
+        let asked = wgpu::PollType::Wait { submission_index: Some(submission.clone()), timeout: Some(Duration::ZERO) };
+        self.gpu.device.poll(asked).ok()?;
+        let (slot, stamp) = (*slot, *stamp);
+        self.in_flight = None;
+        self.shown = Some(slot);
+        let bare = !self.slots[slot].painted && matches!(self.work, Work::RoundTrip { .. });
+        self.counts.processed += u64::from(!bare);
+        Some(stamp)
+    }
+
+    /// A frame on the round trip, to be shown together with its painting.
+    fn offer(&mut self, frame: CameraFrame) {
+        let overdue = self.is_overdue();
+        if (overdue || !self.shown_painted()) && self.in_flight.is_none() {
+            self.show_unpainted(&frame);
+        }
+        self.hand_over(frame, false);
+    }
+
+    /// Whether the round trip gives nothing any more.
+    fn is_overdue(&self) -> bool {
+        let Work::RoundTrip { student, open, owed_since, .. } = &self.work else { return false };
+        !student.is_alive() || (!open.is_empty() && owed_since.elapsed() > STALE)
+    }
+
+    /// A frame to the thread. `counted`: it came out already, with a painting that was carried along.
+    fn hand_over(&mut self, frame: CameraFrame, counted: bool) {
+        let Work::RoundTrip { student, open, owed_since, .. } = &mut self.work else { return };
+        if open.is_empty() {
+            *owed_since = Instant::now();
+        }
+        if open.len() == PENDING {
+            let lost = open.pop_front();
+            self.counts.dropped += u64::from(lost.is_some_and(|lost| !lost.counted));
+        }
+        open.push_back(Open { frame: frame.stamp().id, counted });
+        student.offer(frame);
+    }
+
+    /// The camera's picture alone, shown at once: what stands in while the round trip gives nothing.
+    fn show_unpainted(&mut self, frame: &CameraFrame) {
+        let index = self.spare();
+        self.run(frame, index, Brush::Nobody, false);
+        (self.shown, self.fresh) = (Some(index), Some(frame.stamp()));
+    }
+
+    /// What came back from the round trip.
+    fn take_painting(&mut self) -> Option<FrameStamp> {
+        let cadenced = self.every > 1;
+        let Work::RoundTrip { student, around, .. } = &self.work else { return None };
+        // The frame in work has the slot that the painting, or the frame that it is carried to, would need.
+        if self.in_flight.is_some() && !(cadenced && around.motion.has_key()) {
+            return None;
+        }
+        let painted = student.take()?;
+        let stamp = painted.frame.stamp();
+        let counted = self.close(stamp.id);
+        let stale = self.shown_painted() && self.shown().is_some_and(|shown| shown.id > stamp.id);
+        let (shown, came_out) = if cadenced {
+            let bare = !self.shown_painted();
+            let known = self.run_arrival(stamp.id, &painted.pixels);
+            (None, known && bare)
+        } else if stale {
+            (None, false)
+        } else {
+            self.deliver(&painted);
+            (Some(stamp), true)
+        };
+        match (counted, came_out) {
+            (true, _) => {}
+            (false, true) => self.counts.processed += 1,
+            (false, false) => self.counts.dropped += 1,
+        }
+        if let Work::RoundTrip { student, .. } = &self.work {
+            student.recycle(painted);
+        }
+        shown
+    }
+
+    /// The fate of `frame` and of all before it is known. Returns whether `frame` had been counted.
+    fn close(&mut self, frame: FrameId) -> bool {
+        let Work::RoundTrip { open, owed_since, .. } = &mut self.work else { return false };
+        *owed_since = Instant::now();
+        let mut counted = false;
+        while let Some(first) = open.front().copied().filter(|first| first.frame <= frame) {
+            open.pop_front();
+            if first.frame == frame {
+                counted = first.counted;
+            } else {
+                self.counts.dropped += u64::from(!first.counted);
+            }
+        }
+        counted
+    }
+
+    /// A frame and its painting from the round trip, shown at once: the queue keeps the order.
+    fn deliver(&mut self, delivered: &Painted) {
+        let started = Instant::now();
+        let stamp = delivered.frame.stamp();
+        let index = self.spare();
+        self.run(&delivered.frame, index, Brush::Arrived(&delivered.pixels), false);
+        self.shown = Some(index);
+        self.note(stamp.id, Stage::Upload, started.elapsed());
+        self.note(stamp.id, Stage::Prepare, delivered.prepare);
+        self.note(stamp.id, Stage::Infer, delivered.infer);
+    }
+
+    fn note(&mut self, frame: FrameId, stage: Stage, duration: Duration) {
+        if self.spans.len() < PENDING {
+            self.spans.push(Span { frame, stage, duration });
+        }
+    }
+}
