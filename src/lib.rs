@@ -20,7 +20,7 @@
 //! # Dependencies point one way
 //!
 //! ```text
-//! units ◀ frame, mailbox, metrics, fault, system ◀ govern | source | gpu | effect | nn (graph, plan) ◀ twin ◀ roundtrip ◀ nn (engines) ◀ pipeline ◀ flow | ui | output ◀ cli ◀ app ◀ main
+//! units ◀ frame, mailbox, metrics, fault, system ◀ govern | source | gpu | effect | nn (graph, plan) ◀ twin ◀ roundtrip ◀ nn (engines) ◀ pipeline ◀ flow | ui | output | export ◀ settings ◀ cli ◀ app ◀ main
 //! ```
 //!
 //! Each of the large packages is named in one place: `nokhwa` in `source/camera/nokhwa.rs`, `v4l` in `source/camera/v4l2`,
@@ -46,6 +46,7 @@
 pub mod app;
 pub mod cli;
 pub mod effect;
+pub mod export;
 pub mod fault;
 pub mod flow;
 pub mod frame;
@@ -57,6 +58,7 @@ pub mod nn;
 pub mod output;
 pub mod pipeline;
 pub mod roundtrip;
+pub mod settings;
 pub mod source;
 pub mod system;
 pub mod twin;

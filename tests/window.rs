@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 struct Display {
     server: Child,
     name: String,
+    /// Settings of its own, empty at first: neither read from the user nor written over the user's.
+    config: tempfile::TempDir,
 }
 
 impl Display {
@@ -32,7 +34,7 @@ impl Display {
             .unwrap();
         let mut number = String::new();
         BufReader::new(server.stdout.take().unwrap()).read_line(&mut number).unwrap();
-        Some(Self { server, name: format!(":{}", number.trim()) })
+        Some(Self { server, config: tempfile::tempdir().unwrap(), name: format!(":{}", number.trim()) })
     }
 
     fn impasto(&self, arguments: &[&str]) -> Program {
@@ -41,6 +43,7 @@ impl Display {
             .env("DISPLAY", &self.name)
             .env_remove("WAYLAND_DISPLAY")
             .env_remove("RUST_LOG")
+            .env("IMPASTO_CONFIG", self.config.path())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -219,4 +222,8 @@ fn keys_do_what_the_help_says() {
     wait_for(&display, &mut program, folder.path(), |screen| difference(&corner(screen), &corner(&with)) > 5.0);
     assert!(display.xdotool(&["key", "q"]));
     assert_eq!(program.wait(), Some(0));
+    // What was chosen in the window is there the next time; what the command line said is not.
+    let settings = std::fs::read_to_string(display.config.path().join("settings.toml")).unwrap();
+    assert!(settings.contains("overlay = \"hidden\""), "{settings}");
+    assert!(!settings.contains("engine") && !settings.contains("effect"), "{settings}");
 }

@@ -26,6 +26,7 @@ use crate::flow::Shelf;
 use crate::gpu::Gpu;
 use crate::metrics::Report;
 use crate::output;
+use crate::settings::{self, Memory, Settings, WindowSize};
 use crate::source::cameras;
 use crate::ui::{Action, Interface, Level, SourceEntry, View, style};
 use crate::units::Extent;
@@ -39,6 +40,8 @@ const FIRST_SIZE: (f64, f64) = (1024.0, 576.0);
 const POLL_EVERY: Duration = Duration::from_micros(500);
 /// How often the figures are drawn anew while no picture comes.
 const IDLE_REDRAW: Duration = Duration::from_millis(500);
+/// How often to look for what the user changed and wants to find again.
+const REMEMBER_EVERY: Duration = Duration::from_millis(500);
 
 /// What other threads tell the event loop.
 enum Wake {
@@ -86,6 +89,8 @@ struct App {
     /// What must be over before the program ends: it writes a file, or is inside a driver.
     threads: Vec<JoinHandle<()>>,
     failure: Option<Fault>,
+    memory: Memory,
+    remembered_at: Instant,
 }
 
 impl App {
@@ -101,7 +106,12 @@ impl App {
                 }
             })
         };
-        let session = Session::start(&args, shelf.clone(), waker.clone());
+        let folder = settings::folder();
+        let (settings, unusable) = folder.as_deref().map(Settings::load).unwrap_or_default();
+        let mut session = Session::start(&args, &settings, shelf.clone(), waker.clone());
+        if let Some(fault) = unusable {
+            session.tell(fault, started);
+        }
         // The effects are read while the GPU opens.
         let reader = waker.clone();
         let shelf_thread = thread("shelf", move || {
@@ -115,13 +125,14 @@ impl App {
         let context = egui::Context::default();
         style::apply(&context);
         let level = match args.overlay {
-            OverlayLevel::Full => Level::Full,
-            OverlayLevel::Line => Level::Line,
-            OverlayLevel::None => Level::Hidden,
+            Some(OverlayLevel::Full) => Level::Full,
+            Some(OverlayLevel::Line) => Level::Line,
+            Some(OverlayLevel::None) => Level::Hidden,
+            None => settings.overlay.unwrap_or_default(),
         };
         let mut interface = Interface::new(level);
         interface.touched(started);
-        Ok(Self {
+        let mut app = Self {
             args,
             started,
             proxy,
@@ -139,8 +150,12 @@ impl App {
             last_draw: started,
             draws: 0,
             threads: vec![shelf_thread],
+            memory: Memory::new(folder, settings),
+            remembered_at: started,
             failure: None,
-        })
+        };
+        app.notice_choices(started);
+        Ok(app)
     }
 
     /// After the window is closed: the report, and what went wrong.
@@ -150,6 +165,10 @@ impl App {
             write_report(&path, &report)?;
         }
         log::info!("{} pictures shown in {} drawings", self.session.shown, self.draws);
+        self.notice_choices(Instant::now());
+        if let Some(rest) = self.memory.rest() {
+            Memory::write(rest);
+        }
         // Before the window and its display go away.
         if let Some(window) = &self.window {
             // What follows can take a moment, and nobody needs to watch.
@@ -168,9 +187,11 @@ impl App {
     }
 
     fn open_window(&mut self, event_loop: &ActiveEventLoop) -> Result<(), Fault> {
+        let remembered = self.memory.settings().window;
+        let (width, height) = remembered.map_or(FIRST_SIZE, |w| (f64::from(w.width), f64::from(w.height)));
         let attributes = Window::default_attributes()
             .with_title("Impasto")
-            .with_inner_size(winit::dpi::LogicalSize::new(FIRST_SIZE.0, FIRST_SIZE.1))
+            .with_inner_size(winit::dpi::LogicalSize::new(width, height))
             .with_min_inner_size(winit::dpi::LogicalSize::new(320.0, 180.0))
             .with_fullscreen(self.args.fullscreen.then_some(Fullscreen::Borderless(None)));
         let window = event_loop
@@ -347,6 +368,7 @@ impl App {
             }
         }
         self.obey(event_loop);
+        self.remember(now);
         if self.args.frames.is_some_and(|frames| self.session.shown >= frames) {
             event_loop.exit();
         }
@@ -366,6 +388,30 @@ impl App {
                 Action::Fullscreen => self.command(event_loop, Command::Fullscreen, now),
                 other => self.session.act(other, now),
             }
+        }
+    }
+
+    fn notice_choices(&mut self, now: Instant) {
+        let chosen = Settings {
+            overlay: Some(self.interface.level),
+            window: self.window.as_deref().and_then(worth_remembering),
+            ..self.session.chosen()
+        };
+        self.memory.notice(chosen, now);
+    }
+
+    /// Notes what the user changed since the last look, and writes it once it has settled.
+    fn remember(&mut self, now: Instant) {
+        if now.saturating_duration_since(self.remembered_at) < REMEMBER_EVERY {
+            return;
+        }
+        self.remembered_at = now;
+        self.notice_choices(now);
+        if let Some(due) = self.memory.due(now)
+            && let Ok(writing) = thread("settings", move || Memory::write(due))
+        {
+            self.threads.retain(|t| !t.is_finished());
+            self.threads.push(writing);
         }
     }
 
@@ -498,6 +544,14 @@ impl ApplicationHandler<Wake> for App {
             None => event_loop.set_control_flow(ControlFlow::Wait),
         }
     }
+}
+
+/// The window's inside as the user made it; nothing while it fills the screen or is hidden.
+fn worth_remembering(window: &Window) -> Option<WindowSize> {
+    let covers = window.fullscreen().is_some() || window.is_maximized() || window.is_minimized() == Some(true);
+    let size = window.inner_size().to_logical::<f64>(window.scale_factor());
+    let size = WindowSize { width: size.width.round() as u32, height: size.height.round() as u32 };
+    (!covers && size.width > 0 && size.height > 0).then_some(size)
 }
 
 fn extent_of(window: &Window) -> Extent {

@@ -11,6 +11,7 @@ use crate::gpu::Gpu;
 use crate::metrics::{Counts, Meter, Report, Subject, Summary};
 use crate::nn::choose::EngineWish;
 use crate::pipeline::Look;
+use crate::settings::Settings;
 use crate::source::{SourceEvent, SourceKind, SourceSpec, SourceThread, SourceWish};
 use crate::system::{Reading, Sensors};
 use crate::ui::{Action, Controls, EffectEntry, SourceEntry};
@@ -51,6 +52,11 @@ pub struct Session {
     budget: Budget,
     pub controls: Controls,
     mirror_by_hand: bool,
+    /// Whether the user wants cameras mirrored, once said.
+    camera_mirror: Option<bool>,
+    from_camera: bool,
+    /// The effect comes from the settings, and has not been found in the gallery yet.
+    remembered: bool,
     blend: Option<f32>,
     board: FaultBoard,
     origins: Vec<(Origin, Fault)>,
@@ -73,9 +79,15 @@ impl Session {
     const FIGURES_FOR: Duration = Duration::from_millis(250);
 
     /// Starts the source at once.
-    pub fn start(args: &WindowArgs, shelf: Arc<Shelf>, waker: Waker) -> Self {
+    /// What the command line leaves open is as in `settings`.
+    pub fn start(args: &WindowArgs, settings: &Settings, shelf: Arc<Shelf>, waker: Waker) -> Self {
         let spec = args.source.clone().unwrap_or_default();
         let LookArgs { strength, blend, split, mirror } = args.look;
+        let strength = strength.or(settings.strength).unwrap_or(Look::default().strength);
+        // A variant belongs to its effect, and a size to what was typed with it.
+        let remembered = args.paint.effect.is_none();
+        let effect = args.paint.effect.clone().or_else(|| settings.effect.clone());
+        let variant = args.paint.variant.clone().or_else(|| settings.variant.clone().filter(|_| remembered));
         let source = Self::spawn_source(&spec, &waker);
         let mut sources = vec![SourceEntry { spec: "demo".to_owned(), title: "Demo scene".to_owned() }];
         if let SourceSpec::File(path) = &spec {
@@ -92,14 +104,17 @@ impl Session {
             before_dropped: 0,
             flow: None,
             wish: Wish {
-                effect: args.paint.effect.clone(),
-                variant: args.paint.variant.clone(),
-                engine: args.paint.engine,
+                effect,
+                variant,
+                engine: args.paint.engine.or(settings.engine).unwrap_or_default(),
                 size: args.paint.size,
             },
             budget: Budget::default(),
             controls: Controls { strength, mirror, split, frozen: false },
             mirror_by_hand: mirror,
+            camera_mirror: settings.mirror,
+            from_camera: false,
+            remembered: remembered && settings.effect.is_some(),
             blend,
             board: FaultBoard::default(),
             origins: Vec::new(),
@@ -186,9 +201,10 @@ impl Session {
                     log::info!("source: {} ({})", info.name, info.detail);
                     self.budget = info.budget();
                     self.source_name = info.name.clone();
+                    self.from_camera = info.kind == SourceKind::Camera;
                     if !self.mirror_by_hand {
                         // People know themselves from mirrors; a clip is shown as it was made.
-                        self.controls.mirror = info.kind == SourceKind::Camera;
+                        self.controls.mirror = self.from_camera && self.camera_mirror.unwrap_or(true);
                     }
                     if self.spec == SourceSpec::Auto && info.kind == SourceKind::Demo {
                         self.spec = SourceSpec::Demo;
@@ -227,7 +243,42 @@ impl Session {
             })
             .collect();
         found.faults.iter().for_each(|f| self.report(Origin::Flow, f.clone(), now));
+        if std::mem::take(&mut self.remembered) && !self.effects.is_empty() {
+            self.forget_what_is_gone(now);
+        }
         true
+    }
+
+    /// An effect or variant of the last time that is not installed any more gives way to the first one.
+    fn forget_what_is_gone(&mut self, now: Instant) {
+        let variant = self.wish.variant.clone();
+        let known = self
+            .effect()
+            .and_then(|i| self.effects.get(i))
+            .map(|e| variant.as_ref().is_none_or(|v| e.variants.iter().any(|known| known.eq_ignore_ascii_case(v))));
+        let wish = match known {
+            Some(true) => return,
+            Some(false) => Wish { variant: None, ..self.wish.clone() },
+            None => {
+                let name = self.wish.effect.clone().unwrap_or_default();
+                let what = format!("The effect '{name}' of the last time is not installed any more");
+                self.tell(Fault::notice(what, "The first one paints"), now);
+                Wish { effect: None, variant: None, ..self.wish.clone() }
+            }
+        };
+        self.set_wish(wish);
+    }
+
+    /// What is chosen now, as far as it is worth remembering.
+    pub fn chosen(&self) -> Settings {
+        Settings {
+            effect: self.wish.effect.clone(),
+            variant: self.wish.variant.clone(),
+            engine: Some(self.wish.engine),
+            mirror: self.camera_mirror,
+            strength: Some(self.controls.strength),
+            ..Settings::default()
+        }
     }
 
     fn report(&mut self, origin: Origin, fault: Fault, now: Instant) {
@@ -437,6 +488,9 @@ impl Session {
             Action::Mirror(on) => {
                 self.controls.mirror = on;
                 self.mirror_by_hand = true;
+                if self.from_camera {
+                    self.camera_mirror = Some(on);
+                }
             }
             Action::Split(at) => self.controls.split = at,
             Action::Freeze(on) => self.controls.frozen = on,

@@ -51,15 +51,17 @@ pub enum Command {
 
 #[derive(Clone, Debug, Args)]
 pub struct PaintArgs {
-    /// Effect, by its name in `impasto effects`, or the path of an ONNX file [default: the first]
+    /// Effect, by its name in `impasto effects`, or the path of an ONNX file [default: the first; in the window, that of the
+    /// last time]
     #[arg(long, value_name = "NAME")]
     pub effect: Option<String>,
     /// Size of the network, by its id in `impasto effects` [default: what suits the engine]
     #[arg(long, value_name = "ID")]
     pub variant: Option<String>,
     /// What runs the network: auto, wgpu (this program's own, on the GPU) or ort (ONNX Runtime, on the CPU)
-    #[arg(long, value_name = "ENGINE", default_value = "auto")]
-    pub engine: EngineWish,
+    /// [default: auto]
+    #[arg(long, value_name = "ENGINE")]
+    pub engine: Option<EngineWish>,
     /// Size at which the network paints, instead of the variant's own, for example 512x288
     #[arg(long, value_name = "WxH")]
     pub size: Option<Extent>,
@@ -68,8 +70,9 @@ pub struct PaintArgs {
 #[derive(Clone, Debug, Args)]
 pub struct LookArgs {
     /// How much of the painting is shown, 0 to 100 percent
-    #[arg(long, value_name = "PERCENT", default_value = "100", value_parser = percent)]
-    pub strength: f32,
+    /// [default: 100]
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub strength: Option<f32>,
     /// How much of the painting before is kept where nothing moves, 0 to 100 percent [default: 50]
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     pub blend: Option<f32>,
@@ -97,9 +100,9 @@ pub struct WindowArgs {
     /// Write the figures of the run to this file, as JSON, when the program ends
     #[arg(long, value_name = "FILE.json")]
     pub report: Option<PathBuf>,
-    /// How much of the figures to show at first: full, line or none
-    #[arg(long, value_name = "LEVEL", default_value = "full")]
-    pub overlay: OverlayLevel,
+    /// How much of the figures to show at first: full, line or none [default: as last time, else full]
+    #[arg(long, value_name = "LEVEL")]
+    pub overlay: Option<OverlayLevel>,
     /// Start over the whole screen
     #[arg(long)]
     pub fullscreen: bool,

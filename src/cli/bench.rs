@@ -40,7 +40,7 @@ pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
     let wish = Wish {
         effect: args.paint.effect.clone(),
         variant: args.paint.variant.clone(),
-        engine: args.paint.engine,
+        engine: args.paint.engine.unwrap_or_default(),
         size: args.paint.size,
     };
     let (first, info) = feed.first(&rung)?;

@@ -73,7 +73,7 @@ pub fn run(args: &DoctorArgs, common: &Common) -> Result<(), CliError> {
     let folders = models_dirs(common.models.as_deref());
     let (gallery, faults) = Gallery::load(&folders);
     let caps = gpu.as_ref().ok().map(|g| g.caps.as_ref().clone());
-    let choice = choose(args.paint.engine, caps.as_ref(), ort.as_ref().map(OrtRuntime::info));
+    let choice = choose(args.paint.engine.unwrap_or_default(), caps.as_ref(), ort.as_ref().map(OrtRuntime::info));
     let doctor = Doctor {
         schema: "impasto.doctor/1",
         version: env!("CARGO_PKG_VERSION"),

@@ -38,12 +38,12 @@ pub fn run(args: &RenderArgs, common: &Common) -> Result<(), CliError> {
     let wish = Wish {
         effect: args.paint.effect.clone(),
         variant: args.paint.variant.clone(),
-        engine: args.paint.engine,
+        engine: args.paint.engine.unwrap_or_default(),
         size: args.paint.size,
     };
     let defaults = Look::default();
     let look = Look {
-        strength: args.look.strength,
+        strength: args.look.strength.unwrap_or(defaults.strength),
         mirror: args.look.mirror,
         split: args.look.split,
         blend: args.look.blend.unwrap_or(defaults.blend),

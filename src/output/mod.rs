@@ -16,7 +16,7 @@ use std::time::Duration;
 use image::RgbaImage;
 
 use crate::units::Extent;
-use atomic::AtomicFile;
+pub use atomic::AtomicFile;
 pub use sheet::{SHEET_GAP, Tile, at_height, compose, framed};
 pub use still::save_new;
 

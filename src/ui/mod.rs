@@ -21,7 +21,8 @@ use crate::metrics::{Meter, Subject, Summary};
 use crate::system::Reading;
 
 /// How much of the overlay is shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Level {
     Hidden,
     /// One line of the most important figures.
