@@ -153,7 +153,7 @@ fn a_slow_painter_makes_no_queue() {
     poll_until(&mut flow, at(12), |flow, picture| {
         let painted = flow.pipeline().is_some_and(|p| p.shown_painted());
         shown.extend(picture.filter(|_| painted).map(|p| p.id.0));
-        flow.presented(None, None, at(12));
+        flow.presented(&[], at(12));
         shown.last() == Some(&9)
     });
     assert!(shown == [0, 9] || shown == [9], "{shown:?}");

@@ -48,7 +48,7 @@ impl Scene {
             let spans = spans.into_iter().chain([(Stage::Compose, 2_600), (Stage::Interface, 1_100)]);
             let mut total = 2_500;
             for (stage, us) in spans {
-                meter.enter(Span { frame, stage, duration: US * us });
+                meter.enter(Span::lasting(frame, stage, US * us));
                 total += us;
             }
             meter.processed(id + 1, at(id) + US * total);

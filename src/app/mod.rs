@@ -340,7 +340,7 @@ impl App {
             primitives: context.tessellate(output.shapes, pixels_per_point),
             textures: output.textures_delta,
             pixels_per_point,
-            spent: now.elapsed(),
+            ran: (now, Instant::now()),
         };
         let repaint = output.viewport_output.values().map(|v| v.repaint_delay).min().unwrap_or(Duration::MAX);
         self.redraw_at = (repaint < Duration::from_secs(60)).then(|| now + repaint);
@@ -355,9 +355,9 @@ impl App {
                     session.flow().is_some_and(|flow| flow.draw(encoder, view, extent, &look))
                 });
                 match drawn {
-                    Drawn::Yes { interface, present } => {
+                    Drawn::Yes { laps } => {
                         self.draws += 1;
-                        self.session.presented(interface, present, Instant::now(), self.started);
+                        self.session.presented(&laps, Instant::now(), self.started);
                     }
                     Drawn::Skipped => {}
                     Drawn::Lost => {

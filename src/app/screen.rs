@@ -1,12 +1,13 @@
 //! The window's surface, and the drawing of one picture with the interface over it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use winit::window::Window;
 
 use crate::fault::Fault;
 use crate::gpu::{Gpu, GpuRequest};
+use crate::metrics::{Lap, Stage};
 use crate::units::Extent;
 
 /// The GPU, the surface on the window, and what draws the interface. Made on a thread of its own.
@@ -21,8 +22,8 @@ pub struct Screen {
 /// What became of an attempt to draw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drawn {
-    /// Handed to the display. How long recording the interface took, and how long waiting for and handing over the picture.
-    Yes { interface: Duration, present: Duration },
+    /// Handed to the display: running and recording the interface, waiting for the display and handing over the picture.
+    Yes { laps: [Lap; 4] },
     /// Nothing to see (minimised, covered) or not now: try with the next picture.
     Skipped,
     /// The surface has to be made anew.
@@ -34,8 +35,8 @@ pub struct Triangles {
     pub primitives: Vec<egui::ClippedPrimitive>,
     pub textures: egui::TexturesDelta,
     pub pixels_per_point: f32,
-    /// What running the interface and making triangles took.
-    pub spent: Duration,
+    /// When running the interface and making triangles began and ended.
+    pub ran: (Instant, Instant),
 }
 
 impl Screen {
@@ -107,7 +108,7 @@ impl Screen {
                 return drawn;
             }
         };
-        let waited = began.elapsed();
+        let acquired = Instant::now();
         let view = texture.texture.create_view(&wgpu::TextureViewDescriptor::default());
         let extent = self.extent();
         let mut encoder =
@@ -144,13 +145,19 @@ impl Screen {
             });
             self.interface.render(&mut pass.forget_lifetime(), &triangles.primitives, &screen);
         }
-        let interface = triangles.spent + recording.elapsed();
-
         let handing = Instant::now();
         self.gpu.queue.submit(extra.into_iter().chain([encoder.finish()]));
         window.pre_present_notify();
         self.gpu.queue.present(texture);
-        Drawn::Yes { interface, present: waited + handing.elapsed() }
+        let lap = |stage, begin, end| Lap { stage, begin, end };
+        Drawn::Yes {
+            laps: [
+                lap(Stage::Interface, triangles.ran.0, triangles.ran.1),
+                lap(Stage::Present, began, acquired),
+                lap(Stage::Interface, recording, handing),
+                lap(Stage::Present, handing, Instant::now()),
+            ],
+        }
     }
 
     fn acquire(&mut self) -> Result<wgpu::SurfaceTexture, Drawn> {

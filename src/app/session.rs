@@ -8,7 +8,7 @@ use crate::cli::{LookArgs, WindowArgs};
 use crate::fault::{Fault, FaultBoard, Severity};
 use crate::flow::{Flow, FlowEvent, Shelf, Wish, Workshop};
 use crate::gpu::Gpu;
-use crate::metrics::{Counts, Meter, Report, Subject, Summary};
+use crate::metrics::{Counts, Lap, Meter, Report, Subject, Summary};
 use crate::nn::choose::EngineWish;
 use crate::pipeline::Look;
 use crate::settings::Settings;
@@ -394,10 +394,10 @@ impl Session {
     }
 
     /// The picture that was just drawn is on its way to the display.
-    pub fn presented(&mut self, interface: Duration, present: Duration, now: Instant, started: Instant) {
+    pub fn presented(&mut self, laps: &[Lap], now: Instant, started: Instant) {
         let Some(flow) = &mut self.flow else { return };
         let painted = flow.pipeline().is_some_and(|p| p.shown_painted());
-        if !flow.presented(Some(interface), Some(present), now) {
+        if !flow.presented(laps, now) {
             return;
         }
         self.shown += 1;
@@ -493,7 +493,10 @@ impl Session {
                 }
             }
             Action::Split(at) => self.controls.split = at,
-            Action::Freeze(on) => self.controls.frozen = on,
+            Action::Freeze(on) => {
+                self.controls.frozen = on;
+                self.meter().pause();
+            }
             Action::Level(_) | Action::Still | Action::Fullscreen => {}
         }
     }
@@ -521,6 +524,7 @@ impl Session {
         if let Err(error) = closing {
             log::warn!("the old source was closed on the event loop: {error}");
         }
+        self.meter().pause();
         self.recovered(Origin::Source);
         self.spec = spec;
         self.source_name.clear();

@@ -50,6 +50,7 @@ pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
     let built = workshop.build(&wish, shape)?;
     let mut flow = Flow::new(workshop, wish, info.budget())?;
     flow.start_with(built, shape);
+    flow.meter().set_paced(args.paced);
     let mut target = Target::new(&gpu, args.picture);
 
     let mut began: Option<(Counts, Instant)> = None;
@@ -68,7 +69,7 @@ pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
             progress = now;
             target.draw(&gpu, &mut flow);
             if polled.painted {
-                flow.presented(None, None, Instant::now());
+                flow.presented(&[], Instant::now());
             }
         }
         let processed = flow.meter().counts().processed;

@@ -8,6 +8,7 @@
 mod build;
 mod builder;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use build::{Built, Found, Shelf, Wish, Workshop};
@@ -15,7 +16,7 @@ use builder::{Builder, Done, Job};
 
 use crate::fault::Fault;
 use crate::frame::{CameraFrame, FrameShape};
-use crate::metrics::{Meter, Span, Stage, Subject, Summary};
+use crate::metrics::{Lap, Meter, Span, Stage, Subject, Summary};
 use crate::pipeline::{FlowCounts, Look, Pipeline};
 use crate::roundtrip::RoundTripEvent;
 use crate::units::{Budget, Extent, FrameStamp};
@@ -42,7 +43,7 @@ pub struct Polled {
 
 struct Running {
     pipeline: Pipeline,
-    subject: Subject,
+    subject: Arc<Subject>,
     shape: FrameShape,
 }
 
@@ -77,8 +78,6 @@ impl Flow {
     /// When the system starts no more threads.
     pub fn new(workshop: Workshop, wish: Wish, budget: Budget) -> Result<Self, Fault> {
         let waker = workshop.waker.clone();
-        let mut meter = Meter::new(budget);
-        meter.set_present_waits(workshop.gpu.caps.software);
         Ok(Self {
             builder: Builder::spawn(workshop, move || waker())?,
             wish,
@@ -87,7 +86,7 @@ impl Flow {
             building: false,
             current: None,
             next: None,
-            meter,
+            meter: Meter::new(budget),
             past: FlowCounts::default(),
             homeless: 0,
             missed: 0,
@@ -100,7 +99,9 @@ impl Flow {
         self.shape = Some(shape);
         self.asked = Some(Job { wish: self.wish.clone(), shape });
         self.take_notices(&built);
-        self.current = Some(Running { pipeline: built.pipeline, subject: built.subject, shape });
+        let subject = Arc::new(built.subject);
+        self.meter.switch(subject.clone());
+        self.current = Some(Running { pipeline: built.pipeline, subject, shape });
     }
 
     pub fn wish(&self) -> &Wish {
@@ -148,8 +149,7 @@ impl Flow {
         };
         let stamp = frame.stamp();
         self.meter.open(stamp);
-        let arrived = frame.arrived().min(now).saturating_duration_since(stamp.captured);
-        self.meter.enter(Span { frame: stamp.id, stage: Stage::Capture, duration: arrived });
+        self.meter.enter(Span::cpu(stamp.id, Stage::Capture, stamp.captured, frame.arrived().min(now)));
         running.pipeline.submit(frame);
     }
 
@@ -199,17 +199,15 @@ impl Flow {
         }
     }
 
-    /// What was drawn was handed to the display. `interface` and `present` are the times spent on those for this picture.
+    /// What was drawn was handed to the display. `laps` are the times spent on interface and handing over for this picture.
     /// Returns whether it was a picture that had not been presented before.
-    pub fn presented(&mut self, interface: Option<Duration>, present: Option<Duration>, now: Instant) -> bool {
+    pub fn presented(&mut self, laps: &[Lap], now: Instant) -> bool {
         let Some(stamp) = self.current.as_ref().and_then(|c| c.pipeline.shown()) else { return false };
         if !self.meter.present(stamp.id, now) {
             return false;
         }
-        for (stage, duration) in [(Stage::Interface, interface), (Stage::Present, present)] {
-            if let Some(duration) = duration {
-                self.meter.enter(Span { frame: stamp.id, stage, duration });
-            }
+        for lap in laps {
+            self.meter.enter(Span::cpu(stamp.id, lap.stage, lap.begin, lap.end));
         }
         true
     }
@@ -231,7 +229,7 @@ impl Flow {
 
     /// What paints now.
     pub fn subject(&self) -> Option<&Subject> {
-        self.current.as_ref().map(|c| &c.subject)
+        self.current.as_ref().map(|c| &*c.subject)
     }
 
     pub fn meter(&mut self) -> &mut Meter {
@@ -298,8 +296,9 @@ impl Flow {
             Ok(built) if bridge && self.current.is_none() || newest && !bridge => {
                 self.take_notices(&built);
                 let Built { pipeline, subject, .. } = *built;
-                let running = Running { pipeline, subject, shape: job.shape };
+                let running = Running { pipeline, subject: Arc::new(subject), shape: job.shape };
                 if bridge {
+                    self.meter.switch(running.subject.clone());
                     self.current = Some(running);
                 } else if let Some((old, _)) = self.next.replace((running, now)) {
                     self.retire(old);
@@ -318,11 +317,8 @@ impl Flow {
     fn swap(&mut self) {
         let Some((next, _)) = self.next.take() else { return };
         self.events.push(FlowEvent::Recovered);
-        self.events.push(FlowEvent::Changed(next.subject.clone()));
-        self.meter.restart();
-        if let Some(stamp) = next.pipeline.shown() {
-            self.meter.open(stamp);
-        }
+        self.events.push(FlowEvent::Changed((*next.subject).clone()));
+        self.meter.switch(next.subject.clone());
         if let Some(old) = self.current.replace(next) {
             self.retire(old);
         }

@@ -1,11 +1,11 @@
-//! How durations spread: percentiles of a whole run in constant memory, and exact ones of the last few seconds.
+//! How values spread: percentiles of a whole run in memory that does not grow.
+//!
+//! HDR histograms: the relative error of a percentile is bounded (one part in a thousand), whatever the run's length. Means
+//! and worst values are kept beside them and are exact.
 
-use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hdrhistogram::Histogram;
-
-use super::{FrameCost, Stage};
 
 /// Milliseconds. `mean` is exact; percentiles are the smallest value that at least that share of frames does not exceed.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
@@ -17,6 +17,11 @@ pub struct Quantiles {
     pub worst: f64,
     /// Frames that these numbers come from.
     pub count: u64,
+}
+
+/// Nearest rank: the smallest of `sorted` that at least `share` (0..=1) of them do not exceed. `None` of nothing.
+pub fn nearest_rank<T: Copy>(sorted: &[T], share: f64) -> Option<T> {
+    sorted.get(((sorted.len() as f64 * share).ceil() as usize).max(1) - 1).copied()
 }
 
 /// Durations of a whole run, from 1 us to 60 s, to three significant digits (an HDR histogram), in memory that does not grow.
@@ -49,18 +54,37 @@ impl Distribution {
         self.worst = self.worst.max(duration);
     }
 
+    pub fn count(&self) -> u64 {
+        self.histogram.len()
+    }
+
+    pub fn sum(&self) -> Duration {
+        self.sum
+    }
+
+    /// Milliseconds that at least `share` (0..=1) of the values do not exceed; `None` before the first value.
+    pub fn at(&self, share: f64) -> Option<f64> {
+        (self.count() > 0).then(|| self.histogram.value_at_quantile(share) as f64 / 1e3)
+    }
+
     /// `None` before the first value.
     pub fn quantiles(&self) -> Option<Quantiles> {
-        let count = self.histogram.len();
-        let at = |q| self.histogram.value_at_quantile(q) as f64 / 1e3;
-        (count > 0).then(|| Quantiles {
-            mean: self.sum.as_secs_f64() * 1e3 / count as f64,
-            p50: at(0.50),
-            p95: at(0.95),
-            p99: at(0.99),
+        let count = self.count();
+        Some(Quantiles {
+            mean: self.sum.as_secs_f64() * 1e3 / count.max(1) as f64,
+            p50: self.at(0.50)?,
+            p95: self.at(0.95)?,
+            p99: self.at(0.99)?,
             worst: self.worst.as_secs_f64() * 1e3,
             count,
         })
+    }
+
+    /// The non-empty bars of the histogram, shortest durations first: up to how many milliseconds, and how many values.
+    pub fn bars(&self) -> impl Iterator<Item = (f64, u64)> + '_ {
+        self.histogram
+            .iter_recorded()
+            .map(|bar| (bar.value_iterated_to() as f64 / 1e3, u64::from(bar.count_at_value())))
     }
 
     pub fn clear(&mut self) {
@@ -70,116 +94,57 @@ impl Distribution {
     }
 }
 
-/// Totals and stages of a run of any length.
+/// Signed milliseconds of a whole run, each side of zero as a [`Distribution`].
 #[derive(Clone, Debug, Default)]
-pub struct Tally {
-    total: Distribution,
-    stages: [Distribution; Stage::COUNT],
+pub struct Signed {
+    /// Magnitudes of the values below zero.
+    below: Distribution,
+    /// Zero and above.
+    above: Distribution,
+    /// The largest; while all are below zero, the one nearest to it.
+    most: Option<f64>,
 }
 
-impl Tally {
-    pub fn record(&mut self, cost: &FrameCost) {
-        self.total.record(cost.total);
-        for (distribution, duration) in self.stages.iter_mut().zip(cost.stages) {
-            if let Some(duration) = duration {
-                distribution.record(duration);
-            }
+impl Signed {
+    pub fn record(&mut self, ms: f32) {
+        let side = if ms < 0.0 { &mut self.below } else { &mut self.above };
+        side.record(Duration::try_from_secs_f32(ms.abs() / 1e3).unwrap_or_default());
+        let ms = f64::from(ms);
+        self.most = Some(self.most.map_or(ms, |most| most.max(ms)));
+    }
+
+    /// As [`Distribution::at`].
+    pub fn at(&self, share: f64) -> Option<f64> {
+        let (below, above) = (self.below.count(), self.above.count());
+        let all = below + above;
+        let rank = ((all as f64 * share).ceil() as u64).clamp(1, all.max(1));
+        if rank <= below {
+            // The r-th smallest of the values below zero is the r-th largest magnitude.
+            let from_smallest = below - rank + 1;
+            self.below.at((from_smallest as f64 - 0.5) / below as f64).map(|ms| -ms)
+        } else {
+            self.above.at(((rank - below) as f64 - 0.5) / above as f64)
         }
     }
 
-    pub fn total(&self) -> Option<Quantiles> {
-        self.total.quantiles()
-    }
-
-    /// `None` where the stage was never measured.
-    pub fn stage(&self, stage: Stage) -> Option<Quantiles> {
-        self.stages[stage as usize].quantiles()
-    }
-
-    pub fn clear(&mut self) {
-        self.total.clear();
-        self.stages.iter_mut().for_each(Distribution::clear);
-    }
-}
-
-/// The last seconds, frame by frame, with exact percentiles. Allocates nothing after [`Recent::new`].
-#[derive(Clone, Debug)]
-pub struct Recent {
-    costs: VecDeque<FrameCost>,
-    window: Duration,
-    scratch: Vec<Duration>,
-}
-
-impl Recent {
-    /// More frames than this are not kept, whatever the window.
-    pub const MOST: usize = 1024;
-
-    pub fn new(window: Duration) -> Self {
-        Self { costs: VecDeque::with_capacity(Self::MOST), window, scratch: Vec::with_capacity(Self::MOST) }
-    }
-
-    pub fn record(&mut self, cost: &FrameCost) {
-        if self.costs.len() == Self::MOST {
-            self.costs.pop_front();
-        }
-        self.costs.push_back(*cost);
-        self.forget(cost.presented);
-    }
-
-    /// Lets go of what is older than the window at `now`.
-    pub fn forget(&mut self, now: Instant) {
-        let window = self.window;
-        while self.costs.front().is_some_and(|c| now.saturating_duration_since(c.presented) > window) {
-            self.costs.pop_front();
-        }
-    }
-
-    /// Oldest first.
-    pub fn costs(&self) -> impl ExactSizeIterator<Item = &FrameCost> {
-        self.costs.iter()
-    }
-
-    pub fn window(&self) -> Duration {
-        self.window
-    }
-
-    pub fn clear(&mut self) {
-        self.costs.clear();
-    }
-
-    pub fn total(&mut self) -> Option<Quantiles> {
-        self.quantiles(|c| Some(c.total))
-    }
-
-    /// `None` where no frame of the window measured the stage. The mean is over all frames of the window, an unmeasured
-    /// frame counting as zero, so that the stages' means add up to the total's.
-    pub fn stage(&mut self, stage: Stage) -> Option<Quantiles> {
-        let frames = self.costs.len() as f64;
-        self.quantiles(|c| c.stage(stage)).map(|q| Quantiles { mean: q.mean * q.count as f64 / frames, ..q })
-    }
-
-    /// The total without capture and wait: what the program itself did for the frame.
-    pub fn work(&mut self) -> Option<Quantiles> {
-        self.quantiles(|c| Some(super::meter::work(c)))
-    }
-
-    fn quantiles(&mut self, of: impl Fn(&FrameCost) -> Option<Duration>) -> Option<Quantiles> {
-        self.scratch.clear();
-        self.scratch.extend(self.costs.iter().filter_map(of));
-        let values = &mut self.scratch;
-        values.sort_unstable();
-        let count = values.len();
-        let ms = |d: Duration| d.as_secs_f64() * 1e3;
-        // Nearest rank: the smallest value with at least `share` of the values at or below it.
-        let at = |share: f64| values.get(((count as f64 * share).ceil() as usize).max(1) - 1).copied().map(ms);
+    /// `None` before the first value.
+    pub fn quantiles(&self) -> Option<Quantiles> {
+        let count = self.below.count() + self.above.count();
+        let sum = self.above.sum().as_secs_f64() - self.below.sum().as_secs_f64();
         Some(Quantiles {
-            mean: ms(values.iter().sum()) / count.max(1) as f64,
-            p50: at(0.50)?,
-            p95: at(0.95)?,
-            p99: at(0.99)?,
-            worst: values.last().copied().map(ms)?,
-            count: count as u64,
+            mean: sum * 1e3 / count.max(1) as f64,
+            p50: self.at(0.50)?,
+            p95: self.at(0.95)?,
+            p99: self.at(0.99)?,
+            worst: self.most?,
+            count,
         })
+    }
+
+    pub fn clear(&mut self) {
+        self.below.clear();
+        self.above.clear();
+        self.most = None;
     }
 }
 
@@ -188,59 +153,58 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::units::{CaptureClock, FrameId, FrameStamp};
 
-    fn cost(at: Instant, total_ms: u64) -> FrameCost {
-        let mut stages = [None; Stage::COUNT];
-        stages[Stage::Infer as usize] = Some(Duration::from_millis(total_ms / 2));
-        stages[Stage::Wait as usize] = Some(Duration::from_millis(total_ms - total_ms / 2));
-        FrameCost {
-            stamp: FrameStamp { id: FrameId(0), captured: at, clock: CaptureClock::Driver },
-            presented: at,
-            stages,
-            total: Duration::from_millis(total_ms),
-            overlap: Duration::ZERO,
-        }
+    #[test]
+    fn nothing_has_no_percentiles() {
+        assert_eq!(Distribution::new().quantiles(), None);
+        assert_eq!(Signed::default().quantiles(), None);
+        assert_eq!(nearest_rank::<u8>(&[], 0.5), None);
     }
 
     #[test]
-    fn nearest_rank() {
-        let t0 = Instant::now();
-        let mut recent = Recent::new(Duration::from_secs(5));
-        assert_eq!(recent.total(), None);
-        (1..=100).for_each(|ms| recent.record(&cost(t0, ms)));
-        let q = recent.total().unwrap();
-        assert_eq!((q.p50, q.p95, q.p99, q.worst, q.count), (50.0, 95.0, 99.0, 100.0, 100));
-        assert!((q.mean - 50.5).abs() < 1e-9);
-        assert_eq!(recent.stage(Stage::Upload), None);
-    }
-
-    #[test]
-    fn old_frames_leave_the_window() {
-        let t0 = Instant::now();
-        let mut recent = Recent::new(Duration::from_secs(5));
-        recent.record(&cost(t0, 500));
-        recent.record(&cost(t0 + Duration::from_secs(6), 10));
-        assert_eq!(recent.total().unwrap().worst, 10.0);
-        recent.forget(t0 + Duration::from_secs(60));
-        assert_eq!(recent.total(), None);
+    fn an_hour_fits_where_a_second_does() {
+        let mut run = Distribution::new();
+        (0..200_000u64).for_each(|i| run.record(Duration::from_micros(1_000 + i % 10_000)));
+        let q = run.quantiles().unwrap();
+        assert_eq!(q.count, 200_000);
+        assert!((q.p50 - 6.0).abs() < 0.02 && (q.mean - 5.9995).abs() < 1e-3);
+        assert_eq!(run.bars().map(|(_, n)| n).sum::<u64>(), 200_000);
+        run.clear();
+        assert_eq!(run.quantiles(), None);
     }
 
     proptest! {
         #[test]
-        fn the_run_agrees_with_the_window(ms in prop::collection::vec(0u64..4000, 1..200)) {
-            let t0 = Instant::now();
-            let (mut tally, mut recent) = (Tally::default(), Recent::new(Duration::from_secs(5)));
-            for &ms in &ms {
-                tally.record(&cost(t0, ms));
-                recent.record(&cost(t0, ms));
-            }
-            let (run, window) = (tally.total().unwrap(), recent.total().unwrap());
-            let near = |a: f64, b: f64| (a - b).abs() <= b * 2e-3 + 2e-3;
-            prop_assert!(near(run.p50, window.p50) && near(run.p95, window.p95) && near(run.p99, window.p99));
-            prop_assert!((run.mean - window.mean).abs() < 1e-6 && run.worst == window.worst);
-            let rows: f64 = Stage::ALL.iter().filter_map(|&s| recent.stage(s)).map(|q| q.mean).sum();
-            prop_assert!((rows - window.mean).abs() < 1e-6);
+        fn percentiles_agree_with_sorting(
+            values in prop::collection::vec(1u64..20_000_000, 1..300),
+            share in 0.01f64..=1.0,
+        ) {
+            let mut run = Distribution::new();
+            values.iter().for_each(|&us| run.record(Duration::from_micros(us)));
+            let mut sorted = values.clone();
+            sorted.sort_unstable();
+            let exact = nearest_rank(&sorted, share).unwrap() as f64 / 1e3;
+            let read = run.at(share).unwrap();
+            prop_assert!((read - exact).abs() <= exact * 2e-3, "{read} for {exact}");
+            let q = run.quantiles().unwrap();
+            let mean = values.iter().sum::<u64>() as f64 / 1e3 / values.len() as f64;
+            prop_assert!((q.mean - mean).abs() < 1e-6 * mean.max(1.0));
+            prop_assert!((q.worst - *sorted.last().unwrap() as f64 / 1e3).abs() < 1e-9 * q.worst);
+        }
+
+        #[test]
+        fn signed_percentiles_agree_with_sorting(
+            values in prop::collection::vec(-500_000i64..500_000, 1..300),
+            share in 0.01f64..=1.0,
+        ) {
+            let mut run = Signed::default();
+            values.iter().for_each(|&us| run.record(us as f32 / 1e3));
+            let mut sorted = values.clone();
+            sorted.sort_unstable();
+            let exact = nearest_rank(&sorted, share).unwrap() as f64 / 1e3;
+            let read = run.at(share).unwrap();
+            prop_assert!((read - exact).abs() <= exact.abs() * 2e-3 + 2e-3, "{read} for {exact}");
+            prop_assert!((run.quantiles().unwrap().worst - *sorted.last().unwrap() as f64 / 1e3).abs() < 1e-2);
         }
     }
 }

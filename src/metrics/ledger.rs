@@ -2,40 +2,23 @@
 //!
 //! GPU spans come some frames after the picture was shown, so an account stays open for a few frames after its picture
 //! and is then settled: the time between capture and present that no stage claims is `Wait`, and the rows add up to the
-//! total exactly. Pure: times are arguments, no clock is read, nothing is allocated after [`Ledger::new`].
+//! total exactly. A moment that two spans claim counts once. Pure: times are arguments, no clock is read, nothing is
+//! allocated after [`Ledger::new`].
 
 use std::time::{Duration, Instant};
 
-use super::{Span, Stage};
+use super::{FrameCost, Gap, Piece, Pieces, Span, Stage};
 use crate::units::{FrameId, FrameStamp};
-
-/// What one frame cost, settled: the measured stages and `Wait` add up to `total`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FrameCost {
-    pub stamp: FrameStamp,
-    /// When the picture was handed to the display; without a window, when it was finished.
-    pub presented: Instant,
-    /// Indexed by `Stage as usize`. `None` where nothing measured the stage: shown as a dash, never as zero.
-    pub stages: [Option<Duration>; Stage::COUNT],
-    /// From capture to present, or the sum of the measured stages where that is longer (`overlap`).
-    pub total: Duration,
-    /// By how much the measured stages exceed capture to present: GPU work that ran on after the picture was handed over.
-    pub overlap: Duration,
-}
-
-impl FrameCost {
-    /// Time spent in `stage`; `None` when not measured.
-    pub fn stage(&self, stage: Stage) -> Option<Duration> {
-        self.stages[stage as usize]
-    }
-}
 
 /// An account that still takes entries.
 #[derive(Clone, Copy, Debug)]
 struct Account {
     stamp: FrameStamp,
     presented: Option<Instant>,
+    gap: Option<Gap>,
+    /// All that was entered, also what found no room in `pieces`.
     stages: [Option<Duration>; Stage::COUNT],
+    pieces: Pieces,
     /// How many pictures were presented before this one: its age counts in pictures, not in time.
     turn: u64,
 }
@@ -46,7 +29,8 @@ pub struct Ledger {
     open: Vec<Account>,
     presented: u64,
     late: u64,
-    present_waits: bool,
+    /// The picture before, and when it was presented.
+    before: Option<(FrameStamp, Instant)>,
 }
 
 impl Default for Ledger {
@@ -62,13 +46,7 @@ impl Ledger {
     pub const OPEN: usize = 32;
 
     pub fn new() -> Self {
-        Self { open: Vec::with_capacity(Self::OPEN), presented: 0, late: 0, present_waits: false }
-    }
-
-    /// Whether handing a picture over waits until it is drawn, as it does with a software adapter: the time that the GPU
-    /// spent on `Compose` then lies within `Present`, and is taken off it so that it counts once.
-    pub fn set_present_waits(&mut self, waits: bool) {
-        self.present_waits = waits;
+        Self { open: Vec::with_capacity(Self::OPEN), presented: 0, late: 0, before: None }
     }
 
     /// Opens an account. A frame that has one already keeps it.
@@ -84,7 +62,14 @@ impl Ledger {
                 self.open.remove(oldest);
             }
         }
-        self.open.push(Account { stamp, presented: None, stages: [None; Stage::COUNT], turn: 0 });
+        self.open.push(Account {
+            stamp,
+            presented: None,
+            gap: None,
+            stages: [None; Stage::COUNT],
+            pieces: Pieces::default(),
+            turn: 0,
+        });
     }
 
     /// Enters a span. Several spans of one stage add up. A span whose account is gone is counted in [`Self::late`].
@@ -93,22 +78,34 @@ impl Ledger {
             Some(account) => {
                 let entry = &mut account.stages[span.stage as usize];
                 *entry = Some(entry.unwrap_or_default() + span.duration);
+                // What lies before the capture began elsewhere, and is not part of this frame's time line.
+                let begin = span.begin.and_then(|at| at.checked_duration_since(account.stamp.captured));
+                let Span { stage, track, duration, .. } = span;
+                account.pieces.push(Piece { stage, track, begin, duration });
             }
             None => self.late += 1,
         }
     }
 
     /// The picture made from `frame` was handed over at `now`. Only the first time counts: showing it again is a repeat.
-    /// Returns false for a repeat or an unknown frame.
-    pub fn present(&mut self, frame: FrameId, now: Instant) -> bool {
-        let turn = self.presented;
-        let Some(account) = self.open.iter_mut().find(|a| a.stamp.id == frame && a.presented.is_none()) else {
-            return false;
-        };
+    /// Returns `None` for a repeat or an unknown frame, else how far the picture lies from the one before, if there was one.
+    pub fn present(&mut self, frame: FrameId, now: Instant) -> Option<Option<Gap>> {
+        let account = self.open.iter_mut().find(|a| a.stamp.id == frame && a.presented.is_none())?;
         account.presented = Some(now);
-        account.turn = turn;
+        account.turn = self.presented;
+        account.gap = self.before.map(|(stamp, presented)| Gap {
+            presented: now.saturating_duration_since(presented),
+            captured: account.stamp.captured.saturating_duration_since(stamp.captured),
+            skipped: frame.0.saturating_sub(stamp.id.0).saturating_sub(1),
+        });
+        self.before = Some((account.stamp, now));
         self.presented += 1;
-        true
+        Some(account.gap)
+    }
+
+    /// The picture stands still on purpose: the time until the next one says nothing.
+    pub fn pause(&mut self) {
+        self.before = None;
     }
 
     /// Hands over every account that has waited long enough for late spans, oldest first, and closes it.
@@ -134,14 +131,15 @@ impl Ledger {
             let Some(next) = next else { return };
             let account = self.open.remove(next);
             if let Some(presented) = account.presented {
-                each(&cost(&account, presented, self.present_waits));
+                each(&cost(&account, presented));
             }
         }
     }
 
-    /// Forgets every open account: another effect or engine begins.
-    pub fn clear(&mut self) {
-        self.open.clear();
+    /// Forgets what was presented and not yet settled: another effect or engine begins, whose spans these cannot be. Frames
+    /// on their way keep their accounts.
+    pub fn forget_presented(&mut self) {
+        self.open.retain(|account| account.presented.is_none());
     }
 
     /// Spans that came for frames already settled or never opened.
@@ -150,20 +148,21 @@ impl Ledger {
     }
 }
 
-fn cost(account: &Account, presented: Instant, present_waits: bool) -> FrameCost {
-    let mut stages = account.stages;
-    if present_waits
-        && let [Some(compose), Some(present)] = [Stage::Compose, Stage::Present].map(|s| stages[s as usize])
-    {
-        stages[Stage::Present as usize] = Some(present.saturating_sub(compose));
+fn cost(account: &Account, presented: Instant) -> FrameCost {
+    let Account { stamp, gap, pieces, mut stages, .. } = *account;
+    for (row, twice) in stages.iter_mut().zip(pieces.counted_elsewhere()) {
+        *row = row.map(|time| time.saturating_sub(twice));
     }
     // A measured wait would be counted twice: what the other stages leave over is the wait.
     stages[Stage::Wait as usize] = None;
+    let mut marks = pieces.marks();
+    marks[Stage::Wait as usize] = None;
     let claimed: Duration = stages.iter().flatten().sum();
-    let age = account.stamp.age(presented);
-    let total = age.max(claimed);
+    let age = stamp.age(presented);
+    let last = marks.iter().flatten().map(|mark| mark.end).max().unwrap_or_default();
+    let total = age.max(last).max(claimed);
     stages[Stage::Wait as usize] = Some(total - claimed);
-    FrameCost { stamp: account.stamp, presented, stages, total, overlap: claimed.saturating_sub(age) }
+    FrameCost { total, overlap: total - age, marks, pieces, gap, ..FrameCost::bare(stamp, presented, stages) }
 }
 
 #[cfg(test)]
@@ -171,6 +170,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::metrics::Track;
     use crate::units::CaptureClock;
 
     const MS: Duration = Duration::from_millis(1);
@@ -180,7 +180,7 @@ mod tests {
     }
 
     fn span(id: u64, stage: Stage, ms: u32) -> Span {
-        Span { frame: FrameId(id), stage, duration: MS * ms }
+        Span::lasting(FrameId(id), stage, MS * ms)
     }
 
     #[test]
@@ -223,9 +223,9 @@ mod tests {
         let t0 = Instant::now();
         let mut ledger = Ledger::new();
         ledger.open(stamp(0, t0));
-        assert!(ledger.present(FrameId(0), t0 + MS * 10));
-        assert!(!ledger.present(FrameId(0), t0 + MS * 20));
-        assert!(!ledger.present(FrameId(9), t0 + MS * 20));
+        assert_eq!(ledger.present(FrameId(0), t0 + MS * 10), Some(None));
+        assert_eq!(ledger.present(FrameId(0), t0 + MS * 20), None);
+        assert_eq!(ledger.present(FrameId(9), t0 + MS * 20), None);
         let mut total = None;
         ledger.settle_all(&mut |c| total = Some(c.total));
         assert_eq!(total, Some(MS * 10));
@@ -235,10 +235,9 @@ mod tests {
     fn work_inside_the_handing_over_counts_once() {
         let t0 = Instant::now();
         let mut ledger = Ledger::new();
-        ledger.set_present_waits(true);
         ledger.open(stamp(0, t0));
-        ledger.enter(span(0, Stage::Present, 30));
-        ledger.enter(span(0, Stage::Compose, 20));
+        ledger.enter(Span::cpu(FrameId(0), Stage::Present, t0 + MS * 20, t0 + MS * 50));
+        ledger.enter(Span::gpu(FrameId(0), Stage::Compose, Some(t0 + MS * 25), MS * 20));
         ledger.present(FrameId(0), t0 + MS * 50);
         let mut cost = None;
         ledger.settle_all(&mut |c| cost = Some(*c));
@@ -247,6 +246,55 @@ mod tests {
             [Stage::Wait, Stage::Compose, Stage::Present].map(|s| cost.stage(s)),
             [20, 20, 10].map(|ms| Some(MS * ms))
         );
+        assert_eq!(cost.spent(Stage::Present, Track::Cpu), Some(MS * 30));
+        assert_eq!(cost.marks[Stage::Present as usize].unwrap().end, MS * 50);
+    }
+
+    #[test]
+    fn a_frame_ends_with_its_last_work() {
+        let t0 = Instant::now();
+        let mut ledger = Ledger::new();
+        ledger.open(stamp(0, t0));
+        ledger.present(FrameId(0), t0 + MS * 10);
+        // The GPU was busy with another frame first.
+        ledger.enter(Span::gpu(FrameId(0), Stage::Compose, Some(t0 + MS * 14), MS * 2));
+        let mut cost = None;
+        ledger.settle_all(&mut |c| cost = Some(*c));
+        let cost = cost.unwrap();
+        assert_eq!((cost.total, cost.overlap, cost.stage(Stage::Wait)), (MS * 16, MS * 6, Some(MS * 14)));
+    }
+
+    #[test]
+    fn the_rhythm_is_told_with_the_pictures() {
+        let t0 = Instant::now();
+        let mut ledger = Ledger::new();
+        for (id, captured, presented) in [(0, 0, 10), (1, 33, 43), (4, 133, 150)] {
+            ledger.open(stamp(id, t0 + MS * captured));
+            let gap = ledger.present(FrameId(id), t0 + MS * presented).unwrap();
+            let expected = match id {
+                0 => None,
+                1 => Some(Gap { presented: MS * 33, captured: MS * 33, skipped: 0 }),
+                _ => Some(Gap { presented: MS * 107, captured: MS * 100, skipped: 2 }),
+            };
+            assert_eq!(gap, expected);
+        }
+        ledger.pause();
+        ledger.open(stamp(5, t0 + MS * 9000));
+        assert_eq!(ledger.present(FrameId(5), t0 + MS * 9010), Some(None));
+    }
+
+    #[test]
+    fn what_is_on_its_way_outlives_a_switch() {
+        let t0 = Instant::now();
+        let mut ledger = Ledger::new();
+        ledger.open(stamp(0, t0));
+        ledger.open(stamp(1, t0));
+        ledger.present(FrameId(0), t0 + MS);
+        ledger.forget_presented();
+        assert!(ledger.present(FrameId(1), t0 + MS).is_some());
+        let mut settled = Vec::new();
+        ledger.settle_all(&mut |c| settled.push(c.stamp.id.0));
+        assert_eq!(settled, [1]);
     }
 
     #[test]
@@ -266,22 +314,29 @@ mod tests {
     proptest! {
         #[test]
         fn rows_add_up_to_the_total(
-            spans in prop::collection::vec((0usize..Stage::COUNT, 0u64..40_000), 0..20),
+            spans in prop::collection::vec((0usize..Stage::COUNT, 0u64..40_000, prop::option::of(0u64..90_000), any::<bool>()), 0..20),
             age_us in 0u64..100_000,
         ) {
             let t0 = Instant::now();
+            let us = Duration::from_micros;
             let mut ledger = Ledger::new();
             ledger.open(stamp(0, t0));
-            for &(stage, us) in &spans {
-                ledger.enter(Span { frame: FrameId(0), stage: Stage::ALL[stage], duration: Duration::from_micros(us) });
+            for &(stage, long, begin, gpu) in &spans {
+                ledger.enter(Span {
+                    frame: FrameId(0),
+                    stage: Stage::ALL[stage],
+                    track: if gpu { Track::Gpu } else { Track::Cpu },
+                    begin: begin.map(|at| t0 + us(at)),
+                    duration: us(long),
+                });
             }
-            ledger.present(FrameId(0), t0 + Duration::from_micros(age_us));
+            ledger.present(FrameId(0), t0 + us(age_us));
             let mut cost = None;
             ledger.settle_all(&mut |c| cost = Some(*c));
             let cost = cost.unwrap();
             prop_assert_eq!(cost.stages.iter().flatten().sum::<Duration>(), cost.total);
-            prop_assert_eq!(cost.total, Duration::from_micros(age_us) + cost.overlap);
-            let measured = |s: Stage| s == Stage::Wait || spans.iter().any(|&(i, _)| Stage::ALL[i] == s);
+            prop_assert_eq!(cost.total, us(age_us) + cost.overlap);
+            let measured = |s: Stage| s == Stage::Wait || spans.iter().any(|span| Stage::ALL[span.0] == s);
             for stage in Stage::ALL {
                 prop_assert_eq!(cost.stage(stage).is_some(), measured(stage));
             }

@@ -1,63 +1,54 @@
 //! The meter: ledger, percentiles and rates of one running chain, and a summary of them for showing.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{FrameCost, Ledger, Quantiles, Rate, Recent, Span, Stage, Tally};
+use super::hitch::Hitches;
+use super::{
+    Book, Counts, FrameCost, Hitch, Ledger, Rate, Recent, Row, Span, Stage, Subject, Summary, Tally, Track, bottleneck,
+};
 use crate::units::{Budget, CaptureClock, FrameId, FrameStamp};
 
-/// Frames since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Counts {
-    /// Delivered by the source.
-    pub captured: u64,
-    /// Through the whole chain.
-    pub processed: u64,
-    /// Pictures handed to the display that had not been shown before.
-    pub presented: u64,
-    /// Replaced by a newer frame somewhere on the way.
-    pub dropped: u64,
-}
-
-/// One row of the stage table; `None` is a dash.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Row {
-    pub stage: Stage,
-    pub cost: Option<Quantiles>,
-}
-
-/// Everything that the overlay says in numbers, over the window that it states.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Summary {
-    pub window: Duration,
-    /// One row per stage, in order. Their means add up to the mean of `total`.
-    pub rows: [Row; Stage::COUNT],
-    /// Capture to present; see [`FrameCost::total`].
-    pub total: Option<Quantiles>,
-    pub budget: Budget,
-    /// Share of the window's frames, 0..=1, whose work (the total without capture and wait) exceeded the budget.
-    pub over_budget: Option<f64>,
-    /// Work per frame, the total without capture and wait: what the budget is compared with.
-    pub work: Option<Quantiles>,
-    pub source_fps: Option<f64>,
-    pub processed_fps: Option<f64>,
-    pub presented_fps: Option<f64>,
-    pub counts: Counts,
-    pub clock: Option<CaptureClock>,
-}
-
-/// See the module's text. Allocates nothing after [`Meter::new`].
+/// See the module's text. Allocates nothing after [`Meter::new`] but where [`Meter::switch`] turns to something new.
 #[derive(Debug)]
 pub struct Meter {
     ledger: Ledger,
-    recent: Recent,
-    run: Tally,
+    settled: Settled,
     source: Rate,
     processed: Rate,
     presented: Rate,
-    budget: Budget,
     dropped: u64,
+    repeated: u64,
     clock: Option<CaptureClock>,
-    scratch: Vec<Duration>,
+    stability: Option<f32>,
+    gpu_clock_within: Option<Duration>,
+}
+
+/// What becomes of settled accounts.
+#[derive(Debug)]
+struct Settled {
+    recent: Recent,
+    book: Book,
+    hitches: Hitches,
+    budget: Budget,
+    paced: bool,
+    /// What deciding cost that no frame was charged for yet.
+    governor: Duration,
+    throttled: Option<bool>,
+}
+
+impl Settled {
+    /// Judges and files a frame's account.
+    fn take(&mut self, cost: &FrameCost) {
+        let mut cost = *cost;
+        cost.units = bottleneck::charge(&cost, std::mem::take(&mut self.governor));
+        cost.bottleneck = Some(bottleneck::bounds(&cost, self.budget, self.paced));
+        cost.overrun = bottleneck::overrun(&cost, self.budget);
+        let Self { recent, book, hitches, throttled, .. } = self;
+        hitches.judge(&cost, recent, book.subject(), *throttled);
+        recent.record(&cost);
+        book.tally_mut().record(&cost, cost.work() > self.budget.0);
+    }
 }
 
 impl Meter {
@@ -67,29 +58,58 @@ impl Meter {
     pub fn new(budget: Budget) -> Self {
         Self {
             ledger: Ledger::new(),
-            recent: Recent::new(Self::WINDOW),
-            run: Tally::default(),
+            settled: Settled {
+                recent: Recent::new(Self::WINDOW),
+                book: Book::new(),
+                hitches: Hitches::new(),
+                budget,
+                paced: true,
+                governor: Duration::ZERO,
+                throttled: None,
+            },
             source: Rate::new(),
             processed: Rate::new(),
             presented: Rate::new(),
-            budget,
             dropped: 0,
+            repeated: 0,
             clock: None,
-            scratch: Vec::with_capacity(Recent::MOST),
+            stability: None,
+            gpu_clock_within: None,
         }
     }
 
     pub fn budget(&self) -> Budget {
-        self.budget
+        self.settled.budget
     }
 
     pub fn set_budget(&mut self, budget: Budget) {
-        self.budget = budget;
+        self.settled.budget = budget;
     }
 
-    /// See [`Ledger::set_present_waits`].
-    pub fn set_present_waits(&mut self, waits: bool) {
-        self.ledger.set_present_waits(waits);
+    /// Whether frames come at a rate of their own, as a camera's do (the default), or as fast as they are painted: then the
+    /// camera bounds nothing.
+    pub fn set_paced(&mut self, paced: bool) {
+        self.settled.paced = paced;
+    }
+
+    /// Mean difference, of 255, of successive paintings where the camera's picture did not change; `None` while unknown.
+    pub fn set_stability(&mut self, stability: Option<f32>) {
+        self.stability = stability;
+    }
+
+    /// Deciding what to paint with took this long just now: charged to the frame that is settled next.
+    pub fn set_governor_cost(&mut self, cost: Duration) {
+        self.settled.governor += cost;
+    }
+
+    /// Whether the machine is throttling now; `None` where nobody can tell.
+    pub fn set_throttled(&mut self, throttled: Option<bool>) {
+        self.settled.throttled = throttled;
+    }
+
+    /// How far the GPU's times may lie from their true place among the CPU's.
+    pub fn set_gpu_clock_within(&mut self, within: Option<Duration>) {
+        self.gpu_clock_within = within;
     }
 
     /// The source has delivered `total` frames by now.
@@ -119,42 +139,73 @@ impl Meter {
 
     /// The picture of `frame` was handed over. Returns false when it was shown before.
     pub fn present(&mut self, frame: FrameId, now: Instant) -> bool {
-        let first = self.ledger.present(frame, now);
-        if first {
-            self.presented.tick(now);
-            let Self { ledger, recent, run, .. } = self;
-            ledger.settle(&mut |cost| {
-                recent.record(cost);
-                run.record(cost);
-            });
+        let Some(gap) = self.ledger.present(frame, now) else {
+            self.repeated += 1;
+            return false;
+        };
+        self.presented.tick(now);
+        let Self { ledger, settled, .. } = self;
+        if let Some(gap) = gap {
+            settled.book.tally_mut().record_interval(gap.presented);
         }
-        first
+        ledger.settle(&mut |cost| settled.take(cost));
+        true
+    }
+
+    /// The picture stands still on purpose, or comes from elsewhere: the time until the next one says nothing.
+    pub fn pause(&mut self) {
+        self.ledger.pause();
     }
 
     /// Settles all that was presented: the GPU is done and no span will come any more.
     pub fn finish(&mut self) {
-        let Self { ledger, recent, run, .. } = self;
-        ledger.settle_all(&mut |cost| {
-            recent.record(cost);
-            run.record(cost);
-        });
+        let Self { ledger, settled, .. } = self;
+        ledger.settle_all(&mut |cost| settled.take(cost));
     }
 
-    /// Another effect, engine or source begins: figures of the one before must not blur into its own. Counts go on.
+    /// Something else paints from now on: its figures are its own, and go on where they were when it painted before. Counts,
+    /// history and hitches go on.
+    pub fn switch(&mut self, subject: Arc<Subject>) {
+        self.ledger.forget_presented();
+        self.settled.recent.restart();
+        self.settled.book.turn_to(subject);
+    }
+
+    /// Figures of what paints now begin anew, as after a warm-up. Counts, history and hitches go on.
     pub fn restart(&mut self) {
-        self.ledger.clear();
-        self.recent.clear();
-        self.run.clear();
+        self.ledger.forget_presented();
+        self.settled.recent.restart();
+        self.settled.book.tally_mut().clear();
+    }
+
+    /// What paints now, as of the last [`Self::switch`].
+    pub fn subject(&self) -> &Arc<Subject> {
+        self.settled.book.subject()
     }
 
     /// Settled frames of the window, oldest first.
-    pub fn costs(&self) -> impl ExactSizeIterator<Item = &FrameCost> {
-        self.recent.costs()
+    pub fn costs(&self) -> impl ExactSizeIterator<Item = &FrameCost> + DoubleEndedIterator {
+        self.settled.recent.costs()
     }
 
-    /// Percentiles since the last [`Self::restart`].
+    /// Settled frames of the last [`Recent::HISTORY`], oldest first, whatever painted.
+    pub fn history(&self) -> impl ExactSizeIterator<Item = &FrameCost> + DoubleEndedIterator {
+        self.settled.recent.history()
+    }
+
+    /// The newest frames that stood out, oldest first, at most 32.
+    pub fn hitches(&self) -> impl ExactSizeIterator<Item = &Hitch> + DoubleEndedIterator {
+        self.settled.hitches.list()
+    }
+
+    /// Figures of what paints now, over the run.
     pub fn run(&self) -> &Tally {
-        &self.run
+        self.settled.book.tally()
+    }
+
+    /// Figures over the run of everything that painted.
+    pub fn runs(&self) -> impl Iterator<Item = (&Arc<Subject>, &Tally)> {
+        self.settled.book.all()
     }
 
     /// Where the newest frame's capture time came from.
@@ -168,92 +219,177 @@ impl Meter {
             processed: self.processed.total(),
             presented: self.presented.total(),
             dropped: self.dropped,
+            repeated: self.repeated,
         }
     }
 
     /// The figures at `now`.
     pub fn summary(&mut self, now: Instant) -> Summary {
-        self.recent.forget(now);
-        let budget = self.budget.0;
-        self.scratch.clear();
-        self.scratch.extend(self.recent.costs().map(work));
-        let frames = self.scratch.len();
-        let over = self.scratch.iter().filter(|w| **w > budget).count();
+        let counts = self.counts();
+        let Settled { recent, book, hitches, budget, .. } = &mut self.settled;
+        recent.forget(now);
+        let frames = recent.costs().len();
+        let over = recent.costs().filter(|c| c.work() > budget.0).count();
+        let per_frame = |of: &dyn Fn(&FrameCost) -> Option<Duration>| {
+            let measured = recent.costs().filter(|c| of(c).is_some()).count();
+            let sum: Duration = recent.costs().filter_map(of).sum();
+            (measured > 0).then(|| sum.as_secs_f64() * 1e3 / frames as f64)
+        };
+        let interface_gpu_ms = per_frame(&|c| c.spent(Stage::Interface, Track::Gpu));
+        let interface_cpu_ms = per_frame(&|c| c.spent(Stage::Interface, Track::Cpu));
+        let interface_ms = interface_cpu_ms.map(|cpu| cpu + interface_gpu_ms.unwrap_or(0.0));
+        let tally = book.tally();
         Summary {
-            window: self.recent.window(),
-            rows: Stage::ALL.map(|stage| Row { stage, cost: self.recent.stage(stage) }),
-            total: self.recent.total(),
-            budget: self.budget,
+            window: recent.window(),
+            rows: Stage::ALL.map(|stage| Row { stage, cost: recent.stage(stage) }),
+            total: recent.total(),
+            budget: *budget,
             over_budget: (frames > 0).then(|| over as f64 / frames as f64),
-            work: self.recent.work(),
+            work: recent.work(),
+            overrun: recent.overrun(),
+            bottleneck: recent.bottleneck(),
             source_fps: self.source.per_second(now),
             processed_fps: self.processed.per_second(now),
             presented_fps: self.presented.per_second(now),
-            counts: self.counts(),
+            intervals: recent.intervals(),
+            jitter_ms: recent.jitter(),
+            low_1_fps: tally.low_fps(0.01),
+            low_01_fps: tally.low_fps(0.001),
+            run_frames: tally.frames(),
+            run: tally.presented_for(),
+            counts,
+            repeated: counts.repeated,
+            hitches: hitches.count(),
             clock: self.clock,
+            stability: self.stability,
+            interface_ms,
+            interface_gpu_ms,
+            interface_share: interface_ms.map(|ms| ms / budget.ms()),
+            gpu_clock_within: self.gpu_clock_within,
         }
     }
-}
-
-/// What the program itself did for a frame: neither the camera's time nor waiting.
-pub(super) fn work(cost: &FrameCost) -> Duration {
-    let idle = [Stage::Capture, Stage::Wait].iter().filter_map(|&s| cost.stage(s)).sum();
-    cost.total.saturating_sub(idle)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::{Bottleneck, HitchKind};
 
     const MS: Duration = Duration::from_millis(1);
 
-    /// A chain on a fake clock: 50 Hz, capture 4, upload 1, infer 8 (late by two frames), present at 16.
-    fn run(meter: &mut Meter, frames: u64, t0: Instant) -> Instant {
+    /// A chain on a fake clock: 50 Hz, capture 4, upload 1, infer 8 on the GPU (told two frames late), the interface 1 on the
+    /// CPU, and 1 on the GPU while the picture is handed over; present from 14 to 16.
+    fn run(meter: &mut Meter, ids: std::ops::Range<u64>, t0: Instant) -> Instant {
         let at = |id: u64| t0 + MS * 20 * id as u32;
-        for id in 0..frames {
+        let (first, last) = (ids.start, at(ids.end - 1) + MS * 16);
+        for id in ids {
             meter.captured(id + 1, at(id) + MS * 4);
             meter.open(FrameStamp { id: FrameId(id), captured: at(id), clock: CaptureClock::Driver });
-            meter.enter(Span { frame: FrameId(id), stage: Stage::Capture, duration: MS * 4 });
-            meter.enter(Span { frame: FrameId(id), stage: Stage::Upload, duration: MS });
-            if let Some(late) = id.checked_sub(2) {
-                meter.enter(Span { frame: FrameId(late), stage: Stage::Infer, duration: MS * 8 });
+            let mut lap = |stage, from: u32, to: u32| {
+                meter.enter(Span::cpu(FrameId(id), stage, at(id) + MS * from, at(id) + MS * to));
+            };
+            lap(Stage::Capture, 0, 4);
+            lap(Stage::Upload, 4, 5);
+            lap(Stage::Interface, 13, 14);
+            lap(Stage::Present, 14, 16);
+            if let Some(late) = id.checked_sub(2).filter(|late| *late >= first) {
+                let gpu =
+                    |stage, from: u32, ms: u32| Span::gpu(FrameId(late), stage, Some(at(late) + MS * from), MS * ms);
+                meter.enter(gpu(Stage::Infer, 5, 8));
+                meter.enter(gpu(Stage::Interface, 15, 1));
             }
-            meter.processed(id + 1, at(id) + MS * 15);
+            meter.processed(id + 1, at(id) + MS * 13);
             assert!(meter.present(FrameId(id), at(id) + MS * 16));
         }
-        at(frames - 1) + MS * 16
+        last
     }
 
     #[test]
     fn a_steady_chain_reads_as_it_is() {
         let t0 = Instant::now();
         let mut meter = Meter::new(Budget(MS * 20));
-        let now = run(&mut meter, 200, t0);
+        let now = run(&mut meter, 0..300, t0);
         let summary = meter.summary(now);
         let row = |s: Stage| summary.rows[s as usize].cost.map(|q| (q.p50, q.p95));
         assert_eq!(row(Stage::Infer), Some((8.0, 8.0)));
-        assert_eq!(row(Stage::Wait), Some((3.0, 3.0)));
+        assert_eq!(row(Stage::Wait), Some((0.0, 0.0)));
+        assert_eq!(row(Stage::Present), Some((1.0, 1.0)));
+        assert_eq!(row(Stage::Interface), Some((2.0, 2.0)));
         assert_eq!(row(Stage::Compose), None);
         assert_eq!(summary.total.map(|q| q.p50), Some(16.0));
-        assert_eq!(summary.work.map(|q| q.p50), Some(9.0));
+        assert_eq!(summary.work.map(|q| q.p50), Some(12.0));
         assert_eq!(summary.over_budget, Some(0.0));
-        for fps in [summary.source_fps, summary.processed_fps, summary.presented_fps] {
+        assert_eq!(summary.overrun.map(|q| (q.p50, q.worst)), Some((-9.0, -9.0)));
+        assert_eq!(summary.bottleneck, Some((Bottleneck::Camera, 1.0)));
+        for fps in [summary.source_fps, summary.processed_fps, summary.presented_fps, summary.low_1_fps] {
             assert!((fps.unwrap() - 50.0).abs() < 0.1);
         }
+        assert_eq!((summary.low_01_fps, summary.jitter_ms), (None, Some(0.0)));
+        assert_eq!((summary.interface_ms, summary.interface_gpu_ms), (Some(2.0), Some(1.0)));
+        assert_eq!(summary.interface_share, Some(0.1));
         let rows: f64 = summary.rows.iter().filter_map(|r| r.cost).map(|q| q.mean).sum();
         assert!((rows - summary.total.unwrap().mean).abs() < 1e-9);
-        assert_eq!(meter.counts(), Counts { captured: 200, processed: 200, presented: 200, dropped: 0 });
+        let counts = Counts { captured: 300, processed: 300, presented: 300, dropped: 0, repeated: 0 };
+        assert_eq!(meter.counts(), counts);
+        assert!(!meter.present(FrameId(299), now));
+        assert_eq!(meter.counts().repeated, 1);
     }
 
     #[test]
-    fn a_switch_does_not_blur_the_figures() {
+    fn a_switch_does_not_blur_the_figures_and_coming_back_goes_on() {
         let t0 = Instant::now();
         let mut meter = Meter::new(Budget(MS * 20));
-        let now = run(&mut meter, 50, t0);
-        meter.restart();
+        let subject = |variant: &str| Arc::new(Subject { variant: variant.into(), ..Subject::default() });
+        meter.switch(subject("s"));
+        let now = run(&mut meter, 0..50, t0);
+        let before = meter.run().frames();
+        meter.switch(subject("l"));
         let summary = meter.summary(now);
         assert_eq!(summary.total, None);
         assert!(meter.run().total().is_none());
         assert_eq!(summary.counts.presented, 50);
+        assert_eq!(meter.history().len() as u64, before);
+        run(&mut meter, 50..80, t0);
+        assert_eq!(meter.run().frames(), 30 - Ledger::SETTLE_AFTER);
+        meter.switch(subject("s"));
+        assert_eq!(meter.run().frames(), before);
+        assert_eq!(meter.runs().count(), 2);
+        meter.restart();
+        assert_eq!(meter.run().frames(), 0);
+        assert_eq!(meter.runs().map(|(s, _)| s.variant.as_str()).collect::<Vec<_>>(), ["l"]);
+    }
+
+    #[test]
+    fn a_stalled_camera_is_a_hitch_with_its_state() {
+        let t0 = Instant::now();
+        let mut meter = Meter::new(Budget(MS * 20));
+        meter.switch(Arc::new(Subject { effect: "ink".into(), ..Subject::default() }));
+        meter.set_throttled(Some(true));
+        run(&mut meter, 0..60, t0);
+        let now = run(&mut meter, 60..80, t0 + MS * 400);
+        let summary = meter.summary(now);
+        assert_eq!(summary.hitches, 1);
+        let hitch = meter.hitches().next().unwrap();
+        assert_eq!((hitch.kind, hitch.cause, hitch.took), (HitchKind::Gap, Bottleneck::Camera, MS * 420));
+        assert_eq!((hitch.subject.effect.as_str(), hitch.throttled), ("ink", Some(true)));
+        assert!(summary.jitter_ms.unwrap() > 20.0);
+        // A pause is none.
+        meter.pause();
+        run(&mut meter, 80..120, t0 + MS * 4000);
+        assert_eq!(meter.hitches().len(), 1);
+    }
+
+    #[test]
+    fn the_governor_is_charged_for_deciding() {
+        let t0 = Instant::now();
+        let mut meter = Meter::new(Budget(MS * 4));
+        let stamp = FrameStamp { id: FrameId(0), captured: t0, clock: CaptureClock::Driver };
+        meter.open(stamp);
+        meter.set_governor_cost(MS * 30);
+        meter.present(FrameId(0), t0 + MS * 40);
+        meter.finish();
+        let cost = meter.history().next().unwrap();
+        assert_eq!(cost.bottleneck, Some(Bottleneck::Governor));
+        assert_eq!(cost.units[Bottleneck::Governor as usize], 30.0);
     }
 }

@@ -1,25 +1,62 @@
 //! What a frame cost: the stages that a frame goes through, and spans of time spent in them.
 //!
-//! `ledger` joins spans, which arrive late, to frames and settles each frame's account so that its rows add up to its
-//! total; `distribution` makes percentiles of settled accounts, over the last seconds and over a whole run; `rate` counts
-//! events per second; `meter` is all of these together, as the window, `bench` and `render` use them; `report` is what
-//! is written to disk or printed as JSON.
+//! # From spans to figures
+//!
+//! - `ledger` joins spans, which arrive late, to frames and settles each frame's account so that its rows add up to its total.
+//! - `cost` is a settled account: rows, and the pieces of time that they are made of, on one time line for CPU and GPU.
+//! - `bottleneck` names the unit that bounds a frame; `hitch` tells frames that stand out, and why they do.
+//! - `distribution` makes percentiles of a run of any length in fixed memory, `tally` keeps one set of them for each thing that
+//!   is measured, `recent` makes exact figures of the last seconds; `rate` counts events per second.
+//! - `meter` is all of these together, as the window, `bench` and `render` use them; `summary` is what is shown of it,
+//!   `report` what is written to disk or printed as JSON.
+//!
+//! # Over which window
+//!
+//! | figure | over |
+//! |---|---|
+//! | rows, total, work, overrun, jitter, bottleneck, share over budget | the last [`Meter::WINDOW`] of what paints now |
+//! | 1 % and 0.1 % low, everything in a report | the run, of what paints now (effect, engine, variant, sizes) |
+//! | frames a second | the last two seconds |
+//! | counts of frames, hitches | since the program started |
+//! | history | the last [`Recent::HISTORY`], whatever painted |
+//!
+//! # Whose time
+//!
+//! A frame's time begins with its capture: by the driver's own clock where it has one that can be compared with the
+//! program's, else when the program got the frame, and which of them it was is part of every report
+//! ([`crate::units::CaptureClock`]). It ends when the picture was handed to the display, or when the GPU was done with it where
+//! that is later. What the display does with it from then on is not known.
 //!
 //! Pure: times come in as values, numbers go out. Knows nothing of GPUs, windows or sources.
 
+pub mod bottleneck;
+mod cost;
 mod distribution;
+mod hitch;
 mod ledger;
 mod meter;
 mod rate;
+mod recent;
 mod report;
+mod summary;
+mod tally;
 
-pub use distribution::{Distribution, Quantiles, Recent, Tally};
-pub use ledger::{FrameCost, Ledger};
-pub use meter::{Counts, Meter, Row, Summary};
+pub use bottleneck::{Bottleneck, Units};
+pub use cost::{FrameCost, Gap, Mark, Piece, Pieces, Track};
+pub use distribution::{Distribution, Quantiles, Signed, nearest_rank};
+pub use hitch::{Hitch, HitchKind};
+pub use ledger::Ledger;
+pub use meter::Meter;
 pub use rate::Rate;
-pub use report::{FrameCounts, Percentiles, Rates, Report, SCHEMA, StageReport, Subject, resident_bytes};
+pub use recent::Recent;
+pub use report::{
+    FrameCounts, HitchReport, InterfaceReport, Percentiles, Rates, Report, RunReport, SCHEMA, StageReport, Subject,
+    UnitReport, resident_bytes,
+};
+pub use summary::{Counts, Row, Summary};
+pub use tally::{Book, Tally};
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::units::FrameId;
 
@@ -77,5 +114,34 @@ impl Stage {
 pub struct Span {
     pub frame: FrameId,
     pub stage: Stage,
+    pub track: Track,
+    /// On the CPU's clock; `None` where only the duration is known.
+    pub begin: Option<Instant>,
     pub duration: Duration,
+}
+
+impl Span {
+    /// Work on a thread of this program.
+    pub fn cpu(frame: FrameId, stage: Stage, begin: Instant, end: Instant) -> Self {
+        let duration = end.saturating_duration_since(begin);
+        Self { frame, stage, track: Track::Cpu, begin: Some(begin), duration }
+    }
+
+    /// Work of the GPU; `begin` where the GPU's clock could be brought to the CPU's.
+    pub fn gpu(frame: FrameId, stage: Stage, begin: Option<Instant>, duration: Duration) -> Self {
+        Self { frame, stage, track: Track::Gpu, begin, duration }
+    }
+
+    /// A duration of which nothing else is known.
+    pub fn lasting(frame: FrameId, stage: Stage, duration: Duration) -> Self {
+        Self { frame, stage, track: Track::Cpu, begin: None, duration }
+    }
+}
+
+/// A span of whatever frame it belongs to: the window draws, and does not know which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lap {
+    pub stage: Stage,
+    pub begin: Instant,
+    pub end: Instant,
 }

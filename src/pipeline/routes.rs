@@ -93,11 +93,11 @@ impl Pipeline {
         self.spans.drain(..).for_each(&mut *spans);
         if let Some(times) = &mut self.frame_times {
             times.drain(&mut |frame, region, duration| {
-                spans(Span { frame, stage: super::REGIONS[region as usize], duration });
+                spans(Span::gpu(frame, super::REGIONS[region as usize], None, duration));
             });
         }
         if let Some(times) = &mut self.draw_times {
-            times.drain(&mut |frame, _, duration| spans(Span { frame, stage: Stage::Compose, duration }));
+            times.drain(&mut |frame, _, duration| spans(Span::gpu(frame, Stage::Compose, None, duration)));
         }
         ready.or(self.fresh.take())
     }
@@ -178,7 +178,7 @@ impl Pipeline {
         };
         let submission = self.run(&frame, index, brush, sent);
         self.in_flight = Some(InFlight { slot: index, stamp, submission });
-        self.note(stamp.id, Stage::Upload, started.elapsed());
+        self.note(Span::cpu(stamp.id, Stage::Upload, started, Instant::now()));
         if sent {
             self.hand_over(frame, matches!(brush, Brush::Carried));
         } else if matches!((brush, &self.work), (Brush::Nobody, Work::RoundTrip { .. })) {
@@ -291,14 +291,15 @@ impl Pipeline {
         let index = self.spare();
         self.run(&delivered.frame, index, Brush::Arrived(&delivered.pixels), false);
         self.shown = Some(index);
-        self.note(stamp.id, Stage::Upload, started.elapsed());
-        self.note(stamp.id, Stage::Prepare, delivered.prepare);
-        self.note(stamp.id, Stage::Infer, delivered.infer);
+        self.note(Span::cpu(stamp.id, Stage::Upload, started, Instant::now()));
+        let prepared = delivered.started + delivered.prepare;
+        self.note(Span::cpu(stamp.id, Stage::Prepare, delivered.started, prepared));
+        self.note(Span::cpu(stamp.id, Stage::Infer, prepared, prepared + delivered.infer));
     }
 
-    fn note(&mut self, frame: FrameId, stage: Stage, duration: Duration) {
+    fn note(&mut self, span: Span) {
         if self.spans.len() < PENDING {
-            self.spans.push(Span { frame, stage, duration });
+            self.spans.push(span);
         }
     }
 }
