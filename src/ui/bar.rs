@@ -1,8 +1,9 @@
-//! The bar at the bottom: effects, network size, strength, mirror, split, freeze, still, source. Hides by itself.
+//! The bar at the bottom: effects, and two lines of controls. Hides by itself.
 
-use egui::{Align2, Button, RichText, ScrollArea, Ui, vec2};
+use egui::{Align2, Button, ComboBox, Popup, PopupCloseBehavior, RichText, ScrollArea, Ui, vec2};
 
-use super::{Action, Level, View, style};
+use super::{Action, EffectEntry, Level, View, style};
+use crate::govern::Keep;
 
 /// What the bar takes of the window.
 pub struct Bar {
@@ -12,94 +13,218 @@ pub struct Bar {
     pub held: bool,
 }
 
-pub fn show(ui: &mut Ui, view: &View<'_>, level: Level, actions: &mut Vec<Action>) -> Bar {
-    let widest = (ui.max_rect().width() - 24.0).max(200.0);
+/// Points between the window's edge and the bar.
+const MARGIN: f32 = 10.0;
+/// More effects than these are also offered as a list, by kind.
+const FEW: usize = 7;
+
+pub fn show(ui: &mut Ui, view: &View<'_>, level: Level, help: &mut bool, actions: &mut Vec<Action>) -> Bar {
+    let widest = (ui.max_rect().width() - 2.0 * MARGIN).max(200.0);
     let shown =
-        egui::Area::new(egui::Id::unique("bar")).anchor(Align2::CENTER_BOTTOM, vec2(0.0, -12.0)).show(ui.ctx(), |ui| {
-            style::card().inner_margin(egui::Margin::symmetric(12, 8)).show(ui, |ui| {
+        egui::Area::new(egui::Id::unique("bar")).anchor(Align2::CENTER_BOTTOM, vec2(0.0, -MARGIN)).show(ui.ctx(), |ui| {
+            style::card().inner_margin(egui::Margin::symmetric(12, 7)).show(ui, |ui| {
                 ui.set_max_width(widest - 26.0);
-                effects(ui, view, actions);
-                ui.horizontal_wrapped(|ui| controls(ui, view, level, actions));
+                ui.spacing_mut().button_padding = vec2(8.0, 2.0);
+                ui.spacing_mut().interact_size.y = 23.0;
+                ui.spacing_mut().item_spacing = vec2(6.0, 5.0);
+                ui.horizontal(|ui| effects(ui, view, actions));
+                ui.horizontal_wrapped(|ui| {
+                    painting(ui, view, actions);
+                    picture(ui, view, actions);
+                    program(ui, level, help, actions);
+                });
             });
         });
     let response = shown.response;
-    let menu = egui::Popup::is_any_open(ui.ctx());
-    Bar { height: response.rect.height() + 12.0, held: response.contains_pointer() || menu }
+    let menu = Popup::is_any_open(ui.ctx());
+    Bar { height: response.rect.height() + MARGIN, held: response.contains_pointer() || menu }
 }
 
 fn effects(ui: &mut Ui, view: &View<'_>, actions: &mut Vec<Action>) {
+    if view.effects.is_empty() {
+        ui.label(RichText::new("No effects installed").color(style::MUTED));
+        return;
+    }
+    if view.effects.len() > FEW {
+        let all = ui.button(format!("All {} \u{25bc}", view.effects.len())).on_hover_text("All effects, by kind");
+        Popup::menu(&all).close_behavior(PopupCloseBehavior::CloseOnClick).show(|ui| gallery(ui, view, actions));
+        ui.separator();
+    }
     ScrollArea::horizontal().id_salt("effects").show(ui, |ui| {
         ui.horizontal(|ui| {
-            if view.effects.is_empty() {
-                ui.label(RichText::new("No effects installed").color(style::MUTED));
-            }
             for (i, effect) in view.effects.iter().enumerate() {
                 let key = if i < 9 { format!("{}  ", i + 1) } else { String::new() };
                 let label = format!("{key}{}", effect.title);
-                let button =
-                    Button::new(RichText::new(label).font(style::words(13.0))).selected(view.effect == Some(i));
-                let response = ui.add(button);
+                let selected = view.effect == Some(i);
+                let response = ui.add(Button::new(label).selected(selected));
                 if response.clicked() {
                     actions.push(Action::Effect(i));
+                }
+                // Chosen with a key, it may be out of sight.
+                let remembered = response.id.with("chosen");
+                let before = ui.data_mut(|d| d.get_temp::<bool>(remembered).unwrap_or(false));
+                if selected != before {
+                    ui.data_mut(|d| d.insert_temp(remembered, selected));
+                    if selected {
+                        response.scroll_to_me(None);
+                    }
                 }
             }
         });
     });
 }
 
-fn controls(ui: &mut Ui, view: &View<'_>, level: Level, actions: &mut Vec<Action>) {
-    let controls = view.controls;
-    if let Some(effect) = view.effect.and_then(|i| view.effects.get(i)).filter(|e| e.variants.len() > 1) {
-        ui.spacing_mut().item_spacing.x = 3.0;
+/// All effects at a glance, each kind under its name.
+fn gallery(ui: &mut Ui, view: &View<'_>, actions: &mut Vec<Action>) {
+    let mut kinds: Vec<&str> = Vec::new();
+    for effect in view.effects {
+        if !kinds.contains(&effect.kind.as_str()) {
+            kinds.push(&effect.kind);
+        }
+    }
+    ui.horizontal_top(|ui| {
+        for kind in kinds {
+            ui.vertical(|ui| {
+                ui.label(RichText::new(kind).font(style::strong(12.5)).color(style::MUTED));
+                for (i, effect) in view.effects.iter().enumerate().filter(|(_, e)| e.kind == kind) {
+                    if ui.selectable_label(view.effect == Some(i), &effect.title).clicked() {
+                        actions.push(Action::Effect(i));
+                    }
+                }
+            });
+            ui.add_space(6.0);
+        }
+    });
+}
+
+/// How it is painted: network, strength, a second style, what the governor keeps.
+fn painting(ui: &mut Ui, view: &View<'_>, actions: &mut Vec<Action>) {
+    let current = view.effect.and_then(|i| view.effects.get(i));
+    if let Some(effect) = current.filter(|e| e.variants.len() > 1) {
         for id in &effect.variants {
             let selected = id.eq_ignore_ascii_case(view.variant);
-            let hint = "The size of the network: larger paints finer and costs more";
+            let hint = "The size of the network: larger paints finer and costs more (V)";
             if ui.add(Button::new(id.to_uppercase()).selected(selected)).on_hover_text(hint).clicked() {
                 actions.push(Action::Variant(id.clone()));
             }
         }
-        ui.spacing_mut().item_spacing.x = 8.0;
-        ui.add_space(6.0);
     }
-    ui.label(RichText::new("Strength").font(style::words(13.0)).color(style::MUTED));
-    let mut percent = (controls.strength * 100.0).round();
-    let slider = egui::Slider::new(&mut percent, 0.0..=100.0).step_by(5.0).suffix(" %");
-    if ui.add(slider).on_hover_text("How much of the painting is shown (Up, Down)").changed() {
+    if let Some(state) = view.governor {
+        let name = if state.manual { "by hand" } else { state.keep.name() };
+        ComboBox::from_id_salt("keep")
+            .selected_text(format!("Keep: {name}"))
+            .width(118.0)
+            .show_ui(ui, |ui| {
+                for keep in Keep::ALL {
+                    let chosen = keep == state.keep && !state.manual;
+                    let hint = keep.explanation();
+                    if ui.selectable_label(chosen, keep.name()).on_hover_text(hint).clicked() {
+                        actions.push(Action::Keep(keep));
+                    }
+                }
+            })
+            .response
+            .on_hover_text("What the governor keeps when not everything fits into the budget");
+    }
+    label(ui, "Strength");
+    let mut percent = (view.controls.strength * 100.0).round();
+    if slider(ui, &mut percent, "How much of the painting is shown (Up, Down)") {
         actions.push(Action::Strength(percent / 100.0));
     }
-    ui.add_space(6.0);
-    let mut toggle = |ui: &mut Ui, name: &str, on: bool, hint: &str, action: Action| {
-        if ui.add(Button::new(name).selected(on)).on_hover_text(hint).clicked() {
-            actions.push(action);
+    if let Some((i, effect)) = view.effect.zip(current) {
+        blend(ui, view, i, effect, actions);
+    }
+}
+
+/// A second style of the same network, and its share.
+fn blend(ui: &mut Ui, view: &View<'_>, here: usize, effect: &EffectEntry, actions: &mut Vec<Action>) {
+    let mixes = |(i, e): &(usize, &EffectEntry)| *i != here && e.network == effect.network;
+    if effect.network.is_empty() || !view.effects.iter().enumerate().any(|e| mixes(&e)) {
+        return;
+    }
+    let other = view.blend.map(|(_, other, _)| other);
+    let share = view.blend.map_or(0.0, |(.., share)| share);
+    let title = other.and_then(|i| view.effects.get(i)).map_or("Blend with …", |e| e.title.as_str());
+    ComboBox::from_id_salt("blend")
+        .selected_text(title)
+        .width(118.0)
+        .height(320.0)
+        .show_ui(ui, |ui| {
+            if let Some(other) = other
+                && ui.selectable_label(false, "nothing").clicked()
+            {
+                actions.push(Action::Blend { other, share: 0.0 });
+            }
+            for (i, entry) in view.effects.iter().enumerate().filter(mixes) {
+                if ui.selectable_label(other == Some(i), &entry.title).clicked() {
+                    actions.push(Action::Blend { other: i, share: if share > 0.0 { share } else { 0.5 } });
+                }
+            }
+        })
+        .response
+        .on_hover_text("A second effect to blend into this one");
+    if let Some(other) = other {
+        let mut percent = (share * 100.0).round();
+        if slider(ui, &mut percent, "How much of the second effect") {
+            actions.push(Action::Blend { other, share: percent / 100.0 });
         }
-    };
-    toggle(ui, "Mirror", controls.mirror, "Left and right as in a mirror (M)", Action::Mirror(!controls.mirror));
+    }
+}
+
+/// How the picture is put together, and where it comes from.
+fn picture(ui: &mut Ui, view: &View<'_>, actions: &mut Vec<Action>) {
+    let controls = view.controls;
     let split = if controls.split.is_some() { None } else { Some(0.5) };
-    toggle(
-        ui,
-        "Split",
-        controls.split.is_some(),
-        "Camera picture left, painting right; drag the line (S)",
-        Action::Split(split),
-    );
-    toggle(ui, "Freeze", controls.frozen, "Stop the picture (Space)", Action::Freeze(!controls.frozen));
-    toggle(ui, "Figures", level != Level::Hidden, "More or less of the figures (F1)", Action::Level(level.next()));
-    toggle(ui, "Save picture", false, "Save a picture (P)", Action::Still);
+    let mirror = Action::Mirror(!controls.mirror);
+    toggle(ui, "Mirror", controls.mirror, "Left and right as in a mirror (M)", mirror, actions);
+    let hint = "Camera picture left, painting right; drag the line (S)";
+    toggle(ui, "Split", controls.split.is_some(), hint, Action::Split(split), actions);
+    let freeze = Action::Freeze(!controls.frozen);
+    toggle(ui, "Freeze", controls.frozen, "Stop the picture (Space)", freeze, actions);
+    toggle(ui, "Save picture", false, "Save a picture (P)", Action::Still, actions);
     if view.sources.len() > 1 {
         let current = view.sources.iter().find(|s| s.spec == view.source).map_or(view.source, |s| s.title.as_str());
-        egui::ComboBox::from_id_salt("source")
+        ComboBox::from_id_salt("source")
             .selected_text(current)
-            .width(120.0)
+            .width(118.0)
             .show_ui(ui, |ui| {
                 for source in view.sources {
-                    if ui.selectable_label(source.spec == view.source, &source.title).clicked()
-                        && source.spec != view.source
-                    {
+                    let chosen = source.spec == view.source;
+                    if ui.selectable_label(chosen, &source.title).clicked() && !chosen {
                         actions.push(Action::Source(source.spec.clone()));
                     }
                 }
             })
             .response
             .on_hover_text("Where the picture comes from");
+    }
+}
+
+/// Figures, report, help.
+fn program(ui: &mut Ui, level: Level, help: &mut bool, actions: &mut Vec<Action>) {
+    let hint = "Figures: nothing, a line, a card, everything (F1)";
+    toggle(ui, "Figures", level != Level::Hidden, hint, Action::Level(level.next()), actions);
+    let hint = "Write a report of this run: every figure, to show to others (R)";
+    toggle(ui, "Save report", false, hint, Action::SaveReport, actions);
+    if ui.add(Button::new("?").selected(*help)).on_hover_text("All keys (H)").clicked() {
+        *help = !*help;
+    }
+}
+
+fn label(ui: &mut Ui, what: &str) {
+    ui.add_space(2.0);
+    ui.label(RichText::new(what).color(style::MUTED));
+}
+
+/// A slider in percent; true when it was moved.
+fn slider(ui: &mut Ui, percent: &mut f32, hint: &str) -> bool {
+    ui.spacing_mut().slider_width = 90.0;
+    let slider = egui::Slider::new(percent, 0.0..=100.0).step_by(5.0).fixed_decimals(0).suffix(" %");
+    ui.add(slider).on_hover_text(hint).changed()
+}
+
+fn toggle(ui: &mut Ui, name: &str, on: bool, hint: &str, action: Action, actions: &mut Vec<Action>) {
+    if ui.add(Button::new(name).selected(on)).on_hover_text(hint).clicked() {
+        actions.push(action);
     }
 }

@@ -1,6 +1,7 @@
 //! Numbers to text: always the same width, a dash for what was not measured.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 /// What stands for a figure that was not measured.
 pub const DASH: &str = "–";
@@ -27,6 +28,34 @@ impl Text {
             Some(ms) if ms < 9.995 => self.format(format_args!("{ms:.2}")),
             Some(ms) if ms < 999.95 => self.format(format_args!("{ms:.1}")),
             Some(ms) => self.format(format_args!("{ms:.0}")),
+        }
+    }
+
+    /// A figure with so many digits after the point, and its unit.
+    pub fn unit(&mut self, value: Option<f64>, digits: usize, unit: &str) -> &str {
+        match value {
+            None => DASH,
+            Some(value) => self.format(format_args!("{value:.digits$}{unit}")),
+        }
+    }
+
+    /// With its sign, plus as well; a true minus, as wide as the plus.
+    pub fn signed(&mut self, value: Option<f64>, unit: &str) -> &str {
+        match value {
+            None => DASH,
+            Some(value) => {
+                let sign = if value < 0.0 { '\u{2212}' } else { '+' };
+                self.format(format_args!("{sign}{:.1}{unit}", value.abs()))
+            }
+        }
+    }
+
+    /// How long ago, coarsely.
+    pub fn ago(&mut self, ago: Duration) -> &str {
+        match ago.as_secs_f64() {
+            s if s < 9.95 => self.format(format_args!("{s:.1} s ago")),
+            s if s < 99.5 => self.format(format_args!("{s:.0} s ago")),
+            s => self.format(format_args!("{:.0} min ago", s / 60.0)),
         }
     }
 

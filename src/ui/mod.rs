@@ -5,10 +5,14 @@
 //! has a backdrop of its own), and what a colour says is said in words too.
 
 mod bar;
+mod explain;
 mod figures;
 mod graph;
+mod help;
 mod messages;
 mod overlay;
+mod sheet;
+mod snapshot;
 pub mod style;
 mod words;
 
@@ -17,8 +21,14 @@ pub use words::Words;
 use std::time::{Duration, Instant};
 
 use crate::fault::Fault;
+use crate::govern;
 use crate::metrics::{Meter, Subject, Summary};
 use crate::system::Reading;
+use crate::units::FrameId;
+use graph::{Frames, Range};
+use overlay::{MARGIN, WIDTH};
+use sheet::{Letters, Sheet};
+use snapshot::Snapshot;
 
 /// How much of the overlay is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -27,18 +37,21 @@ pub enum Level {
     Hidden,
     /// One line of the most important figures.
     Line,
-    /// Table, budget, graph and reasons.
+    /// A small card: the line's figures, the budget, what holds frames up.
     #[default]
+    Compact,
+    /// Everything: stages, frames over time, how they are spread, decisions, hitches, the machine.
     Full,
 }
 
 impl Level {
-    /// The next in the circle full, line, hidden.
+    /// The next in the circle hidden, line, compact, full.
     pub fn next(self) -> Self {
         match self {
-            Self::Full => Self::Line,
-            Self::Line => Self::Hidden,
-            Self::Hidden => Self::Full,
+            Self::Hidden => Self::Line,
+            Self::Line => Self::Compact,
+            Self::Compact => Self::Full,
+            Self::Full => Self::Hidden,
         }
     }
 }
@@ -62,6 +75,10 @@ pub struct EffectEntry {
     pub title: String,
     /// Ids, smallest network first.
     pub variants: Vec<String>,
+    /// What sort of effect it is, for people: `Paintings`.
+    pub kind: String,
+    /// Effects with the same one share a network and can be blended.
+    pub network: String,
 }
 
 /// One source to choose.
@@ -87,6 +104,12 @@ pub struct View<'a> {
     pub sources: &'a [SourceEntry],
     pub source: &'a str,
     pub controls: Controls,
+    /// Two effects that are blended, and the share of the second, 0..=1.
+    pub blend: Option<(usize, usize, f32)>,
+    /// What the governor does; `None` while there is none.
+    pub governor: Option<&'a govern::State>,
+    /// What the machine's sensors said last.
+    pub system: &'a Reading,
     /// Width over height of the picture, which lies centred in the window, whole; `None` while there is none.
     pub picture_aspect: Option<f32>,
     /// The worst first, with how often each was reported.
@@ -110,7 +133,16 @@ pub enum Action {
     Split(Option<f32>),
     Freeze(bool),
     Level(Level),
+    /// Blend the chosen effect with another one (index into [`View::effects`]), whose share is 0..=1; 0 ends it.
+    Blend {
+        other: usize,
+        share: f32,
+    },
+    /// What the governor is to keep.
+    Keep(govern::Keep),
     Still,
+    /// Write the report of the run so far.
+    SaveReport,
     Fullscreen,
 }
 
@@ -121,8 +153,86 @@ pub struct Interface {
     /// Until when the bar stays although nobody touches anything.
     bar_until: Option<Instant>,
     bar_held: bool,
+    /// Points at the bottom that the bar takes when it is there.
+    bar_height: f32,
     dragging_split: bool,
+    help: bool,
+    paused: bool,
+    range: Range,
+    selected: Option<FrameId>,
+    snapshot: Snapshot,
+    letters: Letters,
+    left: Sheet,
+    right: Sheet,
+    drawn: Option<Layout>,
+    places: Places,
     text: figures::Text,
+}
+
+/// Where what can be used lies, since the cards were last laid out.
+#[derive(Clone, Debug, Default)]
+struct Places {
+    small: Option<egui::Rect>,
+    cost: Option<overlay::cost::Places>,
+    state: Option<overlay::state::Places>,
+    timeline: Option<overlay::timeline::Places>,
+}
+
+/// What is shown where.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Layout {
+    window: egui::Rect,
+    left: Left,
+    right: Right,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Left {
+    Nothing,
+    Line,
+    Compact { cramped: bool },
+    Cost,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Right {
+    Nothing,
+    State(egui::Pos2),
+    Timeline { at: egui::Pos2, width: f32 },
+}
+
+impl Layout {
+    /// Points that the compact card is high, about.
+    const COMPACT: f32 = 184.0;
+
+    /// The largest level up to `level` that fits into `window` without touching the `below` points at the bottom.
+    fn choose(level: Level, window: egui::Rect, below: f32, timeline: bool) -> Self {
+        let (width, height) = (window.width() - 2.0 * MARGIN, window.height() - MARGIN - below);
+        let at = window.min + egui::Vec2::splat(MARGIN);
+        let second = egui::pos2(at.x + WIDTH + MARGIN, at.y);
+        let (left, right) = match level {
+            Level::Hidden => (Left::Nothing, Right::Nothing),
+            Level::Line => (Left::Line, Right::Nothing),
+            Level::Compact | Level::Full if height < Self::COMPACT || width < WIDTH => (Left::Line, Right::Nothing),
+            Level::Compact => (Left::Compact { cramped: false }, Right::Nothing),
+            Level::Full if height < overlay::cost::HEIGHT => (Left::Compact { cramped: true }, Right::Nothing),
+            Level::Full if timeline && window.right() - MARGIN - second.x >= overlay::timeline::LEAST_WIDTH => {
+                let width = window.right() - MARGIN - second.x;
+                (Left::Cost, Right::Timeline { at: second, width: width.min(900.0) })
+            }
+            Level::Full if timeline && width >= overlay::timeline::LEAST_WIDTH => {
+                (Left::Nothing, Right::Timeline { at, width })
+            }
+            Level::Full if width >= 2.0 * WIDTH + MARGIN => {
+                (Left::Cost, Right::State(egui::pos2(window.right() - MARGIN - WIDTH, at.y)))
+            }
+            Level::Full if height >= overlay::cost::HEIGHT + MARGIN + overlay::state::HEIGHT => {
+                (Left::Cost, Right::State(egui::pos2(at.x, at.y + overlay::cost::HEIGHT + MARGIN)))
+            }
+            Level::Full => (Left::Cost, Right::Nothing),
+        };
+        Self { window, left, right }
+    }
 }
 
 impl Default for Interface {
@@ -134,9 +244,28 @@ impl Default for Interface {
 impl Interface {
     /// How long the bar stays after the last movement.
     const BAR_FOR: Duration = Duration::from_secs(3);
+    /// What the bar takes before it was ever drawn.
+    const BAR_HEIGHT: f32 = 118.0;
 
     pub fn new(level: Level) -> Self {
-        Self { level, bar_until: None, bar_held: false, dragging_split: false, text: figures::Text::default() }
+        Self {
+            level,
+            bar_until: None,
+            bar_held: false,
+            bar_height: Self::BAR_HEIGHT,
+            dragging_split: false,
+            help: false,
+            paused: false,
+            range: Range::live(),
+            selected: None,
+            snapshot: Snapshot::default(),
+            letters: Letters::default(),
+            left: Sheet::default(),
+            right: Sheet::default(),
+            drawn: None,
+            places: Places::default(),
+            text: figures::Text::default(),
+        }
     }
 
     /// The user moved the pointer or pressed a key: shows the bar for a while.
@@ -154,23 +283,251 @@ impl Interface {
         self.bar_until.filter(|_| !self.bar_held)
     }
 
+    /// How often the interface has to be run although nobody touches anything: figures older than this are renewed.
+    pub const REFRESH: Duration = Snapshot::EVERY;
+
+    /// Whether the figures stand still.
+    pub fn paused(&self) -> bool {
+        self.paused
+    }
+
+    /// Stops the figures for reading, or lets them go on. The picture goes on in any case.
+    pub fn pause(&mut self, on: bool) {
+        if on != self.paused {
+            self.paused = on;
+            self.range = if on { Range { span: Range::PAUSED, back: 0.0 } } else { Range::live() };
+            self.selected = None;
+            self.drawn = None;
+        }
+    }
+
+    /// Opens one frame of those that the figures are about as a time line, or closes it. Pauses.
+    pub fn open(&mut self, frame: Option<FrameId>) {
+        if frame.is_some() {
+            self.pause(true);
+        }
+        if let (Some(cost), Some(now)) = (frame.and_then(|id| self.snapshot.frame(id)), self.snapshot.at) {
+            self.range.reveal(now.saturating_duration_since(cost.presented).as_secs_f32());
+        }
+        self.selected = frame;
+        self.drawn = None;
+    }
+
+    /// Goes from the open frame to the one that was presented `by` after it (negative: before). With none open, opens the
+    /// newest.
+    pub fn step(&mut self, by: isize) {
+        let next = match self.selected {
+            Some(id) => self.snapshot.neighbour(id, by),
+            None => self.snapshot.costs.last(),
+        };
+        if let Some(id) = next.map(|c| c.stamp.id) {
+            self.open(Some(id));
+        }
+    }
+
+    /// Shows or hides the list of keys.
+    pub fn toggle_help(&mut self) {
+        self.help = !self.help;
+    }
+
+    /// Closes what lies on top: the list of keys, the open frame, the pause. False when nothing was open.
+    pub fn escape(&mut self) -> bool {
+        if self.help {
+            self.help = false;
+        } else if self.selected.is_some() {
+            self.open(None);
+        } else if self.paused {
+            self.pause(false);
+        } else {
+            return false;
+        }
+        true
+    }
+
     /// Draws everything into `ui`, which covers the window, and reports what the user asked for.
     pub fn show(&mut self, ui: &mut egui::Ui, view: &View<'_>, actions: &mut Vec<Action>) {
         self.split_line(ui, view, actions);
-        match self.level {
-            Level::Hidden => {}
-            Level::Line => overlay::line(ui, view, &mut self.text),
-            Level::Full => overlay::full(ui, view, &mut self.text),
-        }
+        self.figures(ui, view);
         let bar_height = if self.bar_visible(view.now) {
-            let bar = bar::show(ui, view, self.level, actions);
+            let bar = bar::show(ui, view, self.level, &mut self.help, actions);
             self.bar_held = bar.held;
+            self.bar_height = bar.height;
             bar.height
         } else {
             self.bar_held = false;
             0.0
         };
         messages::show(ui, view, bar_height);
+        if self.help {
+            help::show(ui, &mut self.help);
+        }
+    }
+
+    /// The overlay: laid out anew when it is time to or something about it changed, and drawn.
+    fn figures(&mut self, ui: &mut egui::Ui, view: &View<'_>) {
+        if self.level != Level::Full && (self.paused || self.selected.is_some()) {
+            self.pause(false);
+        }
+        if !self.paused && self.snapshot.old(view.now) {
+            self.snapshot.take(view);
+            self.drawn = None;
+        }
+        // Asked each time: it notes what it sees.
+        if !self.letters.valid(ui.ctx()) {
+            self.drawn = None;
+        }
+        let below = self.bar_height + 8.0;
+        let layout = Layout::choose(self.level, ui.max_rect(), below, self.selected.is_some());
+        if self.drawn != Some(layout) {
+            self.lay_out(ui.painter(), layout);
+            self.drawn = Some(layout);
+        }
+        self.left.draw(ui.painter());
+        self.right.draw(ui.painter());
+        self.use_cards(ui);
+    }
+
+    fn lay_out(&mut self, painter: &egui::Painter, layout: Layout) {
+        self.left.clear();
+        self.right.clear();
+        self.places = Places::default();
+        let Some((summary, now)) = self.snapshot.figures() else { return };
+        let at = layout.window.min + egui::Vec2::splat(MARGIN);
+        let text = &mut self.text;
+        let mut pen = self.left.pen(painter, &mut self.letters);
+        match layout.left {
+            Left::Nothing => {}
+            Left::Line => {
+                let room = layout.window.width() - 2.0 * MARGIN;
+                self.places.small = Some(overlay::line::line(&mut pen, at, room, summary, text));
+            }
+            Left::Compact { cramped } => {
+                self.places.small = overlay::line::compact(&mut pen, at, &self.snapshot, cramped, text);
+            }
+            Left::Cost => {
+                let frames = Frames {
+                    costs: &self.snapshot.costs,
+                    summary,
+                    now,
+                    range: self.range,
+                    paused: self.paused,
+                    selected: self.selected,
+                };
+                self.places.cost = overlay::cost::card(&mut pen, at, &self.snapshot, &frames, text);
+            }
+        }
+        let mut pen = self.right.pen(painter, &mut self.letters);
+        match layout.right {
+            Right::Nothing => {}
+            Right::State(at) => self.places.state = overlay::state::card(&mut pen, at, &self.snapshot, text),
+            Right::Timeline { at, width } => {
+                if let Some(cost) = self.selected.and_then(|id| self.snapshot.frame(id)) {
+                    self.places.timeline =
+                        overlay::timeline::card(&mut pen, at, width, &self.snapshot, cost, text);
+                }
+            }
+        }
+    }
+
+    /// Pointer on the cards: explanations, the graph, the buttons.
+    fn use_cards(&mut self, ui: &mut egui::Ui) {
+        let Places { small, cost, state, timeline } = self.places.clone();
+        let left = small.or(cost.map(|p| p.card));
+        let right = state.as_ref().map(|p| p.card).or(timeline.map(|p| p.card));
+        for (card, sheet, name) in [(left, &self.left, "figures"), (right, &self.right, "more figures")] {
+            let Some(card) = card else { continue };
+            let response = ui.interact(card, ui.scope_id().with(name), egui::Sense::hover());
+            let said = &self.snapshot;
+            response.widget_info(|| {
+                let said = if name == "figures" { overlay::sentence(said) } else { name.to_owned() };
+                egui::WidgetInfo::labeled(egui::WidgetType::Label, true, said)
+            });
+            if let Some(hint) = response.hover_pos().and_then(|at| sheet.hint(at)) {
+                tip(&response, hint);
+            }
+        }
+        if let Some(places) = cost {
+            let (name, hint) = if self.paused {
+                ("Resume", "Let the figures go on (F2)")
+            } else {
+                ("Pause", "Stop the figures for reading; the picture goes on (F2)")
+            };
+            let button = egui::Button::new(egui::RichText::new(name).font(style::words(11.5))).selected(self.paused);
+            if small_button(ui, places.button, button, hint) {
+                self.pause(!self.paused);
+            }
+            self.use_graph(ui, places.graph);
+        }
+        if let Some(places) = state {
+            for (row, frame) in places.hitches.into_iter().flatten() {
+                let response = ui.interact(row, ui.scope_id().with(("hitch", frame.0)), egui::Sense::click());
+                let response = response.on_hover_cursor(egui::CursorIcon::PointingHand);
+                if response.clicked() {
+                    self.open(Some(frame));
+                }
+                tip(&response, explain::HITCHES);
+            }
+        }
+        if let Some(places) = timeline {
+            let label = |name: &'static str| egui::Button::new(egui::RichText::new(name).font(style::words(11.5)));
+            if small_button(ui, places.before, label("\u{2039}"), "The frame before (,)") {
+                self.step(-1);
+            }
+            if small_button(ui, places.after, label("\u{203a}"), "The frame after (.)") {
+                self.step(1);
+            }
+            if small_button(ui, places.close, label("Close"), "Back to all frames (Esc)") {
+                self.open(None);
+            }
+        }
+    }
+
+    /// The wheel and dragging scroll through the last seconds, a click opens the frame under the pointer.
+    fn use_graph(&mut self, ui: &mut egui::Ui, rect: egui::Rect) {
+        let response = ui.interact(rect, ui.scope_id().with("graph"), egui::Sense::click_and_drag());
+        let Some((summary, now)) = self.snapshot.figures() else { return };
+        let frames = Frames {
+            costs: &self.snapshot.costs,
+            summary,
+            now,
+            range: self.range,
+            paused: self.paused,
+            selected: self.selected,
+        };
+        let under = response.hover_pos().or(response.interact_pointer_pos()).and_then(|at| frames.at(rect, at.x));
+        let under = under.map(|c| (c.stamp.id, c.total, c.bottleneck));
+        let (wheel, zoom) = if response.contains_pointer() {
+            ui.input(|i| (i.smooth_scroll_delta(), i.zoom_delta()))
+        } else {
+            (egui::Vec2::ZERO, 1.0)
+        };
+        let moved = wheel.x + wheel.y + response.drag_delta().x;
+        if moved != 0.0 || zoom != 1.0 {
+            self.pause(true);
+            let before = self.range;
+            self.range.scroll(moved / rect.width() * self.range.span);
+            if let Some(at) = response.hover_pos() {
+                self.range.zoom(1.0 / zoom, (at.x - rect.left()) / rect.width());
+            }
+            if self.range != before {
+                self.drawn = None;
+            }
+        }
+        match under {
+            Some((id, ..)) if response.clicked() => self.open(Some(id)),
+            Some((id, total, bottleneck)) if response.hovered() => {
+                let held = bottleneck.map_or("not judged", |b| b.name());
+                response.on_hover_ui_at_pointer(|ui| {
+                    ui.set_max_width(300.0);
+                    let ms = total.as_secs_f64() * 1e3;
+                    ui.label(format!("Frame {}: {ms:.1} ms, bottleneck: {held}", id.0));
+                    ui.label(egui::RichText::new("Click opens it; wheel and dragging scroll").color(style::MUTED));
+                    ui.separator();
+                    ui.label(explain::GRAPH);
+                });
+            }
+            _ => tip(&response, explain::GRAPH),
+        }
     }
 
     /// The draggable line of the split view.
@@ -213,6 +570,24 @@ fn picture_rect(window: egui::Rect, aspect: Option<f32>) -> egui::Rect {
     egui::Rect::from_center_size(window.center(), egui::vec2(width, width / aspect))
 }
 
+/// Explains what is under the pointer.
+fn tip(response: &egui::Response, hint: &str) {
+    response.clone().on_hover_ui_at_pointer(|ui| {
+        ui.set_max_width(300.0);
+        ui.label(hint);
+    });
+}
+
+/// A button at a place on a card; true when it was clicked.
+fn small_button(ui: &mut egui::Ui, rect: egui::Rect, button: egui::Button<'_>, hint: &str) -> bool {
+    ui.scope(|ui| {
+        ui.spacing_mut().button_padding = egui::vec2(6.0, 1.0);
+        ui.spacing_mut().interact_size.y = rect.height();
+        ui.put(rect, button).on_hover_text(hint).clicked()
+    })
+    .inner
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,5 +600,37 @@ mod tests {
         let wide = picture_rect(window, Some(4.0));
         assert_eq!((wide.top(), wide.width(), wide.height()), (160.0, 1024.0, 256.0));
         assert_eq!(picture_rect(window, None), window);
+    }
+
+    #[test]
+    fn what_does_not_fit_gives_way_to_less() {
+        let choose = |width: f32, height: f32, level: Level| {
+            let window = egui::Rect::from_min_size(egui::Pos2::ZERO, egui::vec2(width, height));
+            Layout::choose(level, window, Interface::BAR_HEIGHT + 8.0, false)
+        };
+        let first = choose(1024.0, 576.0, Level::Full);
+        assert!(matches!((first.left, first.right), (Left::Cost, Right::State(_))), "{first:?}");
+        assert_eq!(choose(640.0, 360.0, Level::Full).left, Left::Compact { cramped: true });
+        assert_eq!(choose(640.0, 360.0, Level::Compact).left, Left::Compact { cramped: false });
+        assert_eq!(choose(320.0, 180.0, Level::Full).left, Left::Line);
+        assert_eq!(choose(520.0, 640.0, Level::Full).right, Right::Nothing);
+        assert!(matches!(choose(520.0, 1100.0, Level::Full).right, Right::State(_)));
+        assert_eq!(choose(4000.0, 3000.0, Level::Hidden).left, Left::Nothing);
+        // Never more than was asked for, and a level at every size.
+        for width in (100..2000).step_by(61) {
+            for height in (60..1500).step_by(47) {
+                let layout = choose(width as f32, height as f32, Level::Line);
+                assert_eq!((layout.left, layout.right), (Left::Line, Right::Nothing));
+            }
+        }
+    }
+
+    #[test]
+    fn levels_go_round() {
+        let mut level = Level::Hidden;
+        for expected in [Level::Line, Level::Compact, Level::Full, Level::Hidden] {
+            level = level.next();
+            assert_eq!(level, expected);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Words as pixels, for pictures that no window shows: the interface's own fonts, drawn without a GPU.
 
 use egui::epaint::TextOptions;
-use egui::epaint::text::{FontDefinitions, Fonts};
+use egui::epaint::text::Fonts;
 use image::{GrayImage, Luma};
 
 use super::style;
@@ -13,7 +13,7 @@ pub struct Words {
 
 impl Default for Words {
     fn default() -> Self {
-        Self { fonts: Fonts::new(TextOptions::default(), FontDefinitions::default()) }
+        Self { fonts: Fonts::new(TextOptions::default(), style::fonts()) }
     }
 }
 

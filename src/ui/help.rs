@@ -1,0 +1,86 @@
+//! The list of keys, over everything else.
+
+use egui::{Align2, RichText, Ui, vec2};
+
+use super::style;
+
+/// What the keys do, in groups. `app::keys` is what they really do; a test there compares the two.
+pub const KEYS: [(&str, &[(&str, &str)]); 3] = [
+    (
+        "Painting",
+        &[
+            ("1 … 9", "choose an effect"),
+            ("← →", "the effect before, the next one"),
+            ("↑ ↓", "more or less of the painting"),
+            ("V", "another size of the network"),
+            ("E", "another engine: automatic, GPU, CPU"),
+            ("M", "mirror"),
+            ("S", "split: camera left, painting right"),
+        ],
+    ),
+    (
+        "Figures",
+        &[
+            ("F1", "nothing, a line, a card, everything"),
+            ("F2", "pause the figures and look at frames"),
+            (", .", "the frame before, the next one"),
+            ("R", "save a report of the run"),
+        ],
+    ),
+    (
+        "Picture",
+        &[
+            ("Space", "freeze the picture"),
+            ("P", "save the picture"),
+            ("F  F11", "full screen"),
+            ("H  ?", "show or hide this list"),
+            ("Esc", "close what is open, leave the full screen, quit"),
+            ("Q", "quit"),
+        ],
+    ),
+];
+
+/// Draws the list; a click on its button closes it.
+pub fn show(ui: &mut Ui, open: &mut bool) {
+    let window = ui.max_rect();
+    let across = if window.width() >= 760.0 { KEYS.len() } else { 1 };
+    egui::Area::new(egui::Id::unique("help")).anchor(Align2::CENTER_CENTER, vec2(0.0, 0.0)).show(ui.ctx(), |ui| {
+        style::card().inner_margin(egui::Margin::symmetric(20, 16)).show(ui, |ui| {
+            egui::ScrollArea::vertical().max_height(window.height() - 90.0).show(ui, |ui| {
+                ui.spacing_mut().item_spacing = vec2(10.0, 5.0);
+                if across == 1 {
+                    KEYS.iter().for_each(|(name, keys)| group(ui, name, keys));
+                } else {
+                    ui.horizontal_top(|ui| {
+                        for (i, (name, keys)) in KEYS.iter().enumerate() {
+                            if i > 0 {
+                                ui.add_space(18.0);
+                            }
+                            ui.vertical(|ui| group(ui, name, keys));
+                        }
+                    });
+                }
+            });
+            ui.add_space(6.0);
+            ui.horizontal(|ui| {
+                if ui.button("Close").on_hover_text("Hide this list (H, ?, Esc)").clicked() {
+                    *open = false;
+                }
+                let more = "Rest the pointer on a figure and it explains itself.";
+                ui.label(RichText::new(more).font(style::words(12.0)).color(style::MUTED));
+            });
+        });
+    });
+}
+
+fn group(ui: &mut Ui, name: &str, keys: &[(&str, &str)]) {
+    ui.label(RichText::new(name).font(style::strong(14.0)));
+    egui::Grid::new(name).num_columns(2).spacing(vec2(12.0, 5.0)).show(ui, |ui| {
+        for (key, what) in keys {
+            ui.label(RichText::new(*key).font(style::strong(12.5)));
+            ui.label(RichText::new(*what).font(style::words(12.5)).color(style::MUTED));
+            ui.end_row();
+        }
+    });
+    ui.add_space(8.0);
+}
