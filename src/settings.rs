@@ -143,7 +143,7 @@ impl Raw {
                 |v| v.as_str().and_then(|s| s.parse().ok()),
                 &mut wrong,
             ),
-            overlay: check(self.overlay, "overlay", "full, line or hidden", known, &mut wrong),
+            overlay: check(self.overlay, "overlay", "full, compact, line or hidden", known, &mut wrong),
             mirror: check(self.mirror, "mirror", "true or false", toml::Value::as_bool, &mut wrong),
             strength: check(
                 self.strength,

@@ -8,6 +8,12 @@ use winit::keyboard::{Key, NamedKey};
 pub enum Command {
     /// More or less of the figures.
     Level,
+    /// Stops the figures for reading, or lets them go on.
+    Pause,
+    /// So many frames on, or back, among those that the figures are about.
+    Step(isize),
+    Help,
+    Report,
     /// The n-th effect, from 0.
     Effect(usize),
     /// So many effects on, or back.
@@ -34,13 +40,14 @@ pub fn command(event: &KeyEvent) -> Option<Command> {
     }
     let command = meaning(&event.logical_key)?;
     // Held down, only what moves step by step goes on.
-    (!event.repeat || matches!(command, Command::Strength(_) | Command::Leaf(_))).then_some(command)
+    (!event.repeat || matches!(command, Command::Strength(_) | Command::Leaf(_) | Command::Step(_))).then_some(command)
 }
 
 fn meaning(key: &Key) -> Option<Command> {
     match key {
         Key::Named(named) => match named {
             NamedKey::F1 => Some(Command::Level),
+            NamedKey::F2 => Some(Command::Pause),
             NamedKey::F11 => Some(Command::Fullscreen),
             NamedKey::ArrowLeft => Some(Command::Leaf(-1)),
             NamedKey::ArrowRight => Some(Command::Leaf(1)),
@@ -51,7 +58,10 @@ fn meaning(key: &Key) -> Option<Command> {
             _ => None,
         },
         Key::Character(text) => match text.to_lowercase().as_str() {
-            "h" => Some(Command::Level),
+            "h" | "?" => Some(Command::Help),
+            "," => Some(Command::Step(-1)),
+            "." => Some(Command::Step(1)),
+            "r" => Some(Command::Report),
             "v" => Some(Command::Variant),
             "e" => Some(Command::Engine),
             "m" => Some(Command::Mirror),
@@ -76,6 +86,8 @@ mod tests {
         assert_eq!(of("m"), Some(Command::Mirror));
         assert_eq!(of("1"), Some(Command::Effect(0)));
         assert_eq!(of("9"), Some(Command::Effect(8)));
+        assert_eq!(of("?"), Some(Command::Help));
+        assert_eq!(of(","), Some(Command::Step(-1)));
         assert_eq!(of("0"), None);
         assert_eq!(of("10"), None);
         assert_eq!(of("é"), None);

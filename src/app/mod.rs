@@ -126,6 +126,7 @@ impl App {
         style::apply(&context);
         let level = match args.overlay {
             Some(OverlayLevel::Full) => Level::Full,
+            Some(OverlayLevel::Compact) => Level::Compact,
             Some(OverlayLevel::Line) => Level::Line,
             Some(OverlayLevel::None) => Level::Hidden,
             None => settings.overlay.unwrap_or_default(),
@@ -329,6 +330,8 @@ impl App {
             sources: &session.sources,
             source: &source,
             controls: session.controls,
+            blend: None,
+            governor: None,
             picture_aspect: session.picture_aspect(),
             faults: &faults,
             system: &system,
@@ -419,6 +422,7 @@ impl App {
         let fullscreen = self.window.as_ref().is_some_and(|w| w.fullscreen().is_some());
         match command {
             Command::Quit => event_loop.exit(),
+            Command::Escape if self.interface.escape() => {}
             Command::Escape if !fullscreen => event_loop.exit(),
             Command::Escape | Command::Fullscreen => {
                 if let Some(window) = &self.window {
@@ -427,6 +431,9 @@ impl App {
             }
             Command::Level => self.interface.level = self.interface.level.next(),
             Command::Still => self.save_still(now),
+            Command::Pause => self.interface.pause(!self.interface.paused()),
+            Command::Step(by) => self.interface.step(by),
+            Command::Help => self.interface.toggle_help(),
             other => self.session.command(other, now),
         }
         self.request_redraw();

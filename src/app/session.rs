@@ -240,6 +240,8 @@ impl Session {
                 name: e.name.clone(),
                 title: e.title.clone(),
                 variants: e.variants().iter().map(|v| v.id.clone()).collect(),
+                kind: e.kind.title().to_owned(),
+                network: if e.pack.styles.len() > 1 { e.pack.name.clone() } else { String::new() },
             })
             .collect();
         found.faults.iter().for_each(|f| self.report(Origin::Flow, f.clone(), now));
@@ -498,6 +500,7 @@ impl Session {
                 self.meter().pause();
             }
             Action::Level(_) | Action::Still | Action::Fullscreen => {}
+            Action::Blend { .. } | Action::Keep(_) | Action::SaveReport => {}
         }
     }
 

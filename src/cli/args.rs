@@ -100,7 +100,7 @@ pub struct WindowArgs {
     /// Write the figures of the run to this file, as JSON, when the program ends
     #[arg(long, value_name = "FILE.json")]
     pub report: Option<PathBuf>,
-    /// How much of the figures to show at first: full, line or none [default: as last time, else full]
+    /// How much of the figures to show at first: full, compact, line or none [default: as last time, else compact]
     #[arg(long, value_name = "LEVEL")]
     pub overlay: Option<OverlayLevel>,
     /// Start over the whole screen
@@ -111,6 +111,7 @@ pub struct WindowArgs {
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 pub enum OverlayLevel {
     Full,
+    Compact,
     Line,
     None,
 }

@@ -64,6 +64,16 @@ pub enum EffectKind {
     Custom,
 }
 
+impl EffectKind {
+    /// Its effects together, for people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Painting => "Paintings",
+            Self::Custom => "Your own",
+        }
+    }
+}
+
 /// A checked pack. Its files were there, inside its folder, and had the right sums when it was loaded.
 #[derive(Clone, Debug)]
 pub struct Pack {

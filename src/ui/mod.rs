@@ -108,8 +108,6 @@ pub struct View<'a> {
     pub blend: Option<(usize, usize, f32)>,
     /// What the governor does; `None` while there is none.
     pub governor: Option<&'a govern::State>,
-    /// What the machine's sensors said last.
-    pub system: &'a Reading,
     /// Width over height of the picture, which lies centred in the window, whole; `None` while there is none.
     pub picture_aspect: Option<f32>,
     /// The worst first, with how often each was reported.
