@@ -20,8 +20,9 @@ const FEW: usize = 7;
 
 pub fn show(ui: &mut Ui, view: &View<'_>, level: Level, help: &mut bool, actions: &mut Vec<Action>) -> Bar {
     let widest = (ui.max_rect().width() - 2.0 * MARGIN).max(200.0);
-    let shown =
-        egui::Area::new(egui::Id::unique("bar")).anchor(Align2::CENTER_BOTTOM, vec2(0.0, -MARGIN)).show(ui.ctx(), |ui| {
+    let shown = egui::Area::new(egui::Id::unique("bar")).anchor(Align2::CENTER_BOTTOM, vec2(0.0, -MARGIN)).show(
+        ui.ctx(),
+        |ui| {
             style::card().inner_margin(egui::Margin::symmetric(12, 7)).show(ui, |ui| {
                 ui.set_max_width(widest - 26.0);
                 ui.spacing_mut().button_padding = vec2(8.0, 2.0);
@@ -34,7 +35,8 @@ pub fn show(ui: &mut Ui, view: &View<'_>, level: Level, help: &mut bool, actions
                     program(ui, level, help, actions);
                 });
             });
-        });
+        },
+    );
     let response = shown.response;
     let menu = Popup::is_any_open(ui.ctx());
     Bar { height: response.rect.height() + MARGIN, held: response.contains_pointer() || menu }

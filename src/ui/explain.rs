@@ -53,15 +53,19 @@ pub const POWER: &str = "Mains or battery, and how much power the machine draws 
 pub const CPU_LOAD: &str = "How busy all processor cores together are, with everything that runs on this machine.";
 pub const GPU_LOAD: &str = "How busy the graphics processor is, with everything that runs on this machine.";
 pub const MEMORY: &str = "Memory of this program that is in RAM.";
-pub const DASH: &str = "A dash stands for what this machine does not say, or what was not measured.";
+pub const MACHINE: &str = "What the machine says about itself, once a second. A dash stands for what it does not say.";
 pub const TIMELINE: &str = "One frame from capture to present. Bars with an outline were placed by clock readings; hatched bars have \
      only a duration, so where they stand is not known.";
 
 /// What a stage does.
 pub fn stage(stage: Stage) -> &'static str {
     match stage {
-        Stage::Capture => "capture: from the capture time to the frame being in our hands: exposure read-out, driver, transfer, decoding.",
-        Stage::Wait => "wait: whatever no other stage claims: waiting for the painter, for the GPU, or for the next turn of the window.",
+        Stage::Capture => {
+            "capture: from the capture time to the frame being in our hands: exposure read-out, driver, transfer, decoding."
+        }
+        Stage::Wait => {
+            "wait: whatever no other stage claims: waiting for the painter, for the GPU, or for the next turn of the window."
+        }
         Stage::Upload => "upload: copying the camera's bytes to the GPU.",
         Stage::Prepare => "prepare: bytes to colours, then to the size that the network works on.",
         Stage::Infer => "infer: the network paints.",

@@ -4,7 +4,7 @@ use egui::{Align2, RichText, Ui, vec2};
 
 use super::style;
 
-/// What the keys do, in groups. `app::keys` is what they really do; a test there compares the two.
+/// What the keys do, in groups. What they really do is in `app::keys`.
 pub const KEYS: [(&str, &[(&str, &str)]); 3] = [
     (
         "Painting",

@@ -323,6 +323,21 @@ impl Interface {
         }
     }
 
+    /// The frame that is open as a time line.
+    pub fn open_frame(&self) -> Option<FrameId> {
+        self.selected
+    }
+
+    /// Where the graph lies, while there is one.
+    pub fn graph_place(&self) -> Option<egui::Rect> {
+        self.places.cost.map(|p| p.graph)
+    }
+
+    /// Where the listed hitches lie, newest first.
+    pub fn hitch_places(&self) -> impl Iterator<Item = egui::Rect> {
+        self.places.state.iter().flat_map(|p| p.hitches.iter().flatten().map(|(row, _)| *row))
+    }
+
     /// Shows or hides the list of keys.
     pub fn toggle_help(&mut self) {
         self.help = !self.help;
@@ -420,8 +435,7 @@ impl Interface {
             Right::State(at) => self.places.state = overlay::state::card(&mut pen, at, &self.snapshot, text),
             Right::Timeline { at, width } => {
                 if let Some(cost) = self.selected.and_then(|id| self.snapshot.frame(id)) {
-                    self.places.timeline =
-                        overlay::timeline::card(&mut pen, at, width, &self.snapshot, cost, text);
+                    self.places.timeline = overlay::timeline::card(&mut pen, at, width, &self.snapshot, cost, text);
                 }
             }
         }
@@ -438,7 +452,7 @@ impl Interface {
             let said = &self.snapshot;
             response.widget_info(|| {
                 let said = if name == "figures" { overlay::sentence(said) } else { name.to_owned() };
-                egui::WidgetInfo::labeled(egui::WidgetType::Label, true, said)
+                egui::WidgetInfo::labeled(egui::Role::Label, true, said)
             });
             if let Some(hint) = response.hover_pos().and_then(|at| sheet.hint(at)) {
                 tip(&response, hint);

@@ -107,10 +107,6 @@ impl Sheet {
         Pen { painter, sheet: self, letters }
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.shapes.is_empty()
-    }
-
     pub fn clear(&mut self) {
         self.shapes.clear();
         self.zones.clear();
@@ -159,7 +155,8 @@ impl Pen<'_> {
 
     fn set(&mut self, at: Pos2, align: Align, galley: Arc<Galley>, color: Color32) -> Rect {
         let size = galley.size();
-        let baseline = galley.rows.first().map_or(size.y, |row| row.pos.y + row.glyphs.first().map_or(0.0, |g| g.pos.y));
+        let baseline =
+            galley.rows.first().map_or(size.y, |row| row.pos.y + row.glyphs.first().map_or(0.0, |g| g.pos.y));
         let left = match align {
             Align::Min => at.x,
             Align::Center => at.x - size.x / 2.0,

@@ -24,13 +24,7 @@ pub struct Places {
     pub button: Rect,
 }
 
-pub fn card(
-    pen: &mut Pen<'_>,
-    at: Pos2,
-    snapshot: &Snapshot,
-    frames: &Frames<'_>,
-    text: &mut Text,
-) -> Option<Places> {
+pub fn card(pen: &mut Pen<'_>, at: Pos2, snapshot: &Snapshot, frames: &Frames<'_>, text: &mut Text) -> Option<Places> {
     let (summary, _) = snapshot.figures()?;
     let mut column = Column::begin(pen, at, super::WIDTH);
     let button = Rect::from_min_max(pos2(column.right - BUTTON_WIDTH, column.y), pos2(column.right, column.y + 20.0));
@@ -107,7 +101,8 @@ fn table(pen: &mut Pen<'_>, column: &mut Column, summary: &Summary, text: &mut T
 fn counts(pen: &mut Pen<'_>, column: &mut Column, summary: &Summary, text: &mut Text) {
     let (row, y) = column.row(ROW);
     let third = row.width() / 3.0;
-    let rates = [("source", summary.source_fps), ("processed", summary.processed_fps), ("shown", summary.presented_fps)];
+    let rates =
+        [("source", summary.source_fps), ("processed", summary.processed_fps), ("shown", summary.presented_fps)];
     for (i, (name, fps)) in rates.into_iter().enumerate() {
         let at = pos2(row.left() + third * i as f32, y);
         let put = pen.put(at, Align::Min, name, SMALL, style::MUTED);

@@ -18,7 +18,7 @@ pub fn line(pen: &mut Pen<'_>, at: Pos2, room: f32, summary: &Summary, text: &mu
     let y = at.y + height / 2.0 + 4.7;
     let end = at.x + room - 12.0;
     let mut x = at.x + 12.0;
-    let mut figure = |pen: &mut Pen<'_>, x: f32, value: &str, unit: &str, hint: &'static str| {
+    let figure = |pen: &mut Pen<'_>, x: f32, value: &str, unit: &str, hint: &'static str| {
         let needed = pen.width(value, FIGURE) + 4.0 + pen.width(unit, SMALL);
         if x + needed > end {
             return x;

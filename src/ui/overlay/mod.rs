@@ -189,8 +189,5 @@ pub fn sentence(snapshot: &Snapshot) -> String {
     let latency = text.ms(summary.total.map(|q| q.p50)).to_owned();
     let work = text.ms(summary.work.map(|q| q.p50)).to_owned();
     let (_, said) = verdict(summary);
-    format!(
-        "{fps} frames per second, latency {latency} ms, work {work} of {:.1} ms, {said}",
-        summary.budget.ms()
-    )
+    format!("{fps} frames per second, latency {latency} ms, work {work} of {:.1} ms, {said}", summary.budget.ms())
 }

@@ -124,9 +124,10 @@ fn latency(pen: &mut Pen<'_>, column: &mut Column, snapshot: &Snapshot, summary:
     section(pen, column, "Latency", seconds);
     let rect = column.strip(42.0);
     let newest = snapshot.at;
-    let within = snapshot.costs.iter().filter(|c| {
-        newest.is_some_and(|now| now.saturating_duration_since(c.presented) <= summary.window)
-    });
+    let within = snapshot
+        .costs
+        .iter()
+        .filter(|c| newest.is_some_and(|now| now.saturating_duration_since(c.presented) <= summary.window));
     graph::histogram(pen, rect, within.map(|c| c.total), summary);
     pen.explain(rect, explain::HISTOGRAM);
     let (row, y) = column.row(14.0);
@@ -209,7 +210,9 @@ fn hitch_line(pen: &mut Pen<'_>, row: Rect, y: f32, hitch: &Hitch, snapshot: &Sn
 }
 
 fn machine(pen: &mut Pen<'_>, column: &mut Column, summary: &Summary, system: &Reading, text: &mut Text) {
+    let top = column.y;
     section(pen, column, "Machine", "");
+    pen.explain(Rect::from_min_max(pos2(column.left, top), pos2(column.right, column.y)), explain::MACHINE);
     let (left, right, y) = halves(column);
     let name = match system.temperature_of {
         Some("GPU") => "GPU heat",

@@ -9,8 +9,6 @@ use crate::ui::sheet::{Font, Pen};
 use crate::ui::snapshot::Snapshot;
 use crate::ui::{explain, graph, style};
 
-/// Points that the card is high, about.
-pub const HEIGHT: f32 = 214.0;
 /// Less than this cannot be read.
 pub const LEAST_WIDTH: f32 = 420.0;
 /// Left of the lanes, for their names.
@@ -51,9 +49,7 @@ pub fn card(
 ) -> Option<Places> {
     let (summary, now) = snapshot.figures()?;
     let mut column = Column::begin(pen, at, width);
-    let button = |right: f32, width: f32, y: f32| {
-        Rect::from_min_max(pos2(right - width, y), pos2(right, y + 20.0))
-    };
+    let button = |right: f32, width: f32, y: f32| Rect::from_min_max(pos2(right - width, y), pos2(right, y + 20.0));
     let close = button(column.right, 50.0, column.y);
     let after = button(close.left() - 6.0, 28.0, column.y);
     let before = button(after.left() - 4.0, 28.0, column.y);
@@ -116,8 +112,7 @@ fn said(pen: &mut Pen<'_>, column: &mut Column, cost: &FrameCost, text: &mut Tex
     let (row, y) = column.row(17.0);
     let late = cost.overrun;
     let held = cost.bottleneck.map_or("not judged", |b| b.name());
-    let (verdict, when) =
-        if late > 0.0 { (style::Verdict::Bad, "after") } else { (style::Verdict::Good, "before") };
+    let (verdict, when) = if late > 0.0 { (style::Verdict::Bad, "after") } else { (style::Verdict::Good, "before") };
     let said = text.format(format_args!(
         "{:.1} ms from capture to present; ready {:.1} ms {when} its deadline",
         cost.total.as_secs_f64() * 1e3,
@@ -133,10 +128,7 @@ fn said(pen: &mut Pen<'_>, column: &mut Column, cost: &FrameCost, text: &mut Tex
 fn unplaced(cost: &FrameCost) -> Vec<(Stage, f32)> {
     let placed = |stage: Stage| cost.pieces.iter().any(|p| p.stage == stage && p.begin.is_some());
     let stages = Stage::ALL.into_iter().filter(|&s| s != Stage::Wait && !placed(s));
-    stages
-        .filter_map(|s| cost.stage(s).map(|d| (s, d.as_secs_f32() * 1e3)))
-        .filter(|(_, ms)| *ms > 0.0)
-        .collect()
+    stages.filter_map(|s| cost.stage(s).map(|d| (s, d.as_secs_f32() * 1e3))).filter(|(_, ms)| *ms > 0.0).collect()
 }
 
 fn lane(pen: &mut Pen<'_>, axis: &Axis, top: f32, i: usize, name: &str) -> Rect {
@@ -148,7 +140,15 @@ fn lane(pen: &mut Pen<'_>, axis: &Axis, top: f32, i: usize, name: &str) -> Rect 
 }
 
 /// One piece of work. Hatched where only its duration is known.
-fn bar(pen: &mut Pen<'_>, axis: &Axis, lane: Rect, stage: Stage, (from, to): (f32, f32), hatched: bool, text: &mut Text) {
+fn bar(
+    pen: &mut Pen<'_>,
+    axis: &Axis,
+    lane: Rect,
+    stage: Stage,
+    (from, to): (f32, f32),
+    hatched: bool,
+    text: &mut Text,
+) {
     let (left, right) = (axis.x(from), axis.x(to).max(axis.x(from) + 1.5));
     let rect = Rect::from_min_max(pos2(left, lane.top() + 1.0), pos2(right, lane.bottom() - 1.0));
     let color = style::stage_color(stage);
@@ -204,16 +204,7 @@ fn ruler(pen: &mut Pen<'_>, axis: &Axis, top: f32, bottom: f32, text: &mut Text)
 
 /// A moment that has a name.
 #[expect(clippy::too_many_arguments, reason = "one line of the drawing, with all that is said about it")]
-fn moment(
-    pen: &mut Pen<'_>,
-    axis: &Axis,
-    ms: f32,
-    top: f32,
-    bottom: f32,
-    name: &str,
-    color: Color32,
-    text: &mut Text,
-) {
+fn moment(pen: &mut Pen<'_>, axis: &Axis, ms: f32, top: f32, bottom: f32, name: &str, color: Color32, text: &mut Text) {
     if ms > axis.top_ms || ms < 0.0 {
         return;
     }
