@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{}", cli::describe(error.as_ref()));
-            ExitCode::FAILURE
+            ExitCode::from(cli::exit_code(error.as_ref()))
         }
     }
 }

@@ -24,7 +24,6 @@ use crate::effect::models_dirs;
 use crate::fault::Fault;
 use crate::flow::Shelf;
 use crate::gpu::Gpu;
-use crate::metrics::Report;
 use crate::output;
 use crate::settings::{self, Memory, Settings, WindowSize};
 use crate::source::cameras;
@@ -161,9 +160,14 @@ impl App {
 
     /// After the window is closed: the report, and what went wrong.
     fn end(mut self) -> Result<(), CliError> {
-        if let Some(path) = self.args.report.clone() {
-            let report = self.session.run_report(self.started, Instant::now());
-            write_report(&path, &report)?;
+        let files = [&self.args.report, &self.args.csv, &self.args.trace];
+        if files.iter().any(|f| f.is_some()) {
+            self.session.finish(Instant::now());
+            let handout = self.session.handout(self.started, Instant::now());
+            let [report, csv, trace] = files;
+            report.as_ref().map_or(Ok(()), |path| handout.write_report(path))?;
+            csv.as_ref().map_or(Ok(()), |path| handout.write_csv(path))?;
+            trace.as_ref().map_or(Ok(()), |path| handout.write_trace(path))?;
         }
         log::info!("{} pictures shown in {} drawings", self.session.shown, self.draws);
         self.notice_choices(Instant::now());
@@ -388,6 +392,7 @@ impl App {
             match action {
                 Action::Level(level) => self.interface.level = level,
                 Action::Still => self.save_still(now),
+                Action::SaveReport => self.save_report(now),
                 Action::Fullscreen => self.command(event_loop, Command::Fullscreen, now),
                 other => self.session.act(other, now),
             }
@@ -431,12 +436,28 @@ impl App {
             }
             Command::Level => self.interface.level = self.interface.level.next(),
             Command::Still => self.save_still(now),
+            Command::Report => self.save_report(now),
             Command::Pause => self.interface.pause(!self.interface.paused()),
             Command::Step(by) => self.interface.step(by),
             Command::Help => self.interface.toggle_help(),
             other => self.session.command(other, now),
         }
         self.request_redraw();
+    }
+
+    /// Gathers the figures and writes them on a thread: report, frames and trace.
+    fn save_report(&mut self, now: Instant) {
+        let handout = self.session.handout(self.started, now);
+        let proxy = self.proxy.clone();
+        let writing = thread("report", move || {
+            let saved =
+                handout.write_all(&documents_folder()).map_err(|e| crate::cli::describe(&e).replace("error: ", ""));
+            let _ = proxy.send_event(Wake::Saved(saved));
+        });
+        match writing {
+            Ok(writing) => self.threads.push(writing),
+            Err(fault) => self.session.tell(fault, now),
+        }
     }
 
     /// Reads the picture and writes it on a thread.
@@ -457,6 +478,13 @@ impl App {
             Err(fault) => self.session.tell(fault, now),
         }
     }
+}
+
+/// Where reports go: the user's folder for documents, else the current one.
+fn documents_folder() -> PathBuf {
+    let user = directories::UserDirs::new();
+    let documents = user.as_ref().and_then(|u| u.document_dir()).filter(|p| p.is_dir());
+    documents.map_or_else(|| std::env::current_dir().unwrap_or_default(), Path::to_owned)
 }
 
 /// How a message about a lost GPU begins.
@@ -502,7 +530,7 @@ impl ApplicationHandler<Wake> for App {
             Wake::Saved(saved) => {
                 let fault = match saved {
                     Ok(path) => Fault::notice(format!("Saved {}", path.display()), ""),
-                    Err(what) => Fault::failed(format!("The picture was not saved: {what}"), ""),
+                    Err(what) => Fault::failed(format!("It was not saved: {what}"), ""),
                 };
                 self.session.tell(fault, now);
                 self.request_redraw();
@@ -585,11 +613,4 @@ fn pictures_folder() -> PathBuf {
     let user = directories::UserDirs::new();
     let pictures = user.as_ref().and_then(|u| u.picture_dir()).filter(|p| p.is_dir());
     pictures.map_or_else(|| std::env::current_dir().unwrap_or_default(), Path::to_owned)
-}
-
-fn write_report(path: &Path, report: &Report) -> Result<(), CliError> {
-    let mut text = serde_json::to_string_pretty(report)?;
-    text.push('\n');
-    output::write_whole(path, text.as_bytes())?;
-    Ok(())
 }

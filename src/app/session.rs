@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use super::keys::Command;
 use crate::cli::{LookArgs, WindowArgs};
+use crate::export::{Circumstances, Handout};
 use crate::fault::{Fault, FaultBoard, Severity};
 use crate::flow::{Flow, FlowEvent, Shelf, Wish, Workshop};
-use crate::gpu::Gpu;
-use crate::metrics::{Counts, Lap, Meter, Report, Subject, Summary};
+use crate::gpu::{Gpu, GpuCaps};
+use crate::metrics::{Counts, FrameCost, Lap, Meter, Report, Subject, Summary};
 use crate::nn::choose::EngineWish;
 use crate::pipeline::Look;
 use crate::settings::Settings;
@@ -67,6 +68,8 @@ pub struct Session {
     idle_meter: Meter,
     nobody: Subject,
     sensors: Sensors,
+    /// The GPU that was opened last.
+    gpu: Option<GpuCaps>,
     /// Counts and time when counting for the report began: with the first painted picture.
     counting_since: Option<(Counts, Instant)>,
     pub shown: u64,
@@ -125,6 +128,7 @@ impl Session {
             idle_meter: Meter::new(Budget::default()),
             nobody: Subject::default(),
             sensors: Sensors::spawn(Sensors::EVERY),
+            gpu: None,
             counting_since: None,
             shown: 0,
             first_picture: None,
@@ -142,6 +146,7 @@ impl Session {
     /// # Errors
     /// When the system starts no more threads.
     pub fn attach(&mut self, gpu: Gpu, format: wgpu::TextureFormat) -> Result<(), Fault> {
+        self.gpu = Some(gpu.caps.as_ref().clone());
         let workshop = Workshop { gpu, shelf: self.shelf.clone(), format, waker: self.waker.clone() };
         self.flow = Some(Flow::new(workshop, self.wish.clone(), self.budget)?);
         Ok(())
@@ -419,21 +424,28 @@ impl Session {
         }
     }
 
-    /// The figures of the run so far, since what paints now began to.
-    pub fn run_report(&mut self, started: Instant, now: Instant) -> Report {
+    /// The figures of the run so far, since what paints now began to; frames and trace of the last seconds.
+    pub fn handout(&mut self, started: Instant, now: Instant) -> Handout {
         let mut subject = self.subject().clone();
         subject.source = self.spec.to_string();
         let (before, since) = self.counting_since.unwrap_or((Counts::default(), started));
         let seconds = now.saturating_duration_since(since).as_secs_f64();
         let after_start = |at: Option<Instant>| at.map(|at| at.duration_since(started).as_secs_f64() * 1e3);
         let (first_picture_ms, first_painted_ms) = (after_start(self.first_picture), after_start(self.first_painted));
+        let report = Report::new(self.meter(), subject, before, seconds, true);
+        let report = Report { first_picture_ms, first_painted_ms, ..report };
+        let costs: Vec<FrameCost> = self.meter_ref().history().copied().collect();
+        let about = Circumstances { paced: true, gpu: self.gpu.as_ref(), system: self.system(), since: Some(since) };
+        Handout::new(report, costs, self.meter_ref(), &about)
+    }
+
+    /// Waits for the last frames and settles them: at the end of a run.
+    pub fn finish(&mut self, now: Instant) {
         if let Some(flow) = &mut self.flow
             && let Err(fault) = flow.finish(now)
         {
             log::warn!("{fault}");
         }
-        let report = Report::new(self.meter(), subject, before, seconds, true);
-        Report { first_picture_ms, first_painted_ms, ..report }
     }
 
     /// Does what a key asks for, as far as it is not the window's business.

@@ -100,6 +100,13 @@ pub struct WindowArgs {
     /// Write the figures of the run to this file, as JSON, when the program ends
     #[arg(long, value_name = "FILE.json")]
     pub report: Option<PathBuf>,
+    /// Write one line per frame of the last ten seconds to this file when the program ends, for spreadsheets
+    #[arg(long, value_name = "FILE.csv")]
+    pub csv: Option<PathBuf>,
+    /// Write the last ten seconds to this file when the program ends, as a trace that ui.perfetto.dev and chrome://tracing
+    /// open
+    #[arg(long, value_name = "FILE.json")]
+    pub trace: Option<PathBuf>,
     /// How much of the figures to show at first: full, compact, line or none [default: as last time, else compact]
     #[arg(long, value_name = "LEVEL")]
     pub overlay: Option<OverlayLevel>,
@@ -183,6 +190,22 @@ pub struct BenchArgs {
     /// Size of the demo scene and of the picture that is put together
     #[arg(long, value_name = "WxH", default_value = "640x480")]
     pub picture: Extent,
+    /// Write one line per counted frame to this file, for spreadsheets
+    #[arg(long, value_name = "FILE.csv")]
+    pub csv: Option<PathBuf>,
+    /// Write the counted frames to this file as a trace that ui.perfetto.dev and chrome://tracing open
+    #[arg(long, value_name = "FILE.json")]
+    pub trace: Option<PathBuf>,
+    /// Measure nothing; say what changed from report A to report B beyond noise. Ends with 0 when nothing got slower, with 3
+    /// when something did, with 1 when it cannot be told
+    #[arg(long, num_args = 2, value_names = ["A.json", "B.json"])]
+    pub compare: Option<Vec<PathBuf>>,
+    /// Compare runs of different things all the same
+    #[arg(long, requires = "compare")]
+    pub anyway: bool,
+    /// Take smaller changes than this for noise, in percent [default: 3]
+    #[arg(long, value_name = "PERCENT", requires = "compare", value_parser = percent)]
+    pub threshold: Option<f32>,
     /// Print one JSON object and nothing else
     #[arg(long)]
     pub json: bool,

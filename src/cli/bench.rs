@@ -6,14 +6,17 @@ use std::time::{Duration, Instant};
 
 use super::{BenchArgs, CliError, Common, print, print_json};
 use crate::effect::models_dirs;
+use crate::export::compare::THRESHOLD;
+use crate::export::{Circumstances, Handout};
 use crate::fault::Fault;
 use crate::flow::{Flow, FlowEvent, Shelf, Wish, Workshop};
 use crate::frame::{CameraFrame, FramePool};
 use crate::gpu::Gpu;
-use crate::metrics::{Counts, Report, Stage};
+use crate::metrics::{Counts, FrameCost, Meter, Report, Stage};
 use crate::pipeline::Look;
 use crate::source::{Pacing, Source, SourceError, SourceEvent, SourceInfo, SourceThread, SourceWish};
-use crate::units::Extent;
+use crate::system::Sensors;
+use crate::units::{Extent, FrameId};
 
 /// A bench in which nothing gets done for so long has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -28,6 +31,12 @@ enum Feed {
 }
 
 pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
+    if let Some(files) = &args.compare {
+        let threshold = args.threshold.map_or(THRESHOLD, f64::from);
+        return super::compare::run(files, threshold, args.anyway, args.json);
+    }
+    // From here on: how busy the machine is while it measures.
+    let sensors = Sensors::spawn(Sensors::EVERY);
     let shelf = Shelf::new(models_dirs(common.models.as_deref()));
     let gpu = Gpu::headless()?;
     let (bell, rung) = mpsc::sync_channel::<()>(1);
@@ -53,6 +62,7 @@ pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
     flow.meter().set_paced(args.paced);
     let mut target = Target::new(&gpu, args.picture);
 
+    let mut counted = Counted::default();
     let mut began: Option<(Counts, Instant)> = None;
     let mut progress = Instant::now();
     loop {
@@ -70,12 +80,14 @@ pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
             target.draw(&gpu, &mut flow);
             if polled.painted {
                 flow.presented(&[], Instant::now());
+                counted.take(flow.meter());
             }
         }
         let processed = flow.meter().counts().processed;
         match began {
             None if polled.painted && processed >= args.warm_up => {
                 flow.meter().restart();
+                counted.begin();
                 began = Some((flow.meter().counts(), Instant::now()));
             }
             Some((before, _)) if processed >= before.processed + args.frames => break,
@@ -98,16 +110,44 @@ pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
     flow.finish(Instant::now())?;
     let mut subject = flow.subject().cloned().unwrap_or_default();
     subject.source = args.source.to_string();
+    counted.take(flow.meter());
     let report = Report::new(flow.meter(), subject, before, seconds, false);
-    if args.json { print_json(&Bench { report, paced: args.paced }) } else { print(&table(&report, args)) }
+    let about = Circumstances { paced: args.paced, gpu: Some(&gpu.caps), system: sensors.latest(), since: Some(since) };
+    let handout = Handout::new(report, counted.costs, flow.meter(), &about);
+    if let Some(path) = &args.csv {
+        handout.write_csv(path)?;
+    }
+    if let Some(path) = &args.trace {
+        handout.write_trace(path)?;
+    }
+    let document = &handout.document;
+    if args.json { print_json(document) } else { print(&table(&document.report, args)) }
 }
 
-#[derive(serde::Serialize)]
-struct Bench {
-    #[serde(flatten)]
-    report: Report,
-    /// Whether frames were taken when they were due, not as fast as possible.
-    paced: bool,
+/// The frames that count, as they settle.
+#[derive(Default)]
+struct Counted {
+    costs: Vec<FrameCost>,
+    newest: Option<FrameId>,
+    on: bool,
+}
+
+impl Counted {
+    /// What settles from now on counts.
+    fn begin(&mut self) {
+        self.on = true;
+    }
+
+    /// Takes what settled since the last call.
+    fn take(&mut self, meter: &Meter) {
+        let history = meter.history();
+        let new = meter.history().rev().take_while(|c| Some(c.stamp.id) != self.newest).count();
+        self.newest = meter.history().next_back().map(|c| c.stamp.id);
+        if self.on {
+            let old = history.len() - new;
+            self.costs.extend(history.skip(old));
+        }
+    }
 }
 
 impl Feed {

@@ -5,6 +5,7 @@
 
 mod args;
 mod bench;
+mod compare;
 mod doctor;
 mod lists;
 mod render;
@@ -55,6 +56,11 @@ pub fn run(command: &Command, common: &Common) -> Result<(), CliError> {
         Command::Cameras(args) => lists::cameras(args),
         Command::Doctor(args) => doctor::run(args, common),
     }
+}
+
+/// The exit code of a command that returned `error`: 3 where a comparison found the second run slower, else 1.
+pub fn exit_code(error: &(dyn std::error::Error + 'static)) -> u8 {
+    if error.is::<compare::Slower>() { 3 } else { 1 }
 }
 
 /// One chain of causes, for stderr: `error: WHAT`, then each cause on a line of its own unless the line above says it.

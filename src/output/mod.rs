@@ -59,7 +59,7 @@ fn remedy(error: &std::io::Error) -> &'static str {
 }
 
 impl OutputError {
-    fn write(path: &Path, source: std::io::Error) -> Self {
+    pub(crate) fn write(path: &Path, source: std::io::Error) -> Self {
         Self::Write { path: path.to_owned(), source }
     }
 

@@ -1,0 +1,106 @@
+//! Everything that a run has to hand out, gathered in a moment and written at leisure: report, frames, trace.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::{Instant, SystemTime};
+
+use super::{Document, blocks, csv, save, trace, utc_for_names};
+use crate::gpu::GpuCaps;
+use crate::metrics::{FrameCost, Hitch, Meter, Report};
+use crate::output::OutputError;
+use crate::system::Reading;
+use crate::units::Budget;
+
+/// See the module's text. Owns what it needs, so that it can be written on another thread.
+#[derive(Clone, Debug)]
+pub struct Handout {
+    pub document: Document,
+    budget: Budget,
+    costs: Vec<FrameCost>,
+    hitches: Vec<Hitch>,
+    counters: Vec<(&'static str, Instant, f64)>,
+}
+
+/// What the report does not know by itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Circumstances<'a> {
+    /// Frames were taken when they were due.
+    pub paced: bool,
+    pub gpu: Option<&'a GpuCaps>,
+    pub system: Reading,
+    /// Frames presented before this are in the frames and the trace, and do not count for the report's stretches.
+    pub since: Option<Instant>,
+}
+
+impl Handout {
+    /// Copies what it needs from `costs`, oldest first, and `meter`.
+    pub fn new(report: Report, costs: Vec<FrameCost>, meter: &Meter, about: &Circumstances<'_>) -> Self {
+        let first = costs.partition_point(|c| about.since.is_some_and(|since| c.presented < since));
+        let blocks = match &costs[first..] {
+            // The first one's rate is not known: what it came after does not count.
+            [before, counted @ ..] => blocks(counted, before.presented),
+            [] => Vec::new(),
+        };
+        let oldest = costs.first().map(|c| c.stamp.captured);
+        Self {
+            document: Document::new(report, about.paced, about.gpu, about.system, blocks),
+            budget: meter.budget(),
+            hitches: meter.hitches().filter(|h| oldest.is_some_and(|at| h.at >= at)).cloned().collect(),
+            costs,
+            counters: Vec::new(),
+        }
+    }
+
+    /// Adds a track of numbers to the trace: values in order of time.
+    pub fn with_counter(mut self, name: &'static str, values: impl IntoIterator<Item = (Instant, f64)>) -> Self {
+        self.counters.extend(values.into_iter().map(|(at, value)| (name, at, value)));
+        self
+    }
+
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_report(&self, path: &Path) -> Result<(), OutputError> {
+        save(path, |out| {
+            serde_json::to_writer_pretty(&mut *out, &self.document)?;
+            out.write_all(b"\n")
+        })
+    }
+
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_csv(&self, path: &Path) -> Result<(), OutputError> {
+        save(path, |out| csv::write(&self.costs, out))
+    }
+
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_trace(&self, path: &Path) -> Result<(), OutputError> {
+        let context = trace::Context {
+            subject: &self.document.report.subject,
+            budget: self.budget,
+            hitches: self.hitches.iter().collect(),
+            counters: self.counters.clone(),
+        };
+        save(path, |out| trace::write(&self.costs, &context, out))
+    }
+
+    /// Writes all three into `folder` under names of this moment that nothing there has. Returns the report's path.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn write_all(&self, folder: &Path) -> Result<PathBuf, OutputError> {
+        let stamp = utc_for_names(SystemTime::now());
+        let name = |n: u32, end: &str| {
+            let again = if n == 0 { String::new() } else { format!("-{n}") };
+            folder.join(format!("impasto-report-{stamp}{again}{end}"))
+        };
+        let ends = [".json", ".csv", ".trace.json"];
+        // Two in one second; a folder with a hundred of them in one second has other worries.
+        let n = (0..100).find(|&n| ends.iter().all(|end| !name(n, end).exists())).unwrap_or(0);
+        let [report, csv, trace] = ends.map(|end| name(n, end));
+        self.write_csv(&csv)?;
+        self.write_trace(&trace)?;
+        self.write_report(&report)?;
+        Ok(report)
+    }
+}

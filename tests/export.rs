@@ -1,0 +1,128 @@
+//! What leaves the program, through the real program: frames as CSV, traces, reports that are compared, and their exit codes.
+//! What paints needs an adapter (lavapipe will do) and the effect packs of the source tree.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+fn impasto(arguments: &[&str]) -> Output {
+    let config = tempfile::tempdir().unwrap();
+    Command::new(env!("CARGO_BIN_EXE_impasto"))
+        .args(arguments)
+        .env("IMPASTO_CONFIG", config.path())
+        .env_remove("RUST_LOG")
+        .env_remove("IMPASTO_MODELS")
+        .env("RUST_BACKTRACE", "0")
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Without an adapter a bench cannot run: skipped with a line, or a failure where one is required.
+fn can_paint() -> bool {
+    let doctor: Value = serde_json::from_slice(&impasto(&["doctor", "--json"]).stdout).unwrap();
+    let healthy = doctor["healthy"] == true;
+    if !healthy {
+        assert!(std::env::var_os("REQUIRE_GPU").is_none(), "nothing can be painted here: {doctor}");
+        println!("skipped: nothing can be painted here");
+    }
+    healthy
+}
+
+#[test]
+fn a_bench_as_table_trace_and_report() {
+    if !can_paint() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (csv, trace) = (path("frames.csv"), path("trace.json"));
+    let small = ["--size", "64x48", "--picture", "160x120", "--frames", "40", "--warm-up", "5"];
+    let output = impasto(&[&["bench", "--json", "--csv", &csv, "--trace", &trace][..], &small].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let frames = report["stages"][0]["frames"].as_u64().unwrap() as usize;
+    assert!(frames >= 40, "{frames}");
+    assert!(report["blocks"].as_array().unwrap().len() >= 4, "{}", report["blocks"]);
+    assert!(report["machine"]["cores"].as_u64().unwrap() >= 1);
+    assert!(report["made"].as_str().unwrap().ends_with('Z'));
+
+    let lines: Vec<String> = std::fs::read_to_string(&csv).unwrap().lines().map(str::to_owned).collect();
+    assert_eq!(lines.len(), frames + 1, "a header and every counted frame");
+    let mean: f64 =
+        lines[1..].iter().map(|l| l.split(',').nth(4).unwrap().parse::<f64>().unwrap()).sum::<f64>() / frames as f64;
+    let told = report["total_ms"]["mean"].as_f64().unwrap();
+    assert!((mean / told - 1.0).abs() < 0.01, "{mean} in the table, {told} in the report");
+
+    let trace: Value = serde_json::from_slice(&std::fs::read(&trace).unwrap()).unwrap();
+    let events = trace["traceEvents"].as_array().unwrap();
+    let count = |ph: &str| events.iter().filter(|e| e["ph"] == ph).count();
+    assert_eq!((count("b"), count("e")), (frames, frames));
+    assert!(count("X") >= frames && count("C") >= frames);
+
+    // The same report twice: nothing changed, whatever it says.
+    let a = path("a.json");
+    std::fs::write(&a, &output.stdout).unwrap();
+    let same = impasto(&["bench", "--compare", &a, &a]);
+    assert_eq!(same.status.code(), Some(0), "{}", text(&same.stderr));
+    assert!(text(&same.stdout).contains("Nothing changed beyond noise"), "{}", text(&same.stdout));
+}
+
+/// A report as far as comparing reads it, with twenty stretches around `ms`.
+fn report(folder: &Path, name: &str, ms: f64, effect: &str) -> String {
+    let block = |i: u32| {
+        let ms = ms * (1.0 + 0.02 * f64::from(i % 5));
+        json!({
+            "frames": 12, "fps": 1000.0 / ms, "total_ms": ms, "total_p95_ms": ms, "work_ms": ms,
+            "stages": [{ "name": "infer", "mean_ms": ms / 2.0 }],
+        })
+    };
+    let report = json!({
+        "schema": "impasto.bench/1", "version": "1", "effect": effect, "blocks": (0..20).map(block).collect::<Vec<_>>(),
+        "total_ms": { "mean": ms },
+    });
+    let path = folder.join(name);
+    std::fs::write(&path, report.to_string()).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn comparing_tells_scripts_what_happened() {
+    let folder = tempfile::tempdir().unwrap();
+    let (a, slower) = (report(folder.path(), "a", 20.0, "ink"), report(folder.path(), "b", 24.0, "ink"));
+    let other = report(folder.path(), "c", 20.0, "oil");
+    let code = |arguments: &[&str]| {
+        let output = impasto(&[&["bench", "--compare"], arguments].concat());
+        (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+    };
+    let (status, table, said) = code(&[&a, &slower]);
+    assert_eq!(status, 3, "{said}");
+    assert!(table.contains("B is slower beyond noise") && table.contains("1.200"), "{table}");
+    assert!(said.contains("slower beyond noise: rate"), "{said}");
+    assert_eq!(code(&[&slower, &a]).0, 0, "faster is no trouble");
+    assert_eq!(code(&[&a, &slower, "--threshold", "30"]).0, 0);
+
+    let (status, table, said) = code(&[&a, &other]);
+    assert_eq!((status, table.as_str()), (1, ""));
+    assert!(said.contains("effect ink against oil") && said.contains("--anyway"), "{said}");
+    assert_eq!(code(&[&a, &other, "--anyway"]).0, 0);
+
+    let (status, json, _) = code(&[&a, &slower, "--json"]);
+    let comparison: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((status, comparison["schema"].as_str()), (3, Some("impasto.compare/1")));
+    assert_eq!(comparison["verdict"], "slower");
+
+    for (wrong, about) in [("{}", "schema"), ("nonsense", "no report")] {
+        let path = folder.path().join("wrong");
+        std::fs::write(&path, wrong).unwrap();
+        let (status, _, said) = code(&[&a, path.to_str().unwrap()]);
+        assert_eq!(status, 1);
+        assert!(said.contains(about), "{said}");
+    }
+    assert_eq!(code(&[&a, "/no/such/file.json"]).0, 1);
+    assert_eq!(code(&[&a]).0, 2, "one file is a mistake in the command line");
+}
