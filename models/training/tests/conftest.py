@@ -15,7 +15,6 @@ name = "test"
 kind = "painting"
 licence = "MIT OR Apache-2.0"
 seed = 7
-teacher = { method = "arbitrary-style", smoothing = 0.08 }
 contents = { portraits = 1, scenes = 1, mosaics = 0, validation_scenes = 0 }
 
 [training]
@@ -38,13 +37,14 @@ steps = 6
 name = "warm"
 title = "Warm"
 artist = "Nobody"
-painting = "paintings/starry_night.jpg"
+kind = "painting"
+teacher = { method = "arbitrary-style", painting = "paintings/starry_night.jpg", smoothing = 0.08 }
 
 [[effects]]
 name = "cold"
 title = "Cold"
-artist = "Nobody"
-painting = "paintings/great_wave.jpg"
+kind = "print"
+teacher = { method = "screenprint" }
 """
 
 

@@ -20,3 +20,16 @@ def test_a_typing_mistake_is_an_error() -> None:
 def test_a_missing_recipe_is_an_error() -> None:
     with pytest.raises(RecipeError, match="no recipe"):
         recipe.load("nothing-like-it")
+
+
+def test_an_unknown_kind_and_a_missing_method_are_errors() -> None:
+    with pytest.raises(RecipeError, match="unknown kind"):
+        recipe.parse(RECIPE.replace('kind = "print"', 'kind = "prints"'))
+    with pytest.raises(RecipeError, match="needs a teacher"):
+        recipe.parse(RECIPE.replace('{ method = "screenprint" }', "{}"))
+
+
+def test_an_artist_may_be_left_out() -> None:
+    warm, cold = recipe.parse(RECIPE).effects
+    assert warm.artist == "Nobody" and cold.artist == ""
+    assert warm.painting == "paintings/starry_night.jpg" and cold.painting is None

@@ -3,7 +3,9 @@ from pathlib import Path
 import numpy as np
 
 from impasto_training.images import FloatPicture
-from impasto_training.teachers.arbitrary_style import SIDE, ArbitraryStyle, StyleCode, smoothed
+from impasto_training.targets import style_key
+from impasto_training.teachers.arbitrary_style import ArbitraryStyle, ArbitraryStyleTeacher, StyleCode, smoothed
+from impasto_training.teachers.base import SIDE
 
 CODE = np.zeros((1, 1, 1, 100), np.float32)
 
@@ -42,3 +44,11 @@ def test_smoothing_calms_noise_and_keeps_edges() -> None:
     calm = smoothed(noisy, 0.08)
     assert calm[:, :24].std() < noisy[:, :24].std() / 255.0 / 2
     assert calm[:, 36].mean() - calm[:, 27].mean() > 0.6
+
+
+def test_the_key_of_a_painting_is_what_it_was(data_root: Path) -> None:
+    painting = data_root / "paintings" / "starry_night.jpg"
+    teacher = ArbitraryStyleTeacher(data_root / "teachers" / "arbitrary_style", painting, 0.08)
+    facts = teacher.facts()
+    assert facts.keys() == {"method", "smoothing", "painting"}
+    assert style_key(**facts) == "c4dc47d6bf8d0695"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -12,7 +13,8 @@ from impasto_training.evaluate import EffectScore, Evaluation, Likeness
 from impasto_training.pack import PackedVariant, command
 from impasto_training.recipe import Recipe
 from impasto_training.teach import Lesson
-from impasto_training.teachers.arbitrary_style import SHIFTS, SIDE
+from impasto_training.teachers.arbitrary_style import METHOD, SHIFTS
+from impasto_training.teachers.base import SIDE
 
 FLICKER_GOAL = 1.5
 LPIPS_GOAL = 0.20
@@ -91,6 +93,17 @@ def _weak_points(evaluations: Sequence[Evaluation]) -> list[str]:
     return points
 
 
+def _teachers(recipe: Recipe) -> str:
+    """Which method paints how many effects, with what the reader should know about it."""
+    methods = Counter(effect.teacher["method"] for effect in recipe.effects)
+    known = {
+        METHOD: f"arbitrary image stylisation of smoothed content, averaged over {len(SHIFTS)} shifts",
+    }
+    named = [f"{known[method]}, for {count} effects" for method, count in methods.items() if method in known]
+    others = [f"`{method}`" for method in methods if method not in known]
+    return "; ".join(named + ([f"our own algorithms {', '.join(others)}"] if others else []))
+
+
 def card(
     recipe: Recipe,
     lesson: Lesson,
@@ -100,13 +113,12 @@ def card(
     credit_lines: Sequence[str],
 ) -> str:
     """The text of `CARD.md`; variants, trainings and evaluations go in step."""
-    titles = [f"*{effect.title}* ({effect.artist})" for effect in recipe.effects]
+    titles = [f"*{effect.title}*" + (f" ({effect.artist})" if effect.artist else "") for effect in recipe.effects]
     views = {view: sum(content.view is view for content in lesson.training) for view in View}
     lines = [
         f"# {recipe.name}",
         "",
-        f"{len(recipe.effects)} effects in one network per variant, each in the manner of a painting: "
-        f"{'; '.join(titles)}.",
+        f"{len(recipe.effects)} effects in one network per variant: {'; '.join(titles)}.",
         "A style vector picks one, or blends several.",
         "",
         f"This card is generated: `python -m impasto_training card {recipe.name}` writes it from measurements.",
@@ -114,8 +126,7 @@ def card(
         "## How it was made",
         "",
         f"- Command: `{command(recipe)}`, seed {recipe.seed}.",
-        f"- Teacher: arbitrary image stylisation at {SIDE} x {SIDE}, content smoothed by total variation "
-        f"(weight {recipe.teacher.smoothing}), averaged over {len(SHIFTS)} shifts.",
+        f"- Teachers, at {SIDE} x {SIDE}: {_teachers(recipe)}.",
         f"- Contents: {len(lesson.training)} squares ({', '.join(f'{n} {view}' for view, n in views.items())}); "
         f"{len(lesson.validation)} held out by hash, never trained on.",
         f"- Loss: {recipe.training.weight_l1} L1 + {recipe.training.weight_lpips} LPIPS-sq + "

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from impasto_training.recipe import Recipe
 from impasto_training.teach import Lesson
+from impasto_training.teachers import arbitrary_style
 
 MANIFEST = "MANIFEST.tsv"
 TEACHER = (
@@ -63,9 +64,11 @@ def credits(recipe: Recipe, lesson: Lesson, data_root: Path) -> list[str]:
     lines += [
         f"{effect.title} by {effect.artist}: {source.licence}, reproduction from {source.repository}"
         for effect in recipe.effects
+        if effect.painting is not None
         for source in [origin(effect.painting)]
     ]
-    lines.append(line("Teacher, Magenta arbitrary image stylisation", origin(TEACHER[0])))
+    if any(effect.teacher["method"] == arbitrary_style.METHOD for effect in recipe.effects):
+        lines.append(line("Teacher, Magenta arbitrary image stylisation", origin(TEACHER[0])))
     lines += [line(what, origin(relative)) for relative, what in NETWORKS.items()]
     return lines
 

@@ -23,13 +23,12 @@ from tqdm import tqdm
 from impasto_training import metrics
 from impasto_training.data import Content
 from impasto_training.engine import Engine
-from impasto_training.images import FloatPicture, load_picture, save_picture, to_float, to_picture
+from impasto_training.images import FloatPicture, save_picture, to_float, to_picture
 from impasto_training.networks.squeezenet import LpipsSqueeze
 from impasto_training.networks.student import Student
 from impasto_training.recipe import Recipe, VariantSettings
 from impasto_training.targets import TargetCache
-from impasto_training.teach import Lesson
-from impasto_training.teachers.arbitrary_style import ArbitraryStyle, smoothed
+from impasto_training.teach import Lesson, teacher
 
 NOISE_SIGMA = 2.0 / 255.0
 """Sensor noise of the flicker and motion tests: a webcam in ordinary room light."""
@@ -154,8 +153,7 @@ class Evaluator:
         self.lesson = lesson
         self.cache = cache
         self.distance = distance
-        self.teacher = ArbitraryStyle(data_root / "teachers" / "arbitrary_style", threads=os.cpu_count() or 1)
-        self.codes = [self.teacher.style_code(load_picture(data_root / e.painting)) for e in recipe.effects]
+        self.teachers = [teacher(effect, data_root) for effect in recipe.effects]
         portraits = data_root / "photos" / "portraits"
         self.is_portrait = [portraits in content.photos[0].path.parents for content in lesson.validation]
 
@@ -177,19 +175,13 @@ class Evaluator:
         ]
 
     @cached_property
-    def calm_looks(self) -> list[list[FloatPicture]]:
-        """`looks` as the teacher sees them."""
-        strength = self.recipe.teacher.smoothing
-        return [[smoothed(to_picture(look), strength) for look in looks] for looks in self.looks()]
-
-    @cached_property
     def teacher_stability(self) -> list[tuple[float, float]]:
         """(flicker, motion) per style of the calmed teacher, as it made the targets."""
         pairs = []
-        for code in tqdm(self.codes, unit="style", desc="evaluate the teacher"):
+        for painter in tqdm(self.teachers, unit="style", desc="evaluate the teacher"):
             flickers, motions = [], []
-            for calm in self.calm_looks:
-                first, again, moved = (to_float(self.teacher.paint(look, code)) for look in calm)
+            for looks in self.looks():
+                first, again, moved = (to_float(painter.paint(to_picture(look))) for look in looks)
                 flickers.append(metrics.difference_255(first, again))
                 motions.append(moved_difference(first, moved))
             pairs.append((fmean(flickers), fmean(motions)))
@@ -205,7 +197,7 @@ class Evaluator:
                     for content in self.lesson.validation
                 ]
             )
-            for style in range(len(self.codes))
+            for style in range(len(self.teachers))
         ]
 
     def effect(self, engine: Engine, style: int) -> EffectScore:

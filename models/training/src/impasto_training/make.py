@@ -17,7 +17,7 @@ from impasto_training.evaluate import Evaluation, Evaluator
 from impasto_training.images import to_float
 from impasto_training.recipe import Recipe, VariantSettings
 from impasto_training.targets import TargetCache
-from impasto_training.teachers.arbitrary_style import SIDE
+from impasto_training.teachers.base import SIDE
 
 
 @dataclass(frozen=True)

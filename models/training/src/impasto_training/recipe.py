@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,20 +15,14 @@ from typing import Any, TypeVar
 from impasto_training.paths import training_root
 
 SCHEMA = "impasto.recipe/1"
+KINDS = ("painting", "oil", "watercolour", "toon", "ink", "pencil", "print", "glass")
+"""What an effect looks like; people choose by it."""
 
 T = TypeVar("T")
 
 
 class RecipeError(ValueError):
     """The recipe cannot be used; the message says what to change."""
-
-
-@dataclass(frozen=True)
-class TeacherSettings:
-    """How targets are painted."""
-
-    method: str
-    smoothing: float
 
 
 @dataclass(frozen=True)
@@ -66,12 +61,24 @@ class VariantSettings:
 
 @dataclass(frozen=True)
 class EffectSettings:
-    """One style of the shared networks; `painting` is relative to the data folder."""
+    """One style of the shared networks."""
 
     name: str
     title: str
-    artist: str
-    painting: str
+    kind: str
+    """One of `KINDS`."""
+
+    teacher: Mapping[str, Any]
+    """`method` and its parameters, which `teachers/registry.py` knows; paths are relative to the data folder."""
+
+    artist: str = ""
+    """Who painted the model, and when; empty for algorithms."""
+
+    @property
+    def painting(self) -> str | None:
+        """The picture that is the effect's model, relative to the data folder, if it has one."""
+        painting: str | None = self.teacher.get("painting")
+        return painting
 
 
 @dataclass(frozen=True)
@@ -85,7 +92,6 @@ class Recipe:
     notes: tuple[str, ...]
     """What the card should say beyond the measurements."""
 
-    teacher: TeacherSettings
     contents: ContentSettings
     training: TrainingSettings
     variants: tuple[VariantSettings, ...]
@@ -101,10 +107,11 @@ class Recipe:
 
 
 def _checked(kind: type[T], table: dict[str, Any], where: str) -> T:
+    optional = {f.name for f in dataclasses.fields(kind) if f.default is not dataclasses.MISSING}  # type: ignore[arg-type]
     fields = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     if unknown := table.keys() - fields:
         raise RecipeError(f"{where}: unknown keys {sorted(unknown)}; known are {sorted(fields)}")
-    if missing := fields - table.keys():
+    if missing := fields - optional - table.keys():
         raise RecipeError(f"{where}: missing keys {sorted(missing)}")
     return kind(**table)
 
@@ -114,7 +121,7 @@ def parse(text: str) -> Recipe:
     table = tomllib.loads(text)
     if table.pop("schema", None) != SCHEMA:
         raise RecipeError(f'the recipe must start with schema = "{SCHEMA}"')
-    for key, kind in (("teacher", TeacherSettings), ("contents", ContentSettings), ("training", TrainingSettings)):
+    for key, kind in (("contents", ContentSettings), ("training", TrainingSettings)):
         table[key] = _checked(kind, table.get(key, {}), f"[{key}]")
     table["variants"] = tuple(
         _checked(VariantSettings, entry, f"variant {index}") for index, entry in enumerate(table.get("variants", []))
@@ -129,6 +136,11 @@ def parse(text: str) -> Recipe:
     names = [effect.name for effect in recipe.effects]
     if len(set(names)) != len(names):
         raise RecipeError("effect names must be unique")
+    for effect in recipe.effects:
+        if effect.kind not in KINDS:
+            raise RecipeError(f"effect {effect.name!r}: unknown kind {effect.kind!r}; known are {', '.join(KINDS)}")
+        if not isinstance(effect.teacher, Mapping) or not isinstance(effect.teacher.get("method"), str):
+            raise RecipeError(f'effect {effect.name!r} needs a teacher, such as teacher = {{ method = "toon" }}')
     return recipe
 
 

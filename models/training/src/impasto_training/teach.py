@@ -15,11 +15,10 @@ from tqdm import tqdm
 
 from impasto_training import data, targets
 from impasto_training.data import Content
-from impasto_training.images import load_picture
-from impasto_training.recipe import Recipe, RecipeError
-from impasto_training.teachers.arbitrary_style import SIDE, ArbitraryStyle, StyleCode, smoothed
-
-METHOD = "arbitrary-style"
+from impasto_training.recipe import EffectSettings, Recipe, RecipeError
+from impasto_training.teachers import registry
+from impasto_training.teachers.base import SIDE, Teacher
+from impasto_training.teachers.registry import TeacherError
 
 
 @dataclass(frozen=True)
@@ -32,51 +31,51 @@ class Lesson:
     """Style keys, in the order of the recipe's effects."""
 
 
+def teacher(effect: EffectSettings, data_root: Path) -> Teacher:
+    """Who paints an effect's targets."""
+    try:
+        return registry.teacher(effect.teacher, data_root)
+    except TeacherError as error:
+        raise RecipeError(f"effect {effect.name!r}: {error}") from error
+
+
 def lesson(recipe: Recipe, data_root: Path) -> Lesson:
     """Resolves a recipe: which contents, and the key of each style."""
-    if recipe.teacher.method != METHOD:
-        raise RecipeError(f"unknown teacher method {recipe.teacher.method!r}; known is {METHOD!r}")
     portraits = data.scan(data_root / "photos" / "portraits")
     scenes = data.scan(data_root / "photos" / "scenes")
     if not portraits:
         raise RecipeError(f"no portraits below {data_root / 'photos'}; set IMPASTO_DATA to the data folder")
     wanted = recipe.contents
-    styles = [
-        targets.style_key(
-            method=recipe.teacher.method,
-            smoothing=recipe.teacher.smoothing,
-            painting=data.Photo.read(data_root / effect.painting).sha256,
-        )
-        for effect in recipe.effects
-    ]
     return Lesson(
         training=data.training_contents(portraits, scenes, wanted.portraits, wanted.scenes, wanted.mosaics),
         validation=data.validation_contents(portraits, scenes, wanted.validation_scenes),
-        styles=styles,
+        styles=[targets.style_key(**teacher(effect, data_root).facts()) for effect in recipe.effects],
     )
 
 
 @dataclass(frozen=True)
 class _Job:
     content: Content
-    missing: list[tuple[str, Path]]
-    """(style key, painting) pairs."""
+    missing: list[tuple[str, EffectSettings]]
+    """(style key, effect) pairs."""
 
 
 class _Painter:
-    """One worker process: a teacher and its style codes, made once."""
+    """One worker process: its teachers, made once."""
 
     _instance: _Painter
 
-    def __init__(self, data_root: Path, cache_root: Path, smoothing: float) -> None:
-        self.teacher = ArbitraryStyle(data_root / "teachers" / "arbitrary_style")
-        self.codes: dict[str, StyleCode] = {}
+    def __init__(self, data_root: Path, cache_root: Path) -> None:
+        self.data_root = data_root
+        self.teachers: dict[str, Teacher] = {}
         self.cache = targets.TargetCache(cache_root)
-        self.smoothing = smoothing
 
     @classmethod
-    def start(cls, data_root: Path, cache_root: Path, smoothing: float) -> None:
-        cls._instance = cls(data_root, cache_root, smoothing)
+    def start(cls, data_root: Path, cache_root: Path) -> None:
+        import torch
+
+        torch.set_num_threads(1)  # processes share the cores already
+        cls._instance = cls(data_root, cache_root)
 
     @classmethod
     def run(cls, job: _Job) -> int:
@@ -87,20 +86,18 @@ class _Painter:
         path = self.cache.content_path(job.content)
         if not path.exists():
             self.cache.write(path, picture)
-        calm = smoothed(picture, self.smoothing)
-        for key, painting in job.missing:
-            if key not in self.codes:
-                self.codes[key] = self.teacher.style_code(load_picture(painting))
-            self.cache.write(self.cache.target_path(job.content, key), self.teacher.paint(calm, self.codes[key]))
+        for key, effect in job.missing:
+            if key not in self.teachers:
+                self.teachers[key] = teacher(effect, self.data_root)
+            self.cache.write(self.cache.target_path(job.content, key), self.teachers[key].paint(picture))
         return len(job.missing)
 
 
-def _jobs(recipe: Recipe, plan: Lesson, data_root: Path, cache: targets.TargetCache) -> Iterator[_Job]:
-    paintings = [data_root / effect.painting for effect in recipe.effects]
+def _jobs(recipe: Recipe, plan: Lesson, cache: targets.TargetCache) -> Iterator[_Job]:
     for content in [*plan.validation, *plan.training]:
         missing = [
-            (key, painting)
-            for key, painting in zip(plan.styles, paintings, strict=True)
+            (key, effect)
+            for key, effect in zip(plan.styles, recipe.effects, strict=True)
             if not cache.target_path(content, key).exists()
         ]
         if missing:
@@ -110,14 +107,13 @@ def _jobs(recipe: Recipe, plan: Lesson, data_root: Path, cache: targets.TargetCa
 def teach(recipe: Recipe, data_root: Path, cache_root: Path) -> Lesson:
     """Paints whatever is missing in the cache and returns what there is now."""
     plan = lesson(recipe, data_root)
-    jobs = list(_jobs(recipe, plan, data_root, targets.TargetCache(cache_root)))
+    jobs = list(_jobs(recipe, plan, targets.TargetCache(cache_root)))
     if not jobs:
         return plan
     workers = min(len(jobs), os.cpu_count() or 1)
-    start_args = (data_root, cache_root, recipe.teacher.smoothing)
     context = multiprocessing.get_context("spawn")
     with (
-        context.Pool(workers, initializer=_Painter.start, initargs=start_args) as pool,
+        context.Pool(workers, initializer=_Painter.start, initargs=(data_root, cache_root)) as pool,
         tqdm(total=sum(len(job.missing) for job in jobs), unit="target", desc=f"teach {recipe.name}") as progress,
     ):
         for count in pool.imap_unordered(_Painter.run, jobs):

@@ -10,7 +10,8 @@ A student should learn neither, so the teacher is calmed in two ways:
 
 from __future__ import annotations
 
-from functools import cached_property
+import hashlib
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,10 @@ import numpy as np
 import numpy.typing as npt
 from skimage.restoration import denoise_tv_chambolle
 
-from impasto_training.images import FloatPicture, Picture, resize, to_float, to_picture
+from impasto_training.images import FloatPicture, Picture, load_picture, resize, to_float, to_picture
+from impasto_training.teachers.base import SIDE
 
-SIDE = 384
-"""The only size at which the quantised network is right."""
-
+METHOD = "arbitrary-style"
 PREDICT_SIDE = 256
 SHIFTS = ((0, 0), (1, 2), (2, 1), (3, 3))
 MARGIN = max(max(shift) for shift in SHIFTS)
@@ -97,3 +97,37 @@ def smoothed(content: Picture, strength: float) -> FloatPicture:
         return picture
     calm: FloatPicture = denoise_tv_chambolle(picture, weight=strength, channel_axis=-1).astype(np.float32)
     return calm
+
+
+@lru_cache(maxsize=1)
+def _network(folder: Path) -> ArbitraryStyle:
+    """One interpreter for all paintings of a process."""
+    return ArbitraryStyle(folder)
+
+
+class ArbitraryStyleTeacher:
+    """Paints in the manner of one painting, on smoothed content."""
+
+    def __init__(self, folder: Path, painting: Path, smoothing: float) -> None:
+        self._folder = folder
+        self._painting = painting
+        self._smoothing = smoothing
+
+    def facts(self) -> dict[str, Any]:
+        """The painting counts by its bytes, so it may be renamed."""
+        sha256 = hashlib.sha256(self._painting.read_bytes()).hexdigest()
+        return {"method": METHOD, "smoothing": self._smoothing, "painting": sha256}
+
+    @cached_property
+    def _code(self) -> StyleCode:
+        return _network(self._folder).style_code(load_picture(self._painting))
+
+    def paint(self, picture: Picture) -> Picture:
+        """The painting of a picture `[SIDE, SIDE, 3]`."""
+        return _network(self._folder).paint(_smoothed_once(picture.tobytes(), self._smoothing), self._code)
+
+
+@lru_cache(maxsize=2)
+def _smoothed_once(content: bytes, strength: float) -> FloatPicture:
+    """`smoothed`, which many paintings in a row ask for the same content."""
+    return smoothed(np.frombuffer(content, np.uint8).reshape(SIDE, SIDE, 3), strength)

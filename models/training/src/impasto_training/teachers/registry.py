@@ -1,0 +1,68 @@
+"""Which teachers there are: from the `teacher` table of an effect to something that paints."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from impasto_training.teachers.arbitrary_style import ArbitraryStyleTeacher
+from impasto_training.teachers.base import Algorithm, Teacher
+from impasto_training.teachers.glass import Glass
+from impasto_training.teachers.ink import Ink
+from impasto_training.teachers.linocut import Linocut
+from impasto_training.teachers.neon import Neon
+from impasto_training.teachers.oil import Oil
+from impasto_training.teachers.papercut import Papercut
+from impasto_training.teachers.pencil import Pencil
+from impasto_training.teachers.screenprint import Screenprint
+from impasto_training.teachers.toon import Toon
+from impasto_training.teachers.watercolour import Watercolour
+
+
+class TeacherError(ValueError):
+    """The `teacher` table of an effect cannot be used; the message says what to change."""
+
+
+ALGORITHMS: dict[str, type[Algorithm]] = {
+    algorithm.METHOD: algorithm
+    for algorithm in (Glass, Ink, Linocut, Neon, Oil, Papercut, Pencil, Screenprint, Toon, Watercolour)
+}
+"""Methods that need nothing but the picture and numbers."""
+
+
+def _arbitrary_style(parameters: Mapping[str, Any], data_root: Path) -> Teacher:
+    _check("arbitrary-style", parameters, {"painting": str, "smoothing": float}, required={"painting", "smoothing"})
+    painting = data_root / parameters["painting"]
+    if not painting.is_file():
+        raise TeacherError(f"there is no painting at {painting}; paths are relative to the data folder")
+    return ArbitraryStyleTeacher(data_root / "teachers" / "arbitrary_style", painting, float(parameters["smoothing"]))
+
+
+BUILDERS: dict[str, Callable[[Mapping[str, Any], Path], Teacher]] = {"arbitrary-style": _arbitrary_style}
+"""Methods that need files of the data folder."""
+
+
+def teacher(table: Mapping[str, Any], data_root: Path) -> Teacher:
+    """The teacher of an effect's `teacher` table: `method`, and that method's parameters."""
+    parameters = dict(table)
+    method = parameters.pop("method", None)
+    if method in BUILDERS:
+        return BUILDERS[method](parameters, data_root)
+    if method not in ALGORITHMS:
+        raise TeacherError(f"unknown teacher method {method!r}; known are {sorted([*BUILDERS, *ALGORITHMS])}")
+    kind = ALGORITHMS[method]
+    _check(method, parameters, {field.name: float for field in dataclasses.fields(kind)}, required=set())  # type: ignore[arg-type]
+    return kind(**{name: float(value) for name, value in parameters.items()})
+
+
+def _check(method: str, parameters: Mapping[str, Any], known: Mapping[str, type], required: set[str]) -> None:
+    if unknown := parameters.keys() - known.keys():
+        raise TeacherError(f"teacher {method!r} has no parameters {sorted(unknown)}; it has {sorted(known)}")
+    if missing := required - parameters.keys():
+        raise TeacherError(f"teacher {method!r} needs {sorted(missing)}")
+    for name, value in parameters.items():
+        fits = isinstance(value, str) if known[name] is str else isinstance(value, int | float)
+        if not fits or isinstance(value, bool):
+            raise TeacherError(f"teacher {method!r}: {name} must be a {known[name].__name__}, not {value!r}")
