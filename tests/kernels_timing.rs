@@ -125,10 +125,10 @@ fn stages_by_timestamp() {
             times.submitted(measure);
             gpu.device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
             table.add("4 all kernels, all cores' CPU time", cpu_time() - cpu);
-            times.drain(&mut |_, region, time| {
+            times.drain(&mut |measured| {
                 let names =
                     ["1 ingest", "2 prepare 320x192 of 640x384", "2 prepare 288x216 of 640x480", "3 compose 320x192"];
-                table.add(names[region as usize], time);
+                table.add(names[measured.region as usize], measured.duration);
             });
             let started = Instant::now();
             gpu.queue.write_buffer(ingest.raw(), 0, bytes.bytes());

@@ -22,7 +22,7 @@ use winit::window::{Fullscreen, Window, WindowId};
 use crate::cli::{CliError, Common, OverlayLevel, WindowArgs};
 use crate::effect::models_dirs;
 use crate::fault::Fault;
-use crate::flow::Shelf;
+use crate::flow::{Flow, Shelf};
 use crate::gpu::Gpu;
 use crate::output;
 use crate::settings::{self, Memory, Settings, WindowSize};
@@ -358,12 +358,16 @@ impl App {
             None => triangles.textures.clear(),
             Some(screen) => {
                 let session = &mut self.session;
-                let drawn = screen.draw(&window, &mut triangles, |encoder, view, extent| {
+                let shown = session.flow().and_then(Flow::pipeline).and_then(|p| p.shown()).map(|stamp| stamp.id);
+                let drawn = screen.draw(&window, &mut triangles, shown, |encoder, view, extent| {
                     session.flow().is_some_and(|flow| flow.draw(encoder, view, extent, &look))
                 });
                 match drawn {
                     Drawn::Yes { laps } => {
                         self.draws += 1;
+                        if let Some(flow) = self.session.flow() {
+                            screen.spans(&mut |span| flow.enter(span));
+                        }
                         self.session.presented(&laps, Instant::now(), self.started);
                     }
                     Drawn::Skipped => {}

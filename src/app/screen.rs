@@ -6,9 +6,12 @@ use std::time::Instant;
 use winit::window::Window;
 
 use crate::fault::Fault;
-use crate::gpu::{Gpu, GpuRequest};
-use crate::metrics::{Lap, Stage};
-use crate::units::Extent;
+use crate::gpu::{Gpu, GpuRequest, Timestamps};
+use crate::metrics::{Lap, Span, Stage};
+use crate::units::{Extent, FrameId};
+
+/// Drawings whose time stamps may be on their way back at once.
+const MEASURED: usize = 6;
 
 /// The GPU, the surface on the window, and what draws the interface. Made on a thread of its own.
 pub struct Screen {
@@ -16,6 +19,10 @@ pub struct Screen {
     surface: wgpu::Surface<'static>,
     config: wgpu::SurfaceConfiguration,
     interface: egui_wgpu::Renderer,
+    /// The interface's pass, measured once for each frame. `None` where the GPU has no time stamps.
+    times: Option<Timestamps>,
+    /// The last frame for which it was.
+    measured: Option<FrameId>,
     configured: bool,
 }
 
@@ -69,7 +76,8 @@ impl Screen {
         };
         config.desired_maximum_frame_latency = 1;
         let interface = egui_wgpu::Renderer::new(&gpu.device, config.format, egui_wgpu::RendererOptions::default());
-        Ok(Self { gpu, surface, config, interface, configured: false })
+        let times = Timestamps::new(&gpu, 1, MEASURED);
+        Ok(Self { gpu, surface, config, interface, times, measured: None, configured: false })
     }
 
     pub fn format(&self) -> wgpu::TextureFormat {
@@ -92,11 +100,19 @@ impl Screen {
         self.configured = true;
     }
 
-    /// Draws one picture: `picture` records what lies under the interface.
+    /// Hands out what the GPU spent on the interface over earlier frames. Never waits; the device must have been polled.
+    pub fn spans(&mut self, each: &mut dyn FnMut(Span)) {
+        if let Some(times) = &mut self.times {
+            times.drain(&mut |m| each(Span::gpu(m.frame, Stage::Interface, m.begin, m.duration)));
+        }
+    }
+
+    /// Draws one picture: `picture` records what lies under the interface. `frame` is the one that is shown.
     pub fn draw(
         &mut self,
         window: &Arc<Window>,
         triangles: &mut Triangles,
+        frame: Option<FrameId>,
         picture: impl FnOnce(&mut wgpu::CommandEncoder, &wgpu::TextureView, Extent) -> bool,
     ) -> Drawn {
         let began = Instant::now();
@@ -128,7 +144,14 @@ impl Screen {
             &triangles.primitives,
             &screen,
         );
+        let fresh = frame.filter(|frame| self.measured != Some(*frame));
+        let measure = self.times.as_mut().zip(fresh).and_then(|(times, frame)| times.begin(frame));
+        self.measured = fresh.or(self.measured);
         {
+            let timestamp_writes = match (&mut self.times, &measure) {
+                (Some(times), Some(measure)) => Some(times.render(measure, 0)),
+                _ => None,
+            };
             let load = if covered { wgpu::LoadOp::Load } else { wgpu::LoadOp::Clear(wgpu::Color::BLACK) };
             let pass = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
                 label: Some("interface"),
@@ -139,14 +162,20 @@ impl Screen {
                     ops: wgpu::Operations { load, store: wgpu::StoreOp::Store },
                 })],
                 depth_stencil_attachment: None,
-                timestamp_writes: None,
+                timestamp_writes,
                 occlusion_query_set: None,
                 multiview_mask: None,
             });
             self.interface.render(&mut pass.forget_lifetime(), &triangles.primitives, &screen);
         }
+        if let (Some(times), Some(measure)) = (&self.times, &measure) {
+            times.resolve(measure, &mut encoder);
+        }
         let handing = Instant::now();
         self.gpu.queue.submit(extra.into_iter().chain([encoder.finish()]));
+        if let (Some(times), Some(measure)) = (&mut self.times, measure) {
+            times.submitted(measure);
+        }
         window.pre_present_notify();
         self.gpu.queue.present(texture);
         let lap = |stage, begin, end| Lap { stage, begin, end };

@@ -16,6 +16,7 @@ use builder::{Builder, Done, Job};
 
 use crate::fault::Fault;
 use crate::frame::{CameraFrame, FrameShape};
+use crate::gpu::GpuClock;
 use crate::metrics::{Lap, Meter, Span, Stage, Subject, Summary};
 use crate::pipeline::{FlowCounts, Look, Pipeline};
 use crate::roundtrip::RoundTripEvent;
@@ -50,6 +51,7 @@ struct Running {
 /// See the module's text.
 pub struct Flow {
     builder: Builder,
+    gpu_clock: Arc<GpuClock>,
     wish: Wish,
     shape: Option<FrameShape>,
     /// The newest job that was given out.
@@ -79,6 +81,7 @@ impl Flow {
     pub fn new(workshop: Workshop, wish: Wish, budget: Budget) -> Result<Self, Fault> {
         let waker = workshop.waker.clone();
         Ok(Self {
+            gpu_clock: workshop.gpu.clock.clone(),
             builder: Builder::spawn(workshop, move || waker())?,
             wish,
             shape: None,
@@ -210,6 +213,11 @@ impl Flow {
             self.meter.enter(Span::cpu(stamp.id, lap.stage, lap.begin, lap.end));
         }
         true
+    }
+
+    /// What the GPU spent on a frame outside of this flow: on the interface over its picture.
+    pub fn enter(&mut self, span: Span) {
+        self.meter.enter(span);
     }
 
     /// What happened since the last call.
@@ -353,5 +361,6 @@ impl Flow {
         }
         self.meter.processed(processed, now);
         self.meter.dropped(dropped);
+        self.meter.set_gpu_clock_within(self.gpu_clock.within());
     }
 }

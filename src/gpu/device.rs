@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::GpuClock;
+
 /// What was wrong with the GPU or with something given to it.
 #[derive(Debug, thiserror::Error)]
 pub enum GpuError {
@@ -60,6 +62,8 @@ pub struct Gpu {
     pub device: wgpu::Device,
     pub queue: wgpu::Queue,
     pub caps: Arc<GpuCaps>,
+    /// Brings the GPU's time stamps to the CPU's clock.
+    pub clock: Arc<GpuClock>,
     lost: Arc<AtomicBool>,
 }
 
@@ -139,7 +143,10 @@ impl Gpu {
             max_storage_binding_bytes: limits.max_storage_buffer_binding_size,
             max_workgroup_storage_bytes: limits.max_compute_workgroup_storage_size,
         };
-        Ok(Self { instance, adapter, device, queue, caps: Arc::new(caps), lost })
+        let clock = Arc::new(GpuClock::new(f64::from(caps.timestamp_period_ns)));
+        let gpu = Self { instance, adapter, device, queue, caps: Arc::new(caps), clock, lost };
+        GpuClock::calibrate(&gpu);
+        Ok(gpu)
     }
 
     /// Whether the driver took the device away. Everything made from it is dead then: open a new one.

@@ -3,9 +3,10 @@
 //! `Gpu` is the adapter and device with their capabilities, found once; nothing else in the program asks an adapter what
 //! it can do. `shader` holds the WGSL sources, `kernel` turns one into a pipeline whose resources are bound by the names
 //! that the WGSL gives them, `mirror` compares Rust structs with WGSL ones, `timestamps` measures passes without ever
-//! waiting for the answer, `upload` brings bytes over without making buffers.
+//! waiting for the answer, `clock` brings the GPU's time to the CPU's, `upload` brings bytes over without making buffers.
 //! Knows nothing of networks, pictures or windows.
 
+mod clock;
 mod device;
 mod kernel;
 pub mod mirror;
@@ -13,9 +14,10 @@ mod shader;
 mod timestamps;
 mod upload;
 
+pub use clock::{Calibration, GpuClock};
 pub use device::{Gpu, GpuCaps, GpuError, GpuRequest};
 pub use kernel::Kernel;
 pub use shader::Shader;
 pub(crate) use shader::shader;
-pub use timestamps::{Measure, Timestamps};
+pub use timestamps::{Measure, Measured, Timestamps};
 pub use upload::Uploader;

@@ -4,10 +4,14 @@
 //! is read back. Results come out of [`Timestamps::drain`] some frames later. When every round is still on its way the frame goes
 //! unmeasured: a gap in the numbers, never a stall. Time stamps are written at the boundaries of passes only, which is all that
 //! Apple's GPUs can do. An adapter without them gives no `Timestamps`, and the numbers are absent rather than guessed.
+//!
+//! Every measured submission also tells something about the difference between the GPU's clock and the CPU's
+//! ([`super::GpuClock`]), which places what was measured among what the CPU did.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use super::Gpu;
+use super::{Gpu, GpuClock};
 use crate::units::FrameId;
 
 /// Bytes from one region's pair of stamps to the next: what resolving demands of offsets.
@@ -17,11 +21,22 @@ const PAIR_BYTES: u64 = wgpu::QUERY_RESOLVE_BUFFER_ALIGNMENT;
 #[derive(Debug)]
 pub struct Measure(usize);
 
+/// How long a pass took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Measured {
+    pub frame: FrameId,
+    pub region: u32,
+    /// In the CPU's time; `None` where the clocks could not be compared.
+    pub begin: Option<Instant>,
+    pub duration: Duration,
+}
+
 /// Measures up to `regions` passes a frame.
 #[derive(Debug)]
 pub struct Timestamps {
     rounds: Vec<Round>,
     nanoseconds_per_tick: f64,
+    clock: Arc<GpuClock>,
 }
 
 #[derive(Debug)]
@@ -31,6 +46,8 @@ struct Round {
     readback: wgpu::Buffer,
     state: State,
     frame: FrameId,
+    /// The stamps cannot be from before this.
+    not_before: Instant,
     /// Bit r: region r was recorded.
     used: u32,
 }
@@ -68,11 +85,13 @@ impl Timestamps {
             readback: buffer(wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ),
             state: State::Free,
             frame: FrameId(0),
+            not_before: Instant::now(),
             used: 0,
         };
         Some(Self {
             rounds: (0..depth).map(round).collect(),
             nanoseconds_per_tick: f64::from(gpu.caps.timestamp_period_ns),
+            clock: gpu.clock.clone(),
         })
     }
 
@@ -81,6 +100,7 @@ impl Timestamps {
         let index = self.rounds.iter().position(|r| r.state == State::Free)?;
         let round = &mut self.rounds[index];
         (round.state, round.frame, round.used) = (State::Recording, frame, 0);
+        round.not_before = Instant::now();
         Some(Measure(index))
     }
 
@@ -117,6 +137,12 @@ impl Timestamps {
         encoder.copy_buffer_to_buffer(&round.resolved, 0, &round.readback, 0, round.readback.size());
     }
 
+    /// May be called right before the encoder given to [`Self::resolve`] is submitted: the later, the better the GPU's clock is
+    /// known. Without it [`Self::begin`] counts.
+    pub fn submitting(&mut self, measure: &Measure) {
+        self.rounds[measure.0].not_before = Instant::now();
+    }
+
     /// Must be called after the encoder given to [`Self::resolve`] was submitted: from here on the result is on its way.
     pub fn submitted(&mut self, measure: Measure) {
         let round = &mut self.rounds[measure.0];
@@ -125,20 +151,34 @@ impl Timestamps {
         round.readback.slice(..).map_async(wgpu::MapMode::Read, |_| {});
     }
 
-    /// Hands out all results that have arrived: frame, region, time. Never waits; the device must have been polled.
-    pub fn drain(&mut self, each: &mut dyn FnMut(FrameId, u32, Duration)) {
+    /// Hands out all results that have arrived. Never waits; the device must have been polled.
+    pub fn drain(&mut self, each: &mut dyn FnMut(Measured)) {
         for round in self.rounds.iter_mut().filter(|r| r.state == State::Reading) {
             let Ok(view) = round.readback.slice(..).get_mapped_range() else { continue };
-            for region in (0..32_u32).filter(|r| round.used >> r & 1 == 1) {
+            let seen = Instant::now();
+            let regions = || (0..32_u32).filter(|r| round.used >> r & 1 == 1);
+            let stamps = |region: u32| {
                 let at = PAIR_BYTES as usize * region as usize;
                 let tick = |at: usize| view.get(at..at + 8).map(bytemuck::pod_read_unaligned::<u64>);
                 // A driver that wrote nothing leaves zeros, and one whose counter was reset runs backwards: no number then.
-                if let (Some(begin @ 1..), Some(end)) = (tick(at), tick(at + 8))
-                    && end >= begin
-                {
-                    let nanoseconds = (end - begin) as f64 * self.nanoseconds_per_tick;
-                    each(round.frame, region, Duration::from_nanos(nanoseconds as u64));
+                match (tick(at), tick(at + 8)) {
+                    (Some(begin @ 1..), Some(end)) if end >= begin => Some((begin, end)),
+                    _ => None,
                 }
+            };
+            let begin = regions().filter_map(stamps).map(|s| s.0).min();
+            let end = regions().filter_map(stamps).map(|s| s.1).max();
+            if let (Some(begin), Some(end)) = (begin, end) {
+                self.clock.observe(round.not_before, begin, end, seen);
+            }
+            for (region, (begin, end)) in regions().filter_map(|r| stamps(r).map(|s| (r, s))) {
+                let nanoseconds = (end - begin) as f64 * self.nanoseconds_per_tick;
+                each(Measured {
+                    frame: round.frame,
+                    region,
+                    begin: self.clock.place(begin, seen),
+                    duration: Duration::from_nanos(nanoseconds as u64),
+                });
             }
             drop(view);
             round.readback.unmap();

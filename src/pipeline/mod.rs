@@ -479,7 +479,11 @@ impl Pipeline {
         if let (Some(times), Some(measure)) = (&self.frame_times, &measure) {
             times.resolve(measure, &mut encoder);
         }
-        let submission = self.gpu.queue.submit([encoder.finish()]);
+        let commands = encoder.finish();
+        if let (Some(times), Some(measure)) = (&mut self.frame_times, &measure) {
+            times.submitting(measure);
+        }
+        let submission = self.gpu.queue.submit([commands]);
         self.upload.submitted();
         if let Work::RoundTrip { upload, .. } = &mut self.work {
             upload.submitted();

@@ -92,12 +92,10 @@ impl Pipeline {
         }
         self.spans.drain(..).for_each(&mut *spans);
         if let Some(times) = &mut self.frame_times {
-            times.drain(&mut |frame, region, duration| {
-                spans(Span::gpu(frame, super::REGIONS[region as usize], None, duration));
-            });
+            times.drain(&mut |m| spans(Span::gpu(m.frame, super::REGIONS[m.region as usize], m.begin, m.duration)));
         }
         if let Some(times) = &mut self.draw_times {
-            times.drain(&mut |frame, _, duration| spans(Span::gpu(frame, Stage::Compose, None, duration)));
+            times.drain(&mut |m| spans(Span::gpu(m.frame, Stage::Compose, m.begin, m.duration)));
         }
         ready.or(self.fresh.take())
     }

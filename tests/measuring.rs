@@ -1,0 +1,231 @@
+//! The ledger over the real chain: what it says adds up, and the GPU's pieces stand where they belong among the CPU's. Needs
+//! an adapter (lavapipe will do), no window; the network in place needs an effect under models/.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use impasto::fault::Fault;
+use impasto::flow::{Built, Flow, Shelf, Wish, Workshop};
+use impasto::frame::{CameraFrame, FramePool};
+use impasto::gpu::{Gpu, Timestamps};
+use impasto::metrics::{Counts, FrameCost, Lap, Report, Stage, Subject, Track};
+use impasto::nn::choose::EngineWish;
+use impasto::pipeline::{Look, Pipeline, Student};
+use impasto::roundtrip::{Painter, RoundTrip};
+use impasto::source::DemoScene;
+use impasto::units::{Budget, CaptureClock, Extent, FrameId, FrameStamp};
+
+const FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Rgba8Unorm;
+const SOURCE: Extent = Extent::new(160, 120);
+
+fn gpu() -> Option<Gpu> {
+    match Gpu::headless() {
+        Ok(gpu) => Some(gpu),
+        Err(error) => {
+            assert!(std::env::var_os("REQUIRE_GPU").is_none(), "{error}");
+            println!("skipped: {error}");
+            None
+        }
+    }
+}
+
+/// A painter that takes its time and gives back what it got.
+struct Slow {
+    image: Vec<f32>,
+    extent: Extent,
+}
+
+impl Painter for Slow {
+    fn extent(&self) -> Extent {
+        self.extent
+    }
+
+    fn image_mut(&mut self) -> &mut [f32] {
+        &mut self.image
+    }
+
+    fn paint(&mut self) -> Result<&[f32], Fault> {
+        std::thread::sleep(Duration::from_millis(4));
+        Ok(&self.image)
+    }
+}
+
+/// Frames one after the other through the chain, on the real clock, each presented with laps as a window has them.
+fn run(gpu: &Gpu, frames: u64, student: impl FnOnce(&Workshop, &DemoScene) -> Option<Built>) -> Option<Flow> {
+    let scene = DemoScene::new(SOURCE, 30);
+    let shelf = Shelf::new(vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("models")]);
+    let workshop = Workshop { gpu: gpu.clone(), shelf, format: FORMAT, waker: Arc::new(|| {}) };
+    let built = student(&workshop, &scene)?;
+    let mut flow = Flow::new(workshop, Wish::default(), Budget::default()).unwrap();
+    flow.start_with(built, scene.shape());
+    flow.meter().set_paced(false);
+    let pool = FramePool::default();
+    let target = gpu.device.create_texture(&wgpu::TextureDescriptor {
+        label: None,
+        size: wgpu::Extent3d { width: SOURCE.width, height: SOURCE.height, depth_or_array_layers: 1 },
+        mip_level_count: 1,
+        sample_count: 1,
+        dimension: wgpu::TextureDimension::D2,
+        format: FORMAT,
+        usage: wgpu::TextureUsages::RENDER_ATTACHMENT,
+        view_formats: &[],
+    });
+    let view = target.create_view(&wgpu::TextureViewDescriptor::default());
+    for id in 0..frames {
+        let captured = Instant::now();
+        let mut bytes = pool.take(scene.shape().min_bytes());
+        scene.draw(id, &mut bytes);
+        let stamp = FrameStamp { id: FrameId(id), captured, clock: CaptureClock::Dequeue };
+        let now = Instant::now();
+        flow.captured(id + 1, 0, now);
+        flow.offer(CameraFrame::new(scene.shape(), stamp, bytes).unwrap(), now);
+        let began = Instant::now();
+        while flow.poll(Instant::now()).picture.is_none_or(|picture| picture.id != stamp.id)
+            || !flow.pipeline().is_some_and(|p| p.shown_painted())
+        {
+            assert!(began.elapsed() < Duration::from_secs(60), "no picture came");
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        let begin = Instant::now();
+        let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        flow.draw(&mut encoder, &view, SOURCE, &Look::default());
+        let recorded = Instant::now();
+        gpu.queue.submit([encoder.finish()]);
+        let now = Instant::now();
+        let laps = [
+            Lap { stage: Stage::Interface, begin, end: recorded },
+            Lap { stage: Stage::Present, begin: recorded, end: now },
+        ];
+        assert!(flow.presented(&laps, now));
+    }
+    flow.finish(Instant::now()).unwrap();
+    Some(flow)
+}
+
+fn round_trip(workshop: &Workshop, scene: &DemoScene) -> Option<Built> {
+    let extent = Extent::new(64, 48);
+    let painter = Slow { image: vec![0.0; 3 * 64 * 48], extent };
+    let student = Student::RoundTrip(RoundTrip::spawn(painter, || {}).unwrap());
+    let pipeline = Pipeline::new(&workshop.gpu, scene.shape(), student, FORMAT).unwrap();
+    Some(Built { pipeline, subject: Subject::default(), notices: Vec::new() })
+}
+
+fn in_place(workshop: &Workshop, scene: &DemoScene) -> Option<Built> {
+    let wish = Wish { engine: EngineWish::Wgpu, size: Some(Extent::new(64, 48)), ..Wish::default() };
+    match workshop.build(&wish, scene.shape()) {
+        Ok(built) => Some(built),
+        Err(fault) => {
+            println!("in place skipped: {fault}");
+            None
+        }
+    }
+}
+
+/// Checks the whole run's figures, and that each frame's pieces lie in the order of the chain, `within` what is stated.
+fn check(flow: &mut Flow, frames: u64, chain: &[(Stage, Track)]) {
+    let subject = flow.subject().cloned().unwrap();
+    let report = Report::new(flow.meter(), subject, Counts::default(), 1.0, true);
+    assert_eq!(flow.meter_ref().run().frames(), frames);
+    let near = |sum: f64, what: &str| {
+        let total = report.total_ms.mean;
+        assert!((sum - total).abs() <= total * 0.02, "{what}: rows of {sum} ms for a total of {total} ms");
+    };
+    near(report.stages.iter().map(|s| s.mean_ms).sum(), "stages");
+    near(report.stages.iter().map(|s| s.per_frame_ms).sum(), "stages per frame");
+    near(report.units.iter().map(|u| u.charged_ms).sum(), "units");
+    assert!(report.bound_by.is_some() && report.bottleneck.is_some());
+
+    let Some(within_us) = report.gpu_clock_within_us else {
+        println!("no GPU clock: order not checked");
+        return;
+    };
+    println!("the GPU's clock is known within {within_us:.0} us");
+    // Uncertainty as of the end; it was another one when each frame was placed, never larger than a few of these.
+    let within = Duration::from_secs_f64(within_us * 4e-6) + Duration::from_millis(1);
+    for cost in flow.meter_ref().costs() {
+        assert_eq!(cost.stages.iter().flatten().sum::<Duration>(), cost.total);
+        let begins: Vec<_> = chain.iter().map(|of| begin(cost, *of)).collect();
+        for (pair, of) in begins.windows(2).zip(chain.windows(2)) {
+            assert!(pair[0] <= pair[1] + within, "{of:?} began in another order: {begins:?}");
+        }
+        let first = begin(cost, chain[0]);
+        assert!(first <= cost.total, "{:?} of a frame of {:?}", first, cost.total);
+    }
+}
+
+fn begin(cost: &FrameCost, (stage, track): (Stage, Track)) -> Duration {
+    let mut pieces = cost.pieces.iter().filter(|p| p.stage == stage && p.track == track);
+    let piece = pieces.next().unwrap_or_else(|| panic!("{stage:?} on {track:?} in {:?}", cost.pieces));
+    piece.begin.unwrap_or_else(|| panic!("{stage:?} on {track:?} has no place"))
+}
+
+#[test]
+fn the_round_trip_adds_up() {
+    let Some(gpu) = gpu() else { return };
+    let Some(mut flow) = run(&gpu, 40, round_trip) else { return };
+    let chain = [
+        (Stage::Capture, Track::Cpu),
+        (Stage::Prepare, Track::Cpu),
+        (Stage::Infer, Track::Cpu),
+        (Stage::Upload, Track::Cpu),
+        (Stage::Compose, Track::Gpu),
+    ];
+    check(&mut flow, 40, &chain);
+}
+
+#[test]
+fn the_chain_in_place_adds_up() {
+    let Some(gpu) = gpu() else { return };
+    let Some(mut flow) = run(&gpu, 40, in_place) else { return };
+    let chain = [
+        (Stage::Capture, Track::Cpu),
+        (Stage::Upload, Track::Cpu),
+        (Stage::Prepare, Track::Gpu),
+        (Stage::Infer, Track::Gpu),
+        (Stage::Compose, Track::Gpu),
+    ];
+    check(&mut flow, 40, &chain);
+}
+
+/// Mesa's software adapter stamps with the very clock that `Instant` reads: there the truth is known.
+#[cfg(target_os = "linux")]
+#[test]
+fn on_a_software_adapter_the_truth_is_known() {
+    let Some(gpu) = gpu() else { return };
+    if !gpu.caps.name.contains("llvmpipe") || !gpu.caps.timestamps {
+        println!("skipped: {} has a clock of its own", gpu.caps.name);
+        return;
+    }
+    let monotonic = || {
+        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        #[allow(unsafe_code, reason = "a call of the C library")]
+        // SAFETY: writes to the structure that it is given.
+        unsafe {
+            libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time)
+        };
+        time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+    };
+    // Some work, so that there is more than the first calibration.
+    let mut times = Timestamps::new(&gpu, 1, 1).unwrap();
+    for _ in 0..5 {
+        let measure = times.begin(FrameId(0)).unwrap();
+        let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+            label: None,
+            timestamp_writes: Some(times.compute(&measure, 0)),
+        });
+        times.resolve(&measure, &mut encoder);
+        gpu.queue.submit([encoder.finish()]);
+        times.submitted(measure);
+        gpu.device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+        times.drain(&mut |measured| assert!(measured.begin.is_some()));
+    }
+    let (now, tick) = (Instant::now(), monotonic());
+    let placed = gpu.clock.place(tick, now).unwrap();
+    let off = placed.max(now) - placed.min(now);
+    let within = gpu.clock.within().unwrap();
+    println!("{off:?} off, {within:?} stated");
+    // Between the two readings of the clock, and of it through Instant, lies a moment itself.
+    assert!(off <= within + Duration::from_micros(50), "{off:?} off where {within:?} was stated");
+}
