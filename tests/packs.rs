@@ -87,7 +87,8 @@ fn a_good_pack_is_read_whole() {
     assert_eq!(faults, []);
     let effect = gallery.find("GOOD-ONE").unwrap();
     assert_eq!(gallery.find("one").unwrap().name, effect.name, "by its title");
-    assert_eq!((effect.title.as_str(), effect.artist.as_str(), effect.style), ("One", "Somebody, 1900", 0));
+    assert_eq!((effect.title.as_str(), effect.artist.as_str()), ("One", "Somebody, 1900"));
+    assert_eq!(effect.table_style(), Some(0));
     assert_eq!(effect.kind, EffectKind::Painting);
     assert_eq!(effect.thumbnail, Some(folder.join("one.jpg")));
     // Smallest first, whatever the order in the file.
@@ -222,7 +223,13 @@ fn the_first_of_two_effects_with_one_name_stays() {
     let (gallery, faults) = Gallery::load(&[a.path().to_owned(), b.path().to_owned()]);
     assert_eq!(gallery.effects().len(), 2);
     assert_eq!(gallery.find("good-one").unwrap().pack.folder, first);
-    assert!(faults.len() == 2 && faults.iter().all(|f| f.severity == Severity::Notice), "{faults:?}");
+    assert!(faults.len() == 1 && faults[0].severity == Severity::Notice, "{faults:?}");
+    // Another pack that has an effect of that name keeps its others.
+    pack(&b, "other", |m| m.replace("other-two", "good-two"));
+    let (gallery, faults) = Gallery::load(&[a.path().to_owned(), b.path().to_owned()]);
+    assert_eq!(gallery.effects().len(), 3);
+    assert_eq!(gallery.find("good-two").unwrap().pack.folder, first);
+    assert_eq!(faults.len(), 2, "{faults:?}");
 }
 
 #[test]

@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     fn variant(multiple_of: u32, pixel_budget: u64) -> Variant {
-        Variant { multiple_of, pixel_budget, ..Variant::for_tests() }
+        Variant { multiple_of, pixel_budget, ..Variant::unknown(std::path::Path::new(""), String::new(), 0) }
     }
 
     #[test]

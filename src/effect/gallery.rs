@@ -1,13 +1,14 @@
 //! All effects that were found, and where they are looked for.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::fault::Fault;
 use crate::units::Extent;
 
-use super::pack::{EffectKind, Pack, PackError, StyleEntry, Variant};
-use super::{PARAMETERS, Parameter, student_extent};
+use super::pack::{About, Loaded, Numbers, Pack, PackError, StyleEntry, StylePack, Variant};
+use super::{EffectKind, GalleryListing, PARAMETERS, Parameter, student_extent};
 
 /// Packs in one models folder; more are not looked at.
 const MAX_PACKS: usize = 256;
@@ -20,28 +21,42 @@ pub struct Effect {
     /// Empty when unknown.
     pub artist: String,
     pub kind: EffectKind,
-    /// Which of the network's styles this is.
-    pub style: usize,
+    pub style: Style,
     pub thumbnail: Option<PathBuf>,
+    /// What the card says of it, by the variant's id.
+    pub scores: BTreeMap<String, Numbers>,
+    /// Whose networks paint it.
     pub pack: Arc<Pack>,
+    variants: Arc<[Variant]>,
+}
+
+/// Where an effect's style is.
+#[derive(Clone, Debug)]
+pub enum Style {
+    /// In the network's own table.
+    Table(usize),
+    /// In a style pack.
+    Own(Arc<StylePack>),
 }
 
 impl Effect {
-    fn new(pack: &Arc<Pack>, entry: &StyleEntry) -> Self {
+    fn new(pack: &Arc<Pack>, entry: &StyleEntry, style: Style, variants: Arc<[Variant]>) -> Self {
         Self {
             name: entry.name.clone(),
             title: entry.title.clone(),
             artist: entry.artist.clone(),
-            kind: pack.kind,
-            style: entry.style,
+            kind: entry.kind,
+            style,
             thumbnail: entry.thumbnail.clone(),
+            scores: entry.scores.clone(),
             pack: pack.clone(),
+            variants,
         }
     }
 
     /// The networks that can paint it, smallest first. Never empty.
     pub fn variants(&self) -> &[Variant] {
-        &self.pack.variants
+        &self.variants
     }
 
     /// The variant called `id` (in any case), or the smallest when none is named.
@@ -62,65 +77,106 @@ impl Effect {
         })
     }
 
+    /// Whether the same networks paint both, so that they can be blended and exchanged without a pause.
+    pub fn shares_network(&self, other: &Effect) -> bool {
+        self.pack.name == other.pack.name && self.pack.folder == other.pack.folder
+    }
+
+    /// The number of its style in its network's table; `None` when a style pack holds it.
+    pub fn table_style(&self) -> Option<usize> {
+        match self.style {
+            Style::Table(style) => Some(style),
+            Style::Own(_) => None,
+        }
+    }
+
+    /// Its style's numbers for a variant, when a style pack holds them.
+    pub fn own_row(&self, variant: &str) -> Option<&Arc<[f32]>> {
+        match &self.style {
+            Style::Table(_) => None,
+            Style::Own(pack) => pack.rows.iter().find(|row| row.variant == variant).map(|row| &row.values),
+        }
+    }
+
     /// The value of the network's `style` input, which is `style_len` long: one at this effect's style, zero elsewhere.
     ///
     /// # Errors
-    /// When the network has fewer styles than the pack says.
+    /// When the network has fewer styles than the pack says, or a style pack holds the style.
     pub fn style_weights(&self, style_len: usize) -> Result<Vec<f32>, Fault> {
-        if style_len == 0 && self.style == 0 {
-            return Ok(Vec::new());
-        }
-        if self.style >= style_len {
-            return Err(Fault::failed(
-                format!("Effect {} is style {} of a network that has {style_len}", self.name, self.style),
+        match self.style {
+            Style::Table(0) if style_len == 0 => Ok(Vec::new()),
+            Style::Table(style) if style < style_len => {
+                let mut weights = vec![0.0; style_len];
+                weights[style] = 1.0;
+                Ok(weights)
+            }
+            Style::Table(style) => Err(Fault::failed(
+                format!("Effect {} is style {style} of a network that has {style_len}", self.name),
                 "Correct the style's number in the pack's pack.toml",
-            ));
+            )),
+            Style::Own(_) => Err(Fault::failed(
+                format!("Effect {} is a style of its own, and its network takes no other", self.name),
+                "Make the style again for the networks that are installed now",
+            )),
         }
-        let mut weights = vec![0.0; style_len];
-        weights[self.style] = 1.0;
-        Ok(weights)
+    }
+
+    /// The pack that describes it: a style pack, or the networks' own.
+    pub fn pack_name(&self) -> &str {
+        match &self.style {
+            Style::Table(_) => &self.pack.name,
+            Style::Own(pack) => &pack.name,
+        }
+    }
+
+    /// Where it comes from.
+    pub fn about(&self) -> &About {
+        match &self.style {
+            Style::Table(_) => &self.pack.about,
+            Style::Own(pack) => &pack.about,
+        }
     }
 
     /// What the user may turn.
     pub fn parameters(&self) -> &'static [Parameter] {
         PARAMETERS
     }
-
-    /// What `impasto effects --json` says about it.
-    pub fn listing(&self) -> EffectListing<'_> {
-        EffectListing {
-            name: &self.name,
-            title: &self.title,
-            artist: &self.artist,
-            kind: self.kind,
-            style: self.style,
-            pack: &self.pack.name,
-            licence: &self.pack.licence,
-            thumbnail: self.thumbnail.as_deref(),
-            parameters: self.parameters(),
-            variants: self.variants().iter().map(VariantListing::new).collect(),
-        }
-    }
 }
 
-/// Every effect that was found, in the order of their packs' names.
+/// Every effect that was found: those of packs with networks in the order of the packs' names, then those of style packs.
 #[derive(Clone, Debug, Default)]
 pub struct Gallery {
     effects: Vec<Effect>,
 }
 
 impl Gallery {
-    /// Loads every pack in the folders, a pack being a folder with a `pack.toml`. Where two effects share a name, the one
-    /// from the earlier folder stays. What is wrong with a pack is returned as a fault, and the others work.
+    /// Loads every pack in the folders, a pack being a folder with a `pack.toml`. Where two packs or two effects share a
+    /// name, the one from the earlier folder stays. What is wrong with a pack is returned as a fault, and the others work.
     pub fn load(folders: &[PathBuf]) -> (Self, Vec<Fault>) {
         let mut gallery = Self::default();
         let mut faults = Vec::new();
-        for folder in folders {
-            for pack in pack_folders(folder) {
-                match Pack::load(&pack) {
-                    Ok(pack) => gallery.add(pack, &mut faults),
-                    Err(error) => faults.push(fault_of(&error)),
-                }
+        let (mut packs, mut styles): (Vec<Arc<Pack>>, Vec<StylePack>) = (Vec::new(), Vec::new());
+        for folder in folders.iter().flat_map(|folder| pack_folders(folder)) {
+            match Loaded::read(&folder) {
+                Ok(Loaded::Networks(pack)) => match packs.iter().find(|p| p.name == pack.name) {
+                    None => packs.push(Arc::new(pack)),
+                    Some(first) => faults.push(twice("Pack", &pack.name, &first.folder, &pack.folder)),
+                },
+                Ok(Loaded::Style(style)) => styles.push(style),
+                Err(error) => faults.push(fault_of(&error)),
+            }
+        }
+        for pack in &packs {
+            let variants: Arc<[Variant]> = pack.variants.as_slice().into();
+            for entry in &pack.styles {
+                let style = Style::Table(entry.style);
+                gallery.add(Effect::new(pack, entry, style, variants.clone()), &pack.folder, &mut faults);
+            }
+        }
+        for style in styles {
+            match on_its_base(style, &packs) {
+                Ok((effect, folder)) => gallery.add(effect, &folder, &mut faults),
+                Err(fault) => faults.push(fault),
             }
         }
         if gallery.effects.is_empty() {
@@ -134,20 +190,15 @@ impl Gallery {
         (gallery, faults)
     }
 
-    fn add(&mut self, pack: Pack, faults: &mut Vec<Fault>) {
-        let pack = Arc::new(pack);
-        for entry in &pack.styles {
-            match self.effects.iter().find(|e| e.name == entry.name) {
-                None => self.effects.push(Effect::new(&pack, entry)),
-                Some(first) => faults.push(Fault::notice(
-                    format!(
-                        "Effect {} is in pack {} and again in {}",
-                        entry.name,
-                        first.pack.folder.display(),
-                        pack.folder.display()
-                    ),
-                    "The first is used",
-                )),
+    fn add(&mut self, effect: Effect, folder: &Path, faults: &mut Vec<Fault>) {
+        match self.effects.iter().find(|e| e.name == effect.name) {
+            None => self.effects.push(effect),
+            Some(first) => {
+                let first = match &first.style {
+                    Style::Table(_) => &first.pack.folder,
+                    Style::Own(pack) => &pack.folder,
+                };
+                faults.push(twice("Effect", &effect.name, first, folder));
             }
         }
     }
@@ -168,7 +219,8 @@ impl Gallery {
     pub fn find(&self, wish: &str) -> Result<Effect, Fault> {
         if Path::new(wish).extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx")) {
             let pack = Arc::new(Pack::around_network(Path::new(wish)).map_err(|e| fault_of(&e))?);
-            return pack.styles.first().map(|entry| Effect::new(&pack, entry)).ok_or_else(|| self.unknown(wish));
+            let effect = |entry| Effect::new(&pack, entry, Style::Table(0), pack.variants.as_slice().into());
+            return pack.styles.first().map(effect).ok_or_else(|| self.unknown(wish));
         }
         let named = |e: &&Effect| e.name.eq_ignore_ascii_case(wish) || e.title.to_lowercase() == wish.to_lowercase();
         self.effects.iter().find(named).cloned().ok_or_else(|| self.unknown(wish))
@@ -188,6 +240,45 @@ impl Gallery {
     pub fn listing(&self) -> GalleryListing<'_> {
         GalleryListing { schema: "impasto.effects/1", effects: self.effects.iter().map(Effect::listing).collect() }
     }
+}
+
+fn twice(what: &str, name: &str, first: &Path, second: &Path) -> Fault {
+    let text = format!("{what} {name} is in {} and again in {}", first.display(), second.display());
+    Fault::notice(text, "The first is used")
+}
+
+/// The effect that a style pack makes of its base, and the style pack's folder.
+fn on_its_base(style: StylePack, packs: &[Arc<Pack>]) -> Result<(Effect, PathBuf), Fault> {
+    let Some(base) = packs.iter().find(|pack| pack.name == style.base) else {
+        let known: Vec<_> = packs.iter().map(|p| p.name.as_str()).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        return Err(Fault::degraded(
+            format!("Effect {} is a style for the pack {}, which was not found", style.entry.name, style.base),
+            format!("Install that pack, or make the style again for one that is there ({known})"),
+        ));
+    };
+    let mut variants = Vec::with_capacity(style.rows.len());
+    for variant in &base.variants {
+        let Some(row) = style.rows.iter().find(|row| row.variant == variant.id) else { continue };
+        if row.base_sha256 != variant.sha256 {
+            return Err(Fault::degraded(
+                format!(
+                    "Effect {} was made for another version of {} ({}) than the one that is installed",
+                    style.entry.name, style.base, variant.id
+                ),
+                format!("Make it again for the installed one, or install the pack {} that it was made for", style.base),
+            ));
+        }
+        variants.push(variant.clone());
+    }
+    if variants.is_empty() {
+        return Err(Fault::degraded(
+            format!("Effect {} is a style for no variant that {} has", style.entry.name, style.base),
+            "Make the style again for the installed pack",
+        ));
+    }
+    let (folder, entry, style) = (style.folder.clone(), style.entry.clone(), Arc::new(style));
+    Ok((Effect::new(base, &entry, Style::Own(style), variants.into()), folder))
 }
 
 fn fault_of(error: &PackError) -> Fault {
@@ -230,60 +321,6 @@ pub fn models_dirs(named: Option<&Path>) -> Vec<PathBuf> {
     folders.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("models"));
     folders.retain(|f| f.is_dir());
     folders
-}
-
-/// One effect in `impasto effects --json`.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct EffectListing<'a> {
-    pub name: &'a str,
-    pub title: &'a str,
-    pub artist: &'a str,
-    pub kind: EffectKind,
-    pub style: usize,
-    pub pack: &'a str,
-    pub licence: &'a str,
-    pub thumbnail: Option<&'a Path>,
-    pub parameters: &'static [Parameter],
-    pub variants: Vec<VariantListing<'a>>,
-}
-
-/// One variant in `impasto effects --json`. `width` and `height` are the size that `mmac` holds for.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct VariantListing<'a> {
-    pub id: &'a str,
-    pub width: u32,
-    pub height: u32,
-    pub pixel_budget: u64,
-    pub multiple_of: u32,
-    pub mmac: f64,
-    pub params: u64,
-    pub bytes: u64,
-    pub file: &'a Path,
-    pub sha256: &'a str,
-}
-
-impl<'a> VariantListing<'a> {
-    fn new(variant: &'a Variant) -> Self {
-        Self {
-            id: &variant.id,
-            width: variant.width,
-            height: variant.height,
-            pixel_budget: variant.pixel_budget,
-            multiple_of: variant.multiple_of,
-            mmac: variant.mmac,
-            params: variant.params,
-            bytes: variant.bytes,
-            file: &variant.path,
-            sha256: &variant.sha256,
-        }
-    }
-}
-
-/// What `impasto effects --json` prints.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct GalleryListing<'a> {
-    pub schema: &'static str,
-    pub effects: Vec<EffectListing<'a>>,
 }
 
 impl Variant {

@@ -1,26 +1,88 @@
-//! One pack: reading `pack.toml`, refusing what cannot be right, and handing out its files only after their sums agree.
+//! Packs: what `pack.toml` may say, and what is left of it once it was checked.
 //!
 //! A pack may come from anywhere, so everything in it is suspect: sizes are bounded before memory is taken, files may not
-//! lie outside the pack's folder, and text is short and printable.
+//! lie outside the pack's folder, and text is short and printable ([`super::check`]).
+//!
+//! # The description
+//! ```toml
+//! schema = "impasto.pack/1"
+//! name = "gallery"                # lower-case letters, digits, '-', '_'
+//! kind = "painting"               # of the effects that do not say themselves; one of EffectKind
+//! licence = "MIT OR Apache-2.0"
+//! command = "what made the networks"
+//! credits = ["one line each"]
+//! multiple_of = 16                # both sides of a picture, in pixels
+//! value_range = [0.0, 1.0]
+//!
+//! [[variants]]                    # one network each
+//! id = "s"
+//! file = "s.onnx"
+//! sha256 = "64 hexadecimal digits"
+//! width = 320                     # the size that mmac holds for, in pixels
+//! height = 192
+//! pixel_budget = 61440
+//! mmac = 248.7                    # these three may be left out
+//! params = 188914
+//! bytes = 429834
+//! machine = "what the latency was measured on"
+//! [variants.measured]             # numbers of the card, by name; all of them optional:
+//! parity_psnr = 81.2              #   dB, the file against the network that was trained
+//! latency_p50_ms = 7.6            #   ONNX Runtime on one core of `machine`
+//! latency_p95_ms = 8.1
+//! input_flicker = 0.4             #   mean |difference| of two frames of the noisy input, of 255
+//!
+//! [[effects]]
+//! name = "starry-night"
+//! title = "The Starry Night"
+//! artist = "Vincent van Gogh, 1889"
+//! kind = "painting"               # may be left out
+//! style = 0                       # which of the network's styles
+//! thumbnail = "starry-night.jpg"
+//! [effects.scores.s]              # numbers of the card for a variant, by name; all of them optional:
+//! student_psnr = 20.1             #   dB against the teacher, mean of the held-out pictures
+//! student_ssim = 0.66
+//! student_lpips = 0.19            #   LPIPS-sq
+//! portraits_lpips = 0.18          #   the same over portraits alone
+//! untouched_lpips = 0.55          #   of the photo itself
+//! flicker = 1.2                   #   mean |difference| of a still scene's paintings under sensor noise, of 255
+//! teacher_flicker = 9.0
+//! ```
+//!
+//! # A style pack
+//! A user's own painting is one more row for the style table of a pack that is there already, its *base*:
+//! ```toml
+//! schema = "impasto.pack/1"
+//! name = "my-painting"
+//! kind = "painting"
+//! licence = "..."
+//! base = "gallery"                # makes it a style pack
+//!
+//! [[variants]]                    # for at least one of the base's variants
+//! id = "s"
+//! file = "s.style"                # "{id}.style" when left out: T numbers, float16, lowest byte first, nothing else
+//! sha256 = "of that file"
+//! base_sha256 = "of the base's s.onnx that it was made for"
+//!
+//! [[effects]]                     # exactly one; no style number
+//! name = "my-painting"
+//! title = "My painting"
+//! artist = "..."
+//! thumbnail = "my-painting.jpg"
+//! ```
 
-use std::collections::HashSet;
-use std::fs::File;
-use std::io::Read as _;
-use std::path::{Component, Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use sha2::{Digest as _, Sha256};
+use super::EffectKind;
+use super::check::{self, MAX_NAME_CHARS, is_name_char};
+use super::file::{read_bounded, read_summed, sum_of};
 
 /// The `schema` that `pack.toml` must name.
 pub const PACK_SCHEMA: &str = "impasto.pack/1";
 
-const MAX_MANIFEST_BYTES: u64 = 256 << 10;
-const MAX_NETWORK_BYTES: u64 = 128 << 20;
-const MAX_VARIANTS: usize = 16;
-const MAX_STYLES: usize = 256;
-const MAX_NAME_CHARS: usize = 64;
-const MAX_TEXT_CHARS: usize = 500;
-const MAX_SIDE_PX: u32 = 8192;
-const MAX_MULTIPLE: u32 = 256;
+pub(super) const MAX_MANIFEST_BYTES: u64 = 1 << 20;
+pub(super) const MAX_NETWORK_BYTES: u64 = 128 << 20;
 
 /// Why a pack, or a file of it, was refused.
 #[derive(Debug, thiserror::Error)]
@@ -54,41 +116,54 @@ impl PackError {
     }
 }
 
-/// What a pack's effects do. More kinds come with more kinds of networks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EffectKind {
-    /// Repaints the picture in the manner of a painting.
-    Painting,
-    /// A network that the user brought, of which nothing is known.
-    Custom,
-}
+/// Numbers of a card, by name. Finite.
+pub type Numbers = BTreeMap<String, f64>;
 
-impl EffectKind {
-    /// Its effects together, for people.
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::Painting => "Paintings",
-            Self::Custom => "Your own",
-        }
-    }
-}
-
-/// A checked pack. Its files were there, inside its folder, and had the right sums when it was loaded.
+/// A checked pack with networks. Its files were there, inside its folder, and had the right sums when it was loaded.
 #[derive(Clone, Debug)]
 pub struct Pack {
     pub name: String,
-    pub kind: EffectKind,
-    /// SPDX expression.
-    pub licence: String,
-    /// What made the networks; empty for a user's own.
-    pub command: String,
-    pub credits: Vec<String>,
+    pub about: About,
     pub folder: PathBuf,
     /// Smallest first. Never empty.
     pub variants: Vec<Variant>,
     /// Never empty.
     pub styles: Vec<StyleEntry>,
+}
+
+/// Where a pack comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// SPDX expression.
+    pub licence: String,
+    /// What made it; empty for a user's own network.
+    pub command: String,
+    pub credits: Vec<String>,
+}
+
+/// A checked style pack: one more style for the networks of another pack. Its rows had the right sums, and hold finite
+/// numbers; whether they fit the base is for whoever has both.
+#[derive(Clone, Debug)]
+pub struct StylePack {
+    pub name: String,
+    /// Name of the pack whose networks paint it.
+    pub base: String,
+    pub about: About,
+    pub folder: PathBuf,
+    /// Never empty.
+    pub rows: Vec<OwnRow>,
+    /// Its `style` counts for nothing.
+    pub entry: StyleEntry,
+}
+
+/// A style pack's numbers for one variant of its base.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OwnRow {
+    /// The variant's id.
+    pub variant: String,
+    /// SHA-256 of the base's network that the numbers were made for.
+    pub base_sha256: String,
+    pub values: Arc<[f32]>,
 }
 
 /// One network of a pack: the same effects at one cost.
@@ -113,6 +188,10 @@ pub struct Variant {
     pub params: u64,
     /// Size of the file.
     pub bytes: u64,
+    /// What the card says of the network itself.
+    pub measured: Numbers,
+    /// What the latencies among them were measured on; empty when unknown.
+    pub machine: String,
 }
 
 impl Variant {
@@ -121,108 +200,89 @@ impl Variant {
     /// # Errors
     /// When it cannot be read, is too large, or its sum differs from the pack's.
     pub fn read(&self) -> Result<Vec<u8>, PackError> {
-        let bytes = read_bounded(&self.path, MAX_NETWORK_BYTES)?;
-        let found = hex(&Sha256::digest(&bytes));
-        if found == self.sha256 {
-            Ok(bytes)
-        } else {
-            Err(PackError::Sum { path: self.path.clone(), expected: self.sha256.clone(), found })
-        }
+        read_summed(&self.path, MAX_NETWORK_BYTES, &self.sha256)
     }
 
-    #[cfg(test)]
-    pub(super) fn for_tests() -> Self {
+    /// A variant of which nothing is known but its size, that of a small network.
+    pub(super) fn unknown(path: &Path, sha256: String, bytes: u64) -> Self {
         Self {
-            id: "s".into(),
-            path: PathBuf::new(),
-            sha256: String::new(),
+            id: "custom".into(),
+            path: path.to_owned(),
+            sha256,
             width: 320,
             height: 192,
             pixel_budget: 320 * 192,
             multiple_of: 16,
             mmac: 0.0,
             params: 0,
-            bytes: 0,
+            bytes,
+            measured: Numbers::new(),
+            machine: String::new(),
         }
     }
 }
 
 /// One effect as its pack describes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StyleEntry {
     /// Lower-case letters, digits, `-` and `_`.
     pub name: String,
     pub title: String,
     /// Empty when unknown.
     pub artist: String,
+    pub kind: EffectKind,
     /// Which of the network's styles.
     pub style: usize,
     pub thumbnail: Option<PathBuf>,
+    /// What the card says of the effect, by the variant's id.
+    pub scores: BTreeMap<String, Numbers>,
 }
 
-#[derive(serde::Deserialize)]
-struct RawPack {
-    schema: String,
-    name: String,
-    kind: EffectKind,
-    licence: String,
-    #[serde(default)]
-    command: String,
-    #[serde(default)]
-    credits: Vec<String>,
-    multiple_of: u32,
-    #[serde(default = "unit_range")]
-    value_range: [f64; 2],
-    variants: Vec<RawVariant>,
-    effects: Vec<RawEffect>,
+/// What a pack's folder turned out to hold.
+#[derive(Clone, Debug)]
+pub enum Loaded {
+    Networks(Pack),
+    Style(StylePack),
 }
 
-fn unit_range() -> [f64; 2] {
-    [0.0, 1.0]
-}
-
-#[derive(serde::Deserialize)]
-struct RawVariant {
-    id: String,
-    file: String,
-    sha256: String,
-    width: u32,
-    height: u32,
-    pixel_budget: u64,
-    #[serde(default)]
-    mmac: f64,
-    #[serde(default)]
-    params: u64,
-    #[serde(default)]
-    bytes: u64,
-}
-
-#[derive(serde::Deserialize)]
-struct RawEffect {
-    name: String,
-    title: String,
-    #[serde(default)]
-    artist: String,
-    style: usize,
-    thumbnail: Option<String>,
-}
-
-impl Pack {
-    /// Reads and checks the pack in `folder`: its description, and that each network is there with the right sum.
+impl Loaded {
+    /// Reads and checks the pack in `folder`: its description, and that each file is there with the right sum.
     ///
     /// # Errors
     /// At the first thing that is wrong.
-    pub fn load(folder: &Path) -> Result<Self, PackError> {
+    pub fn read(folder: &Path) -> Result<Self, PackError> {
         let manifest = folder.join("pack.toml");
         let bytes = read_bounded(&manifest, MAX_MANIFEST_BYTES)?;
         let syntax = |cause: String| PackError::Syntax { path: manifest.clone(), cause };
         let text = String::from_utf8(bytes).map_err(|e| syntax(e.to_string()))?;
-        let raw: RawPack = toml::from_str(&text).map_err(|e| syntax(e.to_string().trim_end().to_owned()))?;
-        let pack = Check { manifest: &manifest, folder }.pack(raw)?;
+        let toml = |e: toml::de::Error| syntax(e.to_string().trim_end().to_owned());
+        let check = check::Check { manifest: &manifest, folder };
+        // Each reads the keys that it knows and passes over the others.
+        let mut about: check::RawAbout = toml::from_str(&text).map_err(toml)?;
+        if let Some(base) = about.base.take() {
+            return check.style_pack(about, base, toml::from_str(&text).map_err(toml)?).map(Self::Style);
+        }
+        let pack = check.pack(about, toml::from_str(&text).map_err(toml)?)?;
         for variant in &pack.variants {
             variant.read()?;
         }
-        Ok(pack)
+        Ok(Self::Networks(pack))
+    }
+}
+
+impl Pack {
+    /// Reads and checks the pack of networks in `folder`, as [`Loaded::read`] does.
+    ///
+    /// # Errors
+    /// Those of [`Loaded::read`], and when it is a style pack.
+    pub fn load(folder: &Path) -> Result<Self, PackError> {
+        match Loaded::read(folder)? {
+            Loaded::Networks(pack) => Ok(pack),
+            Loaded::Style(style) => Err(PackError::Invalid {
+                path: folder.join("pack.toml"),
+                what: format!("it holds a style for '{}' and no network", style.base),
+            }),
+        }
     }
 
     /// A pack around one network of the user's own, which is trusted to be what it is: its sum is taken, not compared.
@@ -237,213 +297,21 @@ impl Pack {
         if name.is_empty() {
             name.push_str("custom");
         }
-        let variant = Variant {
-            id: "custom".into(),
-            path: path.to_owned(),
-            sha256: hex(&Sha256::digest(&bytes)),
-            width: 320,
-            height: 192,
-            pixel_budget: 320 * 192,
-            multiple_of: 16,
-            mmac: 0.0,
-            params: 0,
-            bytes: bytes.len() as u64,
+        let style = StyleEntry {
+            name: name.clone(),
+            title: stem,
+            artist: String::new(),
+            kind: EffectKind::Custom,
+            style: 0,
+            thumbnail: None,
+            scores: BTreeMap::new(),
         };
-        let style = StyleEntry { name: name.clone(), title: stem, artist: String::new(), style: 0, thumbnail: None };
         Ok(Self {
             name,
-            kind: EffectKind::Custom,
-            licence: String::new(),
-            command: String::new(),
-            credits: Vec::new(),
+            about: About::default(),
             folder: path.parent().unwrap_or(Path::new("")).to_owned(),
-            variants: vec![variant],
+            variants: vec![Variant::unknown(path, sum_of(&bytes), bytes.len() as u64)],
             styles: vec![style],
         })
     }
-}
-
-/// Turns what was written into what the rest of the program may rely on.
-struct Check<'a> {
-    manifest: &'a Path,
-    folder: &'a Path,
-}
-
-impl Check<'_> {
-    fn pack(&self, raw: RawPack) -> Result<Pack, PackError> {
-        self.ensure(raw.schema == PACK_SCHEMA, || format!("schema is '{}', expected '{PACK_SCHEMA}'", raw.schema))?;
-        self.name("name", &raw.name)?;
-        self.text("licence", &raw.licence)?;
-        self.text("command", &raw.command)?;
-        self.ensure(raw.credits.len() <= MAX_STYLES, || {
-            format!("{} credits, at most {MAX_STYLES}", raw.credits.len())
-        })?;
-        for credit in &raw.credits {
-            self.text("credits", credit)?;
-        }
-        self.ensure((1..=MAX_MULTIPLE).contains(&raw.multiple_of), || {
-            format!("multiple_of is {}, expected 1 to {MAX_MULTIPLE}", raw.multiple_of)
-        })?;
-        self.ensure(raw.value_range == unit_range(), || {
-            format!("value_range is {:?}, and only [0.0, 1.0] is supported", raw.value_range)
-        })?;
-        self.ensure((1..=MAX_VARIANTS).contains(&raw.variants.len()), || {
-            format!("{} variants, expected 1 to {MAX_VARIANTS}", raw.variants.len())
-        })?;
-        self.ensure((1..=MAX_STYLES).contains(&raw.effects.len()), || {
-            format!("{} effects, expected 1 to {MAX_STYLES}", raw.effects.len())
-        })?;
-
-        let mut variants =
-            raw.variants.into_iter().map(|v| self.variant(v, raw.multiple_of)).collect::<Result<Vec<_>, _>>()?;
-        variants.sort_by_key(|v| v.pixel_budget);
-        let styles = raw.effects.into_iter().map(|e| self.style(e)).collect::<Result<Vec<_>, _>>()?;
-        self.distinct("variant id", variants.iter().map(|v| &*v.id))?;
-        self.distinct("effect name", styles.iter().map(|s| &*s.name))?;
-        Ok(Pack {
-            name: raw.name,
-            kind: raw.kind,
-            licence: raw.licence,
-            command: raw.command,
-            credits: raw.credits,
-            folder: self.folder.to_owned(),
-            variants,
-            styles,
-        })
-    }
-
-    fn variant(&self, raw: RawVariant, multiple_of: u32) -> Result<Variant, PackError> {
-        self.name("a variant's id", &raw.id)?;
-        let sides_fit = [raw.width, raw.height].iter().all(|s| (1..=MAX_SIDE_PX).contains(s));
-        self.ensure(sides_fit, || {
-            format!("variant {} is {}x{}, sides are 1 to {MAX_SIDE_PX}", raw.id, raw.width, raw.height)
-        })?;
-        let most = u64::from(MAX_SIDE_PX) * u64::from(MAX_SIDE_PX);
-        self.ensure((1..=most).contains(&raw.pixel_budget), || {
-            format!("variant {} has a pixel_budget of {}, expected 1 to {most}", raw.id, raw.pixel_budget)
-        })?;
-        self.ensure(raw.mmac.is_finite() && raw.mmac >= 0.0, || format!("variant {} has {} mmac", raw.id, raw.mmac))?;
-        let sha256 = raw.sha256.to_ascii_lowercase();
-        self.ensure(sha256.len() == 64 && sha256.bytes().all(|b| b.is_ascii_hexdigit()), || {
-            format!("the sha256 of variant {} is not 64 hexadecimal digits", raw.id)
-        })?;
-        let path = self.inside(&raw.file)?;
-        let bytes = file_bytes(&path, MAX_NETWORK_BYTES)?;
-        self.ensure(raw.bytes == 0 || raw.bytes == bytes, || {
-            format!("variant {} is said to have {} bytes, its file has {bytes}", raw.id, raw.bytes)
-        })?;
-        Ok(Variant {
-            id: raw.id,
-            path,
-            sha256,
-            width: raw.width,
-            height: raw.height,
-            pixel_budget: raw.pixel_budget,
-            multiple_of,
-            mmac: raw.mmac,
-            params: raw.params,
-            bytes,
-        })
-    }
-
-    fn style(&self, raw: RawEffect) -> Result<StyleEntry, PackError> {
-        self.name("an effect's name", &raw.name)?;
-        self.text("title", &raw.title)?;
-        self.text("artist", &raw.artist)?;
-        self.ensure(raw.style < MAX_STYLES, || format!("effect {} is style {} of {MAX_STYLES}", raw.name, raw.style))?;
-        // A picture that is missing costs the user a picture, not the effect. One that leads elsewhere is refused.
-        let thumbnail = match raw.thumbnail {
-            None => None,
-            Some(file) => match self.inside(&file) {
-                Ok(path) => Some(path),
-                Err(PackError::Read { .. }) => None,
-                Err(other) => return Err(other),
-            },
-        };
-        Ok(StyleEntry { name: raw.name, title: raw.title, artist: raw.artist, style: raw.style, thumbnail })
-    }
-
-    /// The path of a file named by the pack, which must exist and, links followed, lie inside the pack's folder.
-    fn inside(&self, file: &str) -> Result<PathBuf, PackError> {
-        let outside = || PackError::Outside { path: self.manifest.to_owned(), file: file.to_owned() };
-        // A backslash separates folders on one platform and is part of a name on the others.
-        let plain = !file.is_empty()
-            && !file.contains(['\\', ':', '\0'])
-            && Path::new(file).components().all(|c| matches!(c, Component::Normal(_)));
-        if !plain {
-            return Err(outside());
-        }
-        let path = self.folder.join(file);
-        let resolve = |p: &Path| p.canonicalize().map_err(|cause| PackError::Read { path: p.to_owned(), cause });
-        let (real, root) = (resolve(&path)?, resolve(self.folder)?);
-        if real.starts_with(&root) { Ok(path) } else { Err(outside()) }
-    }
-
-    fn name(&self, what: &str, name: &str) -> Result<(), PackError> {
-        let fits = (1..=MAX_NAME_CHARS).contains(&name.len()) && name.chars().all(is_name_char);
-        self.ensure(fits, || {
-            format!(
-                "{what} is {name:?}, expected 1 to {MAX_NAME_CHARS} of the characters a-z, 0-9, '-' and '_'",
-                name = clipped(name)
-            )
-        })
-    }
-
-    fn text(&self, what: &str, text: &str) -> Result<(), PackError> {
-        let fits = text.chars().count() <= MAX_TEXT_CHARS && !text.chars().any(char::is_control);
-        self.ensure(fits, || format!("{what} is not one printable line of at most {MAX_TEXT_CHARS} characters"))
-    }
-
-    fn distinct<'a>(&self, what: &str, names: impl Iterator<Item = &'a str>) -> Result<(), PackError> {
-        let mut seen = HashSet::new();
-        for name in names {
-            self.ensure(seen.insert(name), || format!("the {what} '{name}' appears twice"))?;
-        }
-        Ok(())
-    }
-
-    fn ensure(&self, holds: bool, what: impl FnOnce() -> String) -> Result<(), PackError> {
-        if holds { Ok(()) } else { Err(PackError::Invalid { path: self.manifest.to_owned(), what: what() }) }
-    }
-}
-
-fn is_name_char(c: char) -> bool {
-    c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_'
-}
-
-fn clipped(text: &str) -> String {
-    text.chars().take(MAX_NAME_CHARS).collect()
-}
-
-fn file_bytes(path: &Path, limit: u64) -> Result<u64, PackError> {
-    let read = |cause| PackError::Read { path: path.to_owned(), cause };
-    let meta = std::fs::metadata(path).map_err(read)?;
-    if !meta.is_file() {
-        return Err(read(std::io::Error::other("it is not a file")));
-    }
-    if meta.len() > limit {
-        return Err(PackError::TooLarge { path: path.to_owned(), bytes: meta.len(), limit });
-    }
-    Ok(meta.len())
-}
-
-/// The whole file. Never takes more memory than `limit`, even if the file grows while it is read.
-fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, PackError> {
-    let read = |cause| PackError::Read { path: path.to_owned(), cause };
-    let expected = file_bytes(path, limit)?;
-    let mut bytes = Vec::with_capacity(expected as usize);
-    File::open(path).map_err(read)?.take(limit + 1).read_to_end(&mut bytes).map_err(read)?;
-    if bytes.len() as u64 > limit {
-        return Err(PackError::TooLarge { path: path.to_owned(), bytes: bytes.len() as u64, limit });
-    }
-    Ok(bytes)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -16,7 +16,17 @@ impl Graph {
     /// The network as the bytes of an `.onnx` file: input `image` `[1, 3, height, width]`, while no style is fixed also
     /// `style` `[1, K]`, output `painted`.
     pub fn to_onnx(&self) -> Vec<u8> {
-        let mut file = Exporter::default();
+        self.write(false)
+    }
+
+    /// As [`Self::to_onnx`], with the style's row (see [`super::style`]) as the input: `style` `[1, T]`. `None` for a network
+    /// that has no single style table.
+    pub fn to_onnx_by_row(&self) -> Option<Vec<u8>> {
+        self.row_len().map(|_| self.write(true))
+    }
+
+    fn write(&self, by_row: bool) -> Vec<u8> {
+        let mut file = Exporter { by_row, ..Exporter::default() };
         for (index, node) in self.nodes().iter().enumerate() {
             let output = self.value_name(ValueId(index + 1));
             let mut inputs: Vec<String> = node.inputs.iter().map(|v| self.value_name(*v)).collect();
@@ -64,8 +74,9 @@ impl Graph {
             file.node(node.op.onnx_name(), inputs, output, attributes);
         }
         let mut input = vec![value_info("image", &[Side::Fixed(3), Side::Free("height"), Side::Free("width")])];
-        if self.style_len() > 0 {
-            input.push(value_info("style", &[Side::Fixed(self.style_len())]));
+        let style_len = if by_row { self.row_len().unwrap_or(0) } else { self.style_len() };
+        if style_len > 0 {
+            input.push(value_info("style", &[Side::Fixed(style_len)]));
         }
         if self.output() == ValueId::IMAGE {
             file.node("Identity", vec!["image".to_owned()], "painted".to_owned(), Vec::new());
@@ -97,6 +108,8 @@ impl Graph {
 struct Exporter {
     nodes: Vec<NodeProto>,
     constants: Vec<TensorProto>,
+    /// The style comes in as the product of its weights and the table.
+    by_row: bool,
     /// Tables that are written already, by address.
     tables: Vec<(Arc<[f32]>, String)>,
 }
@@ -134,8 +147,9 @@ impl Exporter {
         match values {
             PerChannel::Constant(values) => self.floats(owner, "constant", &[1, values.len(), 1, 1], values),
             PerChannel::Styled { table, columns, first_column, channels } => {
+                let row = if self.by_row { Some("style".to_owned()) } else { None };
                 let known = self.tables.iter().find(|(t, _)| Arc::ptr_eq(t, table)).map(|(_, row)| row.clone());
-                let row = known.unwrap_or_else(|| {
+                let row = row.or(known).unwrap_or_else(|| {
                     let row = format!("style_row{}", self.tables.len());
                     let data = self.floats(&row, "table", &[style_len, *columns], table);
                     self.node("MatMul", vec!["style".to_owned(), data], row.clone(), Vec::new());

@@ -22,10 +22,15 @@ impl Graph {
         if let Some(index) = style.iter().position(|v| !v.is_finite()) {
             return Err(GraphError::StyleValue { index, value: style[index] });
         }
+        self.folded(|values| values.at(style))
+    }
+
+    /// With every scale and shift fixed to what `at` says.
+    pub(super) fn folded(&self, at: impl Fn(&PerChannel) -> Arc<[f32]>) -> Result<Graph, GraphError> {
         let mut nodes = self.nodes().to_vec();
         for node in &mut nodes {
             if let Op::Scale(values) | Op::Shift(values) = &mut node.op {
-                *values = PerChannel::Constant(values.at(style));
+                *values = PerChannel::Constant(at(values));
             }
         }
         let mut uses = self.uses();

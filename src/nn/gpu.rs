@@ -5,6 +5,8 @@
 //! between two of them where one reads what the other wrote.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::plan::{Bank, KernelKind, Plan, Precision, Step, StepParams};
 use crate::gpu::{Gpu, GpuError, Kernel, Shader, shader};
@@ -113,20 +115,73 @@ pub fn resources_of(kernel: KernelKind) -> &'static [&'static str] {
 #[derive(Debug)]
 struct Dispatch {
     kernel: usize,
-    bindings: wgpu::BindGroup,
+    /// For each set of weights.
+    bindings: [wgpu::BindGroup; 2],
     invocations: [u32; 3],
 }
 
 /// A network at one size, ready to be recorded into a frame's commands.
 #[derive(Debug)]
 pub struct GpuStudent {
-    plan: Plan,
     kernels: Vec<Kernel>,
     dispatches: Vec<Dispatch>,
     image: wgpu::Buffer,
     painted: wgpu::Buffer,
+    restyler: Restyler,
+}
+
+/// Gives a student that is painting other weights of the same network, without a pause: one of two sets is in use, the
+/// other is filled aside, and a switch is one number. Cheap to clone.
+///
+/// [`Self::load`] may run on any thread, one at a time. [`Self::switch`] belongs on the thread that records and submits
+/// frames, so that no frame recorded with a set is still to be submitted when the next load overwrites it; the queue does
+/// the rest.
+#[derive(Clone, Debug)]
+pub struct Restyler {
+    plan: Arc<Plan>,
+    sets: [WeightSet; 2],
+    used: Arc<AtomicUsize>,
+}
+
+#[derive(Clone, Debug)]
+struct WeightSet {
     weights: wgpu::Buffer,
     biases: wgpu::Buffer,
+}
+
+impl WeightSet {
+    fn upload(&self, gpu: &Gpu, plan: &Plan) {
+        gpu.queue.write_buffer(&self.weights, 0, plan.weights());
+        gpu.queue.write_buffer(&self.biases, 0, bytemuck::cast_slice(plan.biases()));
+    }
+}
+
+impl Restyler {
+    /// The size and precision that other weights must be planned for.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Uploads the weights of `plan` to the set that is not in use. Nothing changes to the eye until [`Self::switch`].
+    ///
+    /// # Errors
+    /// When `plan` is of another network, size or precision.
+    pub fn load(&self, gpu: &Gpu, plan: &Plan) -> Result<(), EngineError> {
+        if !self.plan.same_structure(plan) {
+            return Err(EngineError::OtherStructure);
+        }
+        self.sets[1 - self.used()].upload(gpu, plan);
+        Ok(())
+    }
+
+    /// From the next recording on the student paints with what was loaded last.
+    pub fn switch(&self) {
+        self.used.store(1 - self.used(), Ordering::Release);
+    }
+
+    fn used(&self) -> usize {
+        self.used.load(Ordering::Acquire) % 2
+    }
 }
 
 impl GpuStudent {
@@ -171,14 +226,16 @@ impl GpuStudent {
             Ok((
                 buffer("nn image", picture_bytes, picture),
                 buffer("nn painted", picture_bytes, picture),
-                buffer("nn weights", plan.weights().len() as u64, wgpu::BufferUsages::STORAGE),
-                buffer("nn biases", size_of_val(plan.biases()) as u64, wgpu::BufferUsages::STORAGE),
+                [0, 1].map(|_| WeightSet {
+                    weights: buffer("nn weights", plan.weights().len() as u64, wgpu::BufferUsages::STORAGE),
+                    biases: buffer("nn biases", size_of_val(plan.biases()) as u64, wgpu::BufferUsages::STORAGE),
+                }),
                 arena,
                 params,
                 params_stride,
             ))
         })?;
-        let (image, painted, weights, biases, arena, params, params_stride) = made;
+        let (image, painted, sets, arena, params, params_stride) = made;
 
         let mut kernels = Vec::new();
         let mut known: HashMap<(KernelKind, Storage), usize> = HashMap::new();
@@ -198,42 +255,49 @@ impl GpuStudent {
                 Bank::Painted => &painted,
                 Bank::Arena(n) => &arena[usize::from(n)],
             };
-            let resources: Vec<(&str, wgpu::BindingResource<'_>)> = resources_of(step.kernel)
-                .iter()
-                .map(|name| {
-                    let resource = match *name {
-                        "params" => wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                            buffer: &params,
-                            offset: params_at,
-                            size: wgpu::BufferSize::new(size_of::<StepParams>() as u64),
-                        }),
-                        "source" => bank(step.source).as_entire_binding(),
-                        // Something must be bound; without a use it is not read.
-                        "second" => bank(step.second.unwrap_or(step.source)).as_entire_binding(),
-                        "weights" => weights.as_entire_binding(),
-                        "biases" => biases.as_entire_binding(),
-                        _ => bank(step.target).as_entire_binding(),
-                    };
-                    (*name, resource)
-                })
-                .collect();
-            dispatches.push(Dispatch {
-                kernel,
-                bindings: kernels[kernel].bind(gpu, &resources)?,
-                invocations: step.invocations(),
-            });
+            let bind = |set: &WeightSet| {
+                let resources: Vec<(&str, wgpu::BindingResource<'_>)> = resources_of(step.kernel)
+                    .iter()
+                    .map(|name| {
+                        let resource = match *name {
+                            "params" => wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                                buffer: &params,
+                                offset: params_at,
+                                size: wgpu::BufferSize::new(size_of::<StepParams>() as u64),
+                            }),
+                            "source" => bank(step.source).as_entire_binding(),
+                            // Something must be bound; without a use it is not read.
+                            "second" => bank(step.second.unwrap_or(step.source)).as_entire_binding(),
+                            "weights" => set.weights.as_entire_binding(),
+                            "biases" => set.biases.as_entire_binding(),
+                            _ => bank(step.target).as_entire_binding(),
+                        };
+                        (*name, resource)
+                    })
+                    .collect();
+                kernels[kernel].bind(gpu, &resources)
+            };
+            let first = bind(&sets[0])?;
+            let styled = resources_of(step.kernel).iter().any(|name| matches!(*name, "weights" | "biases"));
+            let second = if styled { bind(&sets[1])? } else { first.clone() };
+            dispatches.push(Dispatch { kernel, bindings: [first, second], invocations: step.invocations() });
         }
-        let student = Self { plan: plan.clone(), kernels, dispatches, image, painted, weights, biases };
-        student.load_weights(gpu, plan)?;
-        Ok(student)
+        let restyler = Restyler { plan: Arc::new(plan.clone()), sets, used: Arc::new(AtomicUsize::new(0)) };
+        restyler.sets[0].upload(gpu, plan);
+        Ok(Self { kernels, dispatches, image, painted, restyler })
     }
 
     pub fn extent(&self) -> Extent {
-        self.plan.extent()
+        self.restyler.plan.extent()
     }
 
     pub fn plan(&self) -> &Plan {
-        &self.plan
+        &self.restyler.plan
+    }
+
+    /// For other styles of the same network while it paints.
+    pub fn restyler(&self) -> Restyler {
+        self.restyler.clone()
     }
 
     /// Distinct compute pipelines.
@@ -254,29 +318,28 @@ impl GpuStudent {
 
     /// Records all steps. Allocates nothing and makes no GPU objects.
     pub fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
+        let used = self.restyler.used();
         for dispatch in &self.dispatches {
-            self.kernels[dispatch.kernel].dispatch(pass, &dispatch.bindings, dispatch.invocations);
+            self.kernels[dispatch.kernel].dispatch(pass, &dispatch.bindings[used], dispatch.invocations);
         }
     }
 
     /// Records one step of [`Plan::steps`], for measuring it by itself.
     pub fn record_step(&self, step: usize, pass: &mut wgpu::ComputePass<'_>) {
         if let Some(dispatch) = self.dispatches.get(step) {
-            self.kernels[dispatch.kernel].dispatch(pass, &dispatch.bindings, dispatch.invocations);
+            let bindings = &dispatch.bindings[self.restyler.used()];
+            self.kernels[dispatch.kernel].dispatch(pass, bindings, dispatch.invocations);
         }
     }
 
     /// Replaces the weights by those of `plan`: the same network in another style. An upload, effective from the next
-    /// submission on.
+    /// recording on.
     ///
     /// # Errors
     /// When `plan` is of another network, size or precision.
     pub fn load_weights(&self, gpu: &Gpu, plan: &Plan) -> Result<(), EngineError> {
-        if !self.plan.same_structure(plan) {
-            return Err(EngineError::OtherStructure);
-        }
-        gpu.queue.write_buffer(&self.weights, 0, plan.weights());
-        gpu.queue.write_buffer(&self.biases, 0, bytemuck::cast_slice(plan.biases()));
+        self.restyler.load(gpu, plan)?;
+        self.restyler.switch();
         Ok(())
     }
 }

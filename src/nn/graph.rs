@@ -33,6 +33,8 @@ pub enum GraphError {
     Node { node: String, op: String, why: String },
     #[error("the style has {found} values and the network takes {expected}; give one value for each of its styles")]
     StyleLength { found: usize, expected: usize },
+    #[error("the style is a row of {found} numbers and the network takes {expected}; it belongs to another network")]
+    RowLength { found: usize, expected: usize },
     #[error("style value {index} is {value}; give a finite number")]
     StyleValue { index: usize, value: f32 },
     #[error("the network cannot run at {extent}: node '{node}' {why}; choose a multiple of its stride, such as 16")]

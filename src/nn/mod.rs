@@ -19,6 +19,8 @@ pub mod onnx;
 pub mod ort;
 pub mod plan;
 mod profile;
+pub mod restyle;
+pub mod style;
 
 pub use gpu::SHADERS;
 pub use graph::{Graph, GraphError};

@@ -46,7 +46,7 @@ pub enum OrtError {
         "the network's {what} is {found}, expected {expected}; export it with a three-channel picture in and out, and free height and width"
     )]
     Shape { what: String, found: String, expected: String },
-    #[error("a picture of {expected} numbers was expected, {found} were given")]
+    #[error("{expected} numbers were expected, {found} were given")]
     Length { expected: usize, found: usize },
     #[error("ONNX Runtime failed on a picture, which is shown as it was: {cause}")]
     Run { cause: String },
@@ -313,6 +313,8 @@ pub struct OrtStudent {
     image: Tensor<f32>,
     /// As `image`; bound as its output.
     painted: Tensor<f32>,
+    /// `[1, n]`, f32; bound as the network's input `style`, where it has one.
+    style: Option<Tensor<f32>>,
     extent: Extent,
 }
 
@@ -327,7 +329,7 @@ impl OrtStudent {
 
     /// Prepares a network given as the bytes of an ONNX file: input `image` and output `painted` (or the only ones there
     /// are), f32 `[1, 3, height, width]` with values 0..1, and, when `style` is not empty, an input `style` f32
-    /// `[1, style.len()]` that keeps this value. Takes tens of milliseconds: not for the render thread.
+    /// `[1, style.len()]` that has this value. Takes tens of milliseconds: not for the render thread.
     ///
     /// # Errors
     /// When ONNX Runtime refuses the network, or its inputs and outputs are others.
@@ -354,11 +356,15 @@ impl OrtStudent {
         let mut binding = session.create_binding().map_err(network)?;
         binding.bind_input(&*image_name, &image).map_err(network)?;
         binding.bind_output(&*painted_name, &mut painted).map_err(network)?;
-        if !style.is_empty() {
-            let style = Tensor::from_array(([1, style.len()], style.to_vec())).map_err(network)?;
-            binding.bind_input("style", &style).map_err(network)?;
-        }
-        let mut student = Self { session, binding, image, painted, extent };
+        let style = match style {
+            [] => None,
+            values => {
+                let style = Tensor::from_array(([1, values.len()], values.to_vec())).map_err(network)?;
+                binding.bind_input("style", &style).map_err(network)?;
+                Some(style)
+            }
+        };
+        let mut student = Self { session, binding, image, painted, style, extent };
         // The first run plans memory and packs weights: here, not on the first frame.
         student.image.extract_tensor_mut().1.fill(0.0);
         student.run_bound()?;
@@ -395,6 +401,19 @@ impl OrtStudent {
     /// The network's input memory, for whoever would rather write the picture there than copy it.
     pub fn image_mut(&mut self) -> &mut [f32] {
         self.image.extract_tensor_mut().1
+    }
+
+    /// Changes the value of the network's input `style`, from the next picture on.
+    ///
+    /// # Errors
+    /// When it has another length than the one that the network was prepared with.
+    pub fn set_style(&mut self, values: &[f32]) -> Result<(), OrtError> {
+        let held = self.style.as_mut().map_or(&mut [][..], |style| style.extract_tensor_mut().1);
+        if held.len() != values.len() {
+            return Err(OrtError::Length { expected: held.len(), found: values.len() });
+        }
+        held.copy_from_slice(values);
+        Ok(())
     }
 
     /// Paints what is in [`Self::image_mut`] and shows the result in the network's output memory.
