@@ -24,7 +24,8 @@ learning_rate = 1e-3
 weight_l1 = 4.0
 weight_lpips = 0.0
 weight_stability = 1.0
-weight_grid = 1.0
+weight_colour = 1.0
+weight_border = 1.0
 
 [[variants]]
 id = "t"

@@ -1,12 +1,19 @@
+import os
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from impasto_training import distil
+from impasto_training.adopt import adopt
 from impasto_training.batches import MAX_SHIFT, Crops
 from impasto_training.data import Content
-from impasto_training.losses import grid, stability
+from impasto_training.losses import border, colour, stability
+from impasto_training.networks.student import ARCHITECTURES, Student
+from impasto_training.prune import narrowed
 from impasto_training.recipe import Recipe, RecipeError
 from impasto_training.targets import TargetCache
 
@@ -72,13 +79,68 @@ def test_stability_is_zero_for_an_exactly_moved_painting() -> None:
     assert stability(first, second, torch.tensor([[dy, dx + 1]])) > 0.1
 
 
-def test_grid_sees_period_two_only() -> None:
+def test_colour_sees_hue_and_boldness_but_not_brightness() -> None:
     target = torch.rand(1, 3, 64, 48)
-    checker = (torch.arange(64)[:, None] + torch.arange(48)[None]) % 2 * 0.1
-    assert grid(target + checker, target) == pytest.approx(0.05, rel=1e-3)
-    assert grid(target + 0.1, target) == pytest.approx(0.0, abs=1e-6)
+    assert colour(target, target) == 0.0
+    assert colour(target + 0.1, target) == pytest.approx(0.0, abs=1e-6)
+    grey = target.mean(dim=1, keepdim=True).expand_as(target)
+    assert colour(grey, target) > 0.02
+
+
+def test_border_sees_the_border_only() -> None:
+    target = torch.rand(1, 3, 32, 48)
+    inside, outside = target.clone(), target.clone()
+    inside[:, :, 8:-8, 8:-8] += 1.0
+    outside[:, :, :2] += 1.0
+    assert border(inside, target) == 0.0 and border(outside, target) > 0.1
+
+
+def test_adopting_keeps_known_styles_and_begins_new_ones_at_their_mean(
+    synthetic: Synthetic, recipe: Recipe, tmp_path: Path
+) -> None:
+    variant = recipe.variants[0]
+    path = distil.distil(recipe, variant, crops_of(synthetic), synthetic[2], tmp_path, tmp_path, torch.device("cpu"))
+    before, _ = distil.load_average(path, variant, 2)
+    after = distil.build_student(variant, 3, 0)
+    adopt(after, path, ["new", *reversed(synthetic[2])])
+    expected = before.head.scale.flip(0)
+    assert torch.equal(after.head.scale[1:], expected)
+    torch.testing.assert_close(after.head.scale[0], expected.mean(dim=0))
+
+
+def test_pruning_dead_channels_changes_nothing() -> None:
+    torch.manual_seed(5)
+    student = Student(ARCHITECTURES["tiny"], 2).eval()
+    block = "encoder.3"
+    dead = [1, 4, 5, 10, 12, 13, 14, 15]
+    state = student.state_dict()
+    state[f"{block}.project.conv.weight"][:, dead] = 0.0
+    smaller = replace(ARCHITECTURES["tiny"].encoder[3], expanded=8)
+    encoder = ARCHITECTURES["tiny"].encoder
+    other = Student(replace(ARCHITECTURES["tiny"], encoder=(*encoder[:3], smaller, *encoder[4:])), 2).eval()
+    other.load_state_dict(narrowed(state, block, 8))
+    image, style = torch.rand(1, 3, 32, 48), torch.tensor([[0.3, 0.7]])
+    with torch.no_grad():
+        torch.testing.assert_close(other(image, style), student(image, style))
 
 
 def test_learning_rate_rises_then_falls_to_zero() -> None:
     rates = [distil.learning_rate(step, 1000, 1.0) for step in range(1000)]
     assert rates[0] < 0.02 and max(rates) == pytest.approx(1.0) and rates[-1] < 1e-4
+
+
+def test_two_processes_learn_together(tmp_path: Path) -> None:
+    """Two CPU processes of `torchrun` end with one set of weights that both agree on."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    script = Path(__file__).with_name("two_processes.py")
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    done = subprocess.run(
+        [*command, str(script), str(tmp_path)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert sorted(path.name for path in tmp_path.glob("agrees-*")) == ["agrees-0", "agrees-1"]

@@ -1,4 +1,4 @@
-"""What a webcam does to a picture, as tensor operations: light, colour, softness, sensor noise.
+"""What a webcam does to a picture: light, colour, softness, sensor noise, compression.
 
 Only the *input* of the student is degraded; the target stays the painting of the clean picture, so the student learns
 to see through bad light and noise. All randomness comes from the generator that is passed in.
@@ -6,7 +6,11 @@ to see through bad light and noise. All randomness comes from the generator that
 
 from __future__ import annotations
 
+import io
+
+import numpy as np
 import torch
+from PIL import Image
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
@@ -34,6 +38,36 @@ def low_light(images: Tensor, share: float, generator: Generator) -> Tensor:
     chosen = (torch.rand(count, 1, 1, 1, generator=generator) < share).to(images.dtype)
     factor = uniform(count, 0.25, 0.66, generator)
     return images * (1.0 - chosen * (1.0 - factor))
+
+
+def uneven_light(images: Tensor, share: float, generator: Generator) -> Tensor:
+    """Lights about `share` of the batch from one side or from behind, with lamps of other colours.
+
+    A smooth field of gains, at most a factor of 2 either way in brightness and 1.25 in each channel; what it
+    overexposes clips, as in a camera.
+    """
+    count, channels, height, width = images.shape
+    brightness = torch.rand(count, 1, 3, 3, generator=generator) * 2.0 - 1.0
+    colour = torch.rand(count, channels, 2, 2, generator=generator) * 2.0 - 1.0
+    size = (height, width)
+    field = 0.69 * F.interpolate(brightness, size, mode="bicubic", align_corners=True)
+    field = field + 0.22 * F.interpolate(colour, size, mode="bilinear", align_corners=True)
+    chosen = (torch.rand(count, 1, 1, 1, generator=generator) < share).to(images.dtype)
+    return (images * (chosen * field).exp()).clamp(0.0, 1.0)
+
+
+def jpeg(images: Tensor, share: float, generator: Generator) -> Tensor:
+    """Sends about `share` of the batch through JPEG with halved colour, quality 30 to 90, as USB cameras do."""
+    chosen = torch.rand(images.shape[0], generator=generator) < share
+    qualities = torch.randint(30, 91, (images.shape[0],), generator=generator).tolist()
+    out = images.clone()
+    for index in chosen.nonzero().flatten().tolist():
+        pixels = images[index].mul(255.0).round().clamp(0.0, 255.0).byte().permute(1, 2, 0).numpy()
+        stream = io.BytesIO()
+        Image.fromarray(pixels).save(stream, "JPEG", quality=qualities[index], subsampling="4:2:0")
+        decoded = np.array(Image.open(stream))
+        out[index] = torch.from_numpy(decoded).permute(2, 0, 1).to(images.dtype).div(255.0)
+    return out
 
 
 def soften(images: Tensor, share: float, generator: Generator) -> Tensor:

@@ -22,6 +22,10 @@ STATIC_SHARE = 0.5
 """How often the second look does not move: a still scene under fresh noise is what shows flicker most."""
 
 
+JPEG_SHARE = 0.3
+"""How many looks come from a camera that compresses."""
+
+
 @dataclass(frozen=True)
 class Batch:
     """`first` and `second` show the same scene twice, degraded; `second` is moved by `shifts`.
@@ -45,6 +49,13 @@ class Batch:
             self.second.to(device),
             self.shifts,
         )
+
+    def share(self, rank: int, processes: int) -> Batch:
+        """Every `processes`-th sample, from the `rank`-th on."""
+        if processes == 1:
+            return self
+        own = slice(rank, None, processes)
+        return Batch(self.first[own], self.target[own], self.style[own], self.second[own], self.shifts[own])
 
 
 class Crops:
@@ -88,7 +99,8 @@ class Crops:
 def _two_looks(wide: Tensor, crop: int, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
     count = wide.shape[0]
     lit = augment.light(wide, generator, gain=1.3, gamma=1.25, tint=0.08)
-    lit = augment.soften(augment.low_light(lit, 0.15, generator), 0.3, generator)
+    lit = augment.uneven_light(augment.low_light(lit, 0.15, generator), 0.15, generator)
+    lit = augment.soften(lit, 0.3, generator)
     drifted = augment.light(lit, generator, gain=1.04, gamma=1.02, tint=0.01)
     moving = torch.rand(count, 1, generator=generator) >= STATIC_SHARE
     shifts = torch.randint(-MAX_SHIFT, MAX_SHIFT + 1, (count, 2), generator=generator) * moving
@@ -100,8 +112,6 @@ def _two_looks(wide: Tensor, crop: int, generator: Generator) -> tuple[Tensor, T
             for picture, (dy, dx) in zip(drifted, shifts.tolist(), strict=True)
         ]
     )
-    return (
-        augment.sensor_noise(first, noise, generator),
-        augment.sensor_noise(second, noise, generator),
-        shifts,
-    )
+    looks = [augment.sensor_noise(look, noise, generator) for look in (first, second)]
+    compressed = augment.jpeg(torch.cat(looks), JPEG_SHARE, generator)
+    return compressed[:count], compressed[count:], shifts

@@ -131,7 +131,8 @@ def card(
         f"{len(lesson.validation)} held out by hash, never trained on.",
         f"- Loss: {recipe.training.weight_l1} L1 + {recipe.training.weight_lpips} LPIPS-sq + "
         f"{recipe.training.weight_stability} stability (one scene twice: noise, exposure drift, known motion) + "
-        f"{recipe.training.weight_grid} grid (error of period 2 that keeps its phase).",
+        f"{recipe.training.weight_colour} colour (opponent channels and their spread) + "
+        f"{recipe.training.weight_border} border.",
         f"- Augmentation of the input alone: mirroring, exposure, gamma, tint, low light, softness, sensor noise; "
         f"crops of {recipe.training.crop} pixels.",
         *(f"- {note}" for note in recipe.notes),

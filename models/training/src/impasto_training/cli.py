@@ -39,6 +39,12 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--threads", type=int, help="CPU threads of PyTorch")
         if name == "distil":
             command.add_argument("--variant", help="train only this variant")
+            command.add_argument(
+                "--start-from",
+                type=Path,
+                metavar="CHECKPOINT",
+                help="begin a new run with these weights (see adopt.py)",
+            )
     fixture = commands.add_parser(FIXTURE, help="write a tiny untrained network for the engines' tests")
     fixture.add_argument("path", metavar="PATH", type=Path, help="where the .onnx file goes")
     return parser
@@ -67,6 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _keep_memory()
     import torch
 
+    from impasto_training import parallel
     from impasto_training.distil import pick_device
     from impasto_training.make import Workshop
 
@@ -85,8 +92,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(workshop.data())
             case "distil":
                 chosen = workshop.recipe.variants
-                for variant in [workshop.recipe.variant(options.variant)] if options.variant else chosen:
-                    workshop.distil(variant)
+                with parallel.group(workshop.device):
+                    for variant in [workshop.recipe.variant(options.variant)] if options.variant else chosen:
+                        workshop.distil(variant, options.start_from)
             case command:
                 getattr(workshop, command)()
     except RecipeError as error:

@@ -15,11 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
+from impasto_training import parallel
+from impasto_training.adopt import adopt
 from impasto_training.batches import Batch, Crops
-from impasto_training.losses import grid, stability
+from impasto_training.losses import border, colour, stability
 from impasto_training.networks.mobilenet import initialise_encoder
 from impasto_training.networks.squeezenet import LpipsSqueeze
 from impasto_training.networks.student import ARCHITECTURES, Student
@@ -61,6 +64,9 @@ class Run:
         self.device = device
         self.student = student.to(device).to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.student)
+        self.forward: nn.Module = (
+            DistributedDataParallel(self.student) if parallel.processes() > 1 else self.student
+        )  # fmt: skip
         self.optimiser = torch.optim.Adam(self.student.parameters(), lr=settings.learning_rate)
         self.step = 0
         self.seconds = 0.0
@@ -86,12 +92,13 @@ class Run:
         """The weighted terms. The second look is taken at half of the batch."""
         half = (batch.first.shape[0] + 1) // 2
         looks = torch.cat([batch.first, batch.second[:half]])
-        painted = self.student(looks, torch.cat([batch.style, batch.style[:half]])).float()
+        painted = self.forward(looks, torch.cat([batch.style, batch.style[:half]])).float()
         first, second = painted[: batch.first.shape[0]], painted[batch.first.shape[0] :]
         weights = self.settings
         terms = {
             "l1": weights.weight_l1 * (first - batch.target).abs().mean(),
-            "grid": weights.weight_grid * grid(first, batch.target),
+            "colour": weights.weight_colour * colour(first, batch.target),
+            "border": weights.weight_border * border(first, batch.target),
             "stability": weights.weight_stability * stability(first[:half], second, batch.shifts[:half]),
         }
         if distance is not None:
@@ -175,33 +182,52 @@ def distil(
     data_root: Path,
     cache_root: Path,
     device: torch.device,
+    start_from: Path | None = None,
 ) -> Path:
-    """Trains a variant to its last step and returns the checkpoint's path."""
+    """Trains a variant to its last step and returns the checkpoint's path.
+
+    A new run begins with the weights of the checkpoint `start_from`, where given (see `adopt`).
+    """
     path = checkpoint_path(recipe, variant, cache_root)
     facts = _facts(recipe, variant, styles)
+    device = parallel.local_device(device)
     run = Run(build_student(variant, len(styles), recipe.seed), recipe.training, device)
     batch_size = recipe.training.batch
+    if batch_size % parallel.processes():
+        raise RecipeError(f"a batch of {batch_size} cannot be shared by {parallel.processes()} processes")
     if path.exists():
         state = torch.load(path, map_location=device, weights_only=True)
         if state["facts"] != facts:
             raise RecipeError(f"{path} belongs to other settings; move it away to train anew")
         run.restore(state)
+    elif start_from is not None:
+        adopt(run.student, start_from, styles)
+        run.average.load_state_dict(run.student.state_dict())
     else:
         pictures = crops.batch(CALIBRATION_BATCH, recipe.seed, step=0).first.to(device)
         initialise_encoder(run.student, data_root / "nets" / "mobilenet_v2_1.0_encoder_fp16.npz", pictures)
         run.average.load_state_dict(run.student.state_dict())
     distance = perceptual_distance(data_root).to(device) if recipe.training.weight_lpips > 0.0 else None
     last_save = clock = time.monotonic()
-    with tqdm(total=variant.steps, initial=run.step, unit="step", desc=f"distil {variant.id}") as progress:
+    with tqdm(
+        total=variant.steps,
+        initial=run.step,
+        unit="step",
+        desc=f"distil {variant.id}",
+        disable=not parallel.is_first(),
+    ) as progress:
         while run.step < variant.steps:
-            terms = run.advance(crops.batch(batch_size, recipe.seed, run.step), variant.steps, distance)
+            batch = crops.batch(batch_size, recipe.seed, run.step).share(parallel.rank(), parallel.processes())
+            terms = run.advance(batch, variant.steps, distance)
             now = time.monotonic()
             run.seconds += now - clock
             clock = now
             progress.update()
             progress.set_postfix({name: f"{value:.3f}" for name, value in terms.items()}, refresh=False)
-            if now - last_save > CHECKPOINT_SECONDS:
+            if now - last_save > CHECKPOINT_SECONDS and parallel.is_first():
                 save_checkpoint(path, run, facts)
                 last_save = now
-    save_checkpoint(path, run, facts)
+    if parallel.is_first():
+        save_checkpoint(path, run, facts)
+    parallel.barrier()
     return path

@@ -175,7 +175,13 @@ def to_onnx(student: Student, style_names: Sequence[str], half_weights: bool = T
         for block in stage:
             assert isinstance(block, SeparableBlock)
             x = graph.separable(x, block)
-    graph.node("DepthToSpace", [graph.conv(x, student.head)], "painted", blocksize=2, mode="CRD")
+    logits = graph.node("DepthToSpace", [graph.conv(x, student.head)], "head.shuffled", blocksize=2, mode="CRD")
+    smooth = graph.floats("smooth.weight", student.get_buffer("smooth").cpu().numpy())
+    smoothed = graph.node(
+        "Conv", [logits, smooth], "smooth.out",
+        kernel_shape=[3, 3], strides=[1, 1], pads=[1, 1, 1, 1], group=IMAGE_CHANNELS,
+    )  # fmt: skip
+    graph.node("Sigmoid", [smoothed], "painted")
 
     def picture(name: str) -> onnx.ValueInfoProto:
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, IMAGE_CHANNELS, "height", "width"])

@@ -1,4 +1,4 @@
-"""What the student is asked for: the teacher's colours, the teacher's look, calm, and no grid."""
+"""What the student is asked for: the teacher's colours as bold as they are, clean borders, calm."""
 
 from __future__ import annotations
 
@@ -9,20 +9,35 @@ from torch.nn import functional as F
 EDGE = 16
 """Pixels at the border that the stability term leaves out: there, zero padding moves with the frame."""
 
-GRID_WINDOW = 8
-"""Half-resolution pixels over which a pattern of period 2 must persist to count as a grid."""
+COLOUR_WINDOW = 4
+"""Pixels over which colours are averaged before they are compared: strokes may lie elsewhere, their colours may not."""
+
+BORDER = 4
+"""Pixels at the border that are looked at a second time: zero padding makes them the hardest."""
 
 
-def grid(painted: Tensor, target: Tensor) -> Tensor:
-    """Mean size of the pattern of period 2 in the error that keeps its phase over a window.
+def colour(painted: Tensor, target: Tensor) -> Tensor:
+    """Mean difference of averaged opponent colours, and of how far they spread in each picture.
 
-    The last step up is a pixel shuffle, whose four sub-pixels may drift apart; on a flat wall the eye sees that at once
-    while pixel and feature losses hardly do. Both arguments `[N, 3, H, W]`.
+    Where a teacher's choice of colour cannot be foreseen, the best guess under L1 is a mean, and means are grey. The
+    spread (standard deviation of red-green, yellow-blue and luminance over the picture) asks for colours as bold as the
+    teacher's. Both arguments `[N, 3, H, W]`.
     """
-    count, channels, height, width = painted.shape
-    phases = F.pixel_unshuffle(painted - target, 2).reshape(count, channels, 4, height // 2, width // 2)
-    apart = (phases - phases.mean(dim=2, keepdim=True)).flatten(1, 2)
-    return F.avg_pool2d(apart, GRID_WINDOW, GRID_WINDOW // 2).abs().mean()
+    ours, theirs = (_opponent(F.avg_pool2d(picture, COLOUR_WINDOW)) for picture in (painted, target))
+    spread = (ours.std(dim=(2, 3)) - theirs.std(dim=(2, 3))).abs().mean()
+    return F.l1_loss(ours[:, :2], theirs[:, :2]) + spread
+
+
+def _opponent(picture: Tensor) -> Tensor:
+    red, green, blue = picture.unbind(dim=1)
+    return torch.stack([red - green, blue - 0.5 * (red + green), (red + green + blue) / 3.0], dim=1)
+
+
+def border(painted: Tensor, target: Tensor) -> Tensor:
+    """Mean |difference| in the outermost `BORDER` pixels. Both arguments `[N, 3, H, W]`."""
+    apart = (painted - target).abs()
+    sides = (apart[:, :, :BORDER], apart[:, :, -BORDER:], apart[:, :, :, :BORDER], apart[:, :, :, -BORDER:])
+    return torch.stack([side.mean() for side in sides]).mean()
 
 
 def stability(first: Tensor, second: Tensor, shifts: Tensor) -> Tensor:

@@ -74,10 +74,19 @@ class Workshop:
         """Paints the missing targets."""
         teach.teach(self.recipe, self.data_root, self.cache_root)
 
-    def distil(self, variant: VariantSettings) -> None:
-        """Trains a variant, from its checkpoint if there is one."""
+    def distil(self, variant: VariantSettings, start_from: Path | None = None) -> None:
+        """Trains a variant, from its checkpoint if there is one, else from `start_from`'s weights where given."""
         crops = Crops(self.cache, self.lesson.training, self.lesson.styles, self.recipe.training.crop)
-        distil.distil(self.recipe, variant, crops, self.lesson.styles, self.data_root, self.cache_root, self.device)
+        distil.distil(
+            self.recipe,
+            variant,
+            crops,
+            self.lesson.styles,
+            self.data_root,
+            self.cache_root,
+            self.device,
+            start_from,
+        )
 
     def export(self) -> None:
         """Writes the networks, the thumbnails and `pack.toml`."""

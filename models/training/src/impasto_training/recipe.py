@@ -45,7 +45,8 @@ class TrainingSettings:
     weight_l1: float
     weight_lpips: float
     weight_stability: float
-    weight_grid: float
+    weight_colour: float
+    weight_border: float
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,9 @@ the scale and bias after the normalisation are looked up by style: row k of its 
 vector that is not one-hot mixes rows. At export these become one table, one product and plain `Mul` and `Add`, so a
 fixed style folds into weights too.
 
+The last step up is a pixel shuffle whose four sub-pixels come from separate weights; left alone they drift apart into
+a fine stipple. A fixed binomial filter on the shuffled logits, zero at the frequency of that stipple, removes it.
+
 Hidden activations end at 6. A channel that hardly ever fires has a tiny variance, and normalising makes it large where
 it does fire (a corner of the frame, say); without the bound that grows from block to block into a blot.
 """
@@ -18,7 +21,7 @@ it does fire (a corner of the frame, say); without the bound that grows from blo
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import torch
@@ -72,9 +75,18 @@ def _mobilenet(
     return tuple(blocks)
 
 
+def _with_expanded(encoder: tuple[EncoderBlock, ...], block: int, expanded: int) -> tuple[EncoderBlock, ...]:
+    """The same encoder with another hidden width in one block."""
+    return (*encoder[:block], replace(encoder[block], expanded=expanded), *encoder[block + 1 :])
+
+
 ARCHITECTURES = {
     "tiny": Architecture(8, _mobilenet(8, (8, 8, 8, 8, 16), 2, 1), ((16,), (8,), (8, 8))),
-    "small": Architecture(16, _mobilenet(16, (16, 24, 24, 32, 64), 4, 2), ((48, 48), (40, 40), (32, 32))),
+    "small": Architecture(
+        16,
+        _with_expanded(_mobilenet(16, (16, 24, 24, 32, 64), 4, 2), block=2, expanded=88),
+        ((48, 48), (40, 40), (32, 32)),
+    ),
     "medium": Architecture(32, _mobilenet(32, (16, 24, 24, 32, 64), 6, 3), ((64, 64), (64, 64), (48, 48))),
 }
 
@@ -186,6 +198,12 @@ class SeparableBlock(nn.Module):
         return x + out if self.residual else out
 
 
+def binomial(channels: int) -> Tensor:
+    """Depthwise kernel `[channels, 1, 3, 3]`, (1, 2, 1)/4 both ways; its response at the highest frequency is zero."""
+    line = torch.tensor([0.25, 0.5, 0.25])
+    return (line[:, None] * line[None, :]).expand(channels, 1, 3, 3).contiguous()
+
+
 class Student(nn.Module):
     """`image` `[N, 3, H, W]`, 0..1, and `style` `[N, K]` to the painting, the same shape and range as the image."""
 
@@ -213,7 +231,8 @@ class Student(nn.Module):
                 stage.append(SeparableBlock(f"decoder.{level}.{index}", width, outputs, styles))
                 width = outputs
             self.decoder.append(stage)
-        self.head = StyledConv("head", width, 4 * IMAGE_CHANNELS, 3, Activation.SIGMOID, styles)
+        self.head = StyledConv("head", width, 4 * IMAGE_CHANNELS, 3, Activation.NONE, styles)
+        self.register_buffer("smooth", binomial(IMAGE_CHANNELS), persistent=False)
         self._initialise_head()
 
     def _initialise_head(self) -> None:
@@ -237,7 +256,9 @@ class Student(nn.Module):
             assert isinstance(stage, nn.ModuleList)
             for block in stage:
                 x = block(x, style)
-        return F.pixel_shuffle(self.head(x, style), 2)
+        logits = F.pixel_shuffle(self.head(x, style), 2)
+        smooth = self.get_buffer("smooth").to(logits.dtype)
+        return torch.sigmoid(F.conv2d(logits, smooth, padding=1, groups=IMAGE_CHANNELS))
 
     def convolutions(self) -> Iterator[StyledConv]:
         """All convolutions, in the order in which they run."""
