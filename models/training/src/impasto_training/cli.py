@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,8 @@ from impasto_training import paths, recipe
 from impasto_training.recipe import RecipeError
 
 FIXTURE = "fixture"
+OWN = "own"
+OWN_HELP = "teach a finished pack's networks one more painting, in minutes"
 COMMANDS = {
     "data": "report what there is to learn from, and the split",
     "teach": "paint the targets that are missing in the cache",
@@ -47,7 +50,48 @@ def _parser() -> argparse.ArgumentParser:
             )
     fixture = commands.add_parser(FIXTURE, help="write a tiny untrained network for the engines' tests")
     fixture.add_argument("path", metavar="PATH", type=Path, help="where the .onnx file goes")
+    own = commands.add_parser(OWN, help=OWN_HELP, description=OWN_HELP.capitalize() + ".")
+    own.add_argument("painting", metavar="PAINTING", type=Path, help="a picture of the painting")
+    own.add_argument("--photos", type=Path, metavar="FOLDER", help="photos to learn on; the data folder's portraits")
+    own.add_argument("--name", help="lower-case letters, digits and dashes; from the picture's file name")
+    own.add_argument("--title", help="as the app shows it; from the name")
+    own.add_argument("--artist", default="", help="who painted it, and when")
+    own.add_argument("--licence", default="not to be passed on", help="what others may do with the result")
+    own.add_argument("--base", type=Path, default=paths.packs_root() / "gallery", help="the pack whose networks paint")
+    own.add_argument("--out", type=Path, default=paths.packs_root(), help="folder that gets the new pack's folder")
+    own.add_argument("--steps", type=int, default=160, help="steps per variant")
+    own.add_argument("--contents", type=int, default=40, help="pictures that the teacher paints, at most")
+    own.add_argument("--threads", type=int, help="CPU threads of PyTorch")
     return parser
+
+
+def _own(options: argparse.Namespace) -> int:
+    import torch
+
+    from impasto_training import own
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    name = options.name or re.sub(r"[^a-z0-9]+", "-", options.painting.stem.lower()).strip("-") or "own"
+    data_root = paths.data_root()
+    wish = own.Wish(
+        painting=options.painting,
+        photos=options.photos or data_root / "photos" / "portraits",
+        name=name,
+        title=options.title or name.replace("-", " ").capitalize(),
+        artist=options.artist,
+        licence=options.licence,
+        base=options.base,
+        out=options.out,
+        steps=options.steps,
+        contents=options.contents,
+    )
+    try:
+        own.make(wish, data_root, paths.cache_root())
+    except RecipeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def _keep_memory() -> None:
@@ -71,6 +115,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if arguments is None:
         _keep_memory()
+    if options.command == OWN:
+        return _own(options)
     import torch
 
     from impasto_training import parallel

@@ -56,6 +56,26 @@ def perceptual_distance(data_root: Path) -> LpipsSqueeze:
     return LpipsSqueeze(nets / "squeezenet1_1_fp16.npz", nets / "lpips_v0.1_squeeze_heads.pth")
 
 
+def weighted_terms(
+    painter: nn.Module, batch: Batch, weights: TrainingSettings, distance: LpipsSqueeze | None
+) -> dict[str, Tensor]:
+    """The weighted terms of the loss. `painter` takes pictures and style vectors; half of the batch is seen twice."""
+    count = batch.first.shape[0]
+    half = (count + 1) // 2
+    looks = torch.cat([batch.first, batch.second[:half]])
+    painted = painter(looks, torch.cat([batch.style, batch.style[:half]])).float()
+    first, second = painted[:count], painted[count:]
+    terms = {
+        "l1": weights.weight_l1 * (first - batch.target).abs().mean(),
+        "colour": weights.weight_colour * colour(first, batch.target),
+        "border": weights.weight_border * border(first, batch.target),
+        "stability": weights.weight_stability * stability(first[:half], second, batch.shifts[:half]),
+    }
+    if distance is not None:
+        terms["lpips"] = weights.weight_lpips * distance(first, batch.target).mean()
+    return terms
+
+
 class Run:
     """The state of one training run: student, its running average, optimiser, step."""
 
@@ -88,23 +108,6 @@ class Run:
         self.optimiser.load_state_dict(state["optimiser"])
         self.step, self.seconds = state["step"], state["seconds"]
 
-    def losses(self, batch: Batch, distance: LpipsSqueeze | None) -> dict[str, Tensor]:
-        """The weighted terms. The second look is taken at half of the batch."""
-        half = (batch.first.shape[0] + 1) // 2
-        looks = torch.cat([batch.first, batch.second[:half]])
-        painted = self.forward(looks, torch.cat([batch.style, batch.style[:half]])).float()
-        first, second = painted[: batch.first.shape[0]], painted[batch.first.shape[0] :]
-        weights = self.settings
-        terms = {
-            "l1": weights.weight_l1 * (first - batch.target).abs().mean(),
-            "colour": weights.weight_colour * colour(first, batch.target),
-            "border": weights.weight_border * border(first, batch.target),
-            "stability": weights.weight_stability * stability(first[:half], second, batch.shifts[:half]),
-        }
-        if distance is not None:
-            terms["lpips"] = weights.weight_lpips * distance(first, batch.target).mean()
-        return terms
-
     def advance(self, batch: Batch, steps: int, distance: LpipsSqueeze | None) -> dict[str, float]:
         """One step of `steps`. Returns the weighted loss terms."""
         self.student.train()
@@ -114,7 +117,7 @@ class Run:
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.step, steps, self.settings.learning_rate)
         with torch.autocast(self.device.type, torch.bfloat16):
-            terms = self.losses(batch.to(self.device), distance)
+            terms = weighted_terms(self.forward, batch.to(self.device), self.settings, distance)
         self.optimiser.zero_grad(set_to_none=True)
         total = torch.stack(list(terms.values())).sum()
         torch.autograd.backward(total)

@@ -26,6 +26,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from impasto_training.networks.student import (
+    ARCHITECTURES,
     IMAGE_CHANNELS,
     Activation,
     InvertedResidual,
@@ -198,7 +199,8 @@ def to_onnx(student: Student, style_names: Sequence[str], half_weights: bool = T
         producer_name="impasto_training",
     )
     model.ir_version = IR_VERSION
-    helper.set_model_props(model, {"styles": ",".join(style_names)})
+    network = next((name for name, known in ARCHITECTURES.items() if known == student.architecture), "")
+    helper.set_model_props(model, {"styles": ",".join(style_names), "network": network})
     check(model)
     return model
 
