@@ -22,6 +22,7 @@ COMMANDS = {
     "export": "write networks, thumbnails and pack.toml",
     "evaluate": "measure the exported networks on held-out pictures, paint contact sheets",
     "card": "write CARD.md from the measurements",
+    "search": "train and time other networks briefly; write the Pareto picture",
     "make": "all of it: teach, distil, export, evaluate, card",
 }
 
@@ -40,6 +41,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--packs", type=Path, default=paths.packs_root(), help="folder that holds the packs")
         command.add_argument("--device", default="auto", help="auto, cpu or cuda")
         command.add_argument("--threads", type=int, help="CPU threads of PyTorch")
+        if name == "search":
+            command.add_argument("--steps", type=int, default=300, help="training steps per candidate")
+            command.add_argument("--picture", type=Path, default=Path("pareto.svg"), help="where the picture goes")
         if name == "distil":
             command.add_argument("--variant", help="train only this variant")
             command.add_argument(
@@ -141,6 +145,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 with parallel.group(workshop.device):
                     for variant in [workshop.recipe.variant(options.variant)] if options.variant else chosen:
                         workshop.distil(variant, options.start_from)
+            case "search":
+                print(workshop.search(options.steps, options.picture))
             case command:
                 getattr(workshop, command)()
     except RecipeError as error:

@@ -245,3 +245,8 @@ def save(model: onnx.ModelProto, path: Path) -> None:
     part = path.with_suffix(".part")
     part.write_bytes(model.SerializeToString())
     part.replace(path)
+
+
+def load(path: Path) -> onnx.ModelProto:
+    """Reads an exported file."""
+    return onnx.load(path)

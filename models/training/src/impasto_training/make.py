@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from impasto_training import card, credits, data, distil, export, pack, teach
+from impasto_training import card, credits, data, distil, export, pack, search, teach
 from impasto_training.batches import Crops
 from impasto_training.engine import Engine
 from impasto_training.evaluate import Evaluation, Evaluator
@@ -87,6 +87,12 @@ class Workshop:
             self.device,
             start_from,
         )
+
+    def search(self, steps: int, picture: Path) -> str:
+        """Compares other networks, draws them into `picture` and returns a table."""
+        findings = search.search(self.recipe, self.lesson, steps, self.data_root, self.cache_root, self.device)
+        picture.write_text(search.picture(findings), encoding="utf-8")
+        return search.table(findings)
 
     def export(self) -> None:
         """Writes the networks, the thumbnails and `pack.toml`."""

@@ -63,7 +63,7 @@ class Architecture:
     decoder: tuple[tuple[int, ...], ...]
 
 
-def _mobilenet(
+def mobilenet(
     stem: int, widths: tuple[int, int, int, int, int], expansion: int, deep_blocks: int
 ) -> tuple[EncoderBlock, ...]:
     """MobileNetV2's first blocks (to stride 16) with other widths."""
@@ -81,13 +81,13 @@ def _with_expanded(encoder: tuple[EncoderBlock, ...], block: int, expanded: int)
 
 
 ARCHITECTURES = {
-    "tiny": Architecture(8, _mobilenet(8, (8, 8, 8, 8, 16), 2, 1), ((16,), (8,), (8, 8))),
+    "tiny": Architecture(8, mobilenet(8, (8, 8, 8, 8, 16), 2, 1), ((16,), (8,), (8, 8))),
     "small": Architecture(
         16,
-        _with_expanded(_mobilenet(16, (16, 24, 24, 32, 64), 4, 2), block=2, expanded=88),
+        _with_expanded(mobilenet(16, (16, 24, 24, 32, 64), 4, 2), block=2, expanded=88),
         ((48, 48), (40, 40), (32, 32)),
     ),
-    "medium": Architecture(32, _mobilenet(32, (16, 24, 24, 32, 64), 6, 3), ((64, 64), (64, 64), (48, 48))),
+    "medium": Architecture(32, mobilenet(32, (16, 24, 24, 32, 64), 6, 3), ((64, 64), (64, 64), (48, 48))),
 }
 
 
