@@ -202,7 +202,8 @@ def picture(findings: Sequence[Finding]) -> str:
         return x, 20 + (high - f.lpips) / (high - low) * (height - bottom - 20)
 
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif" font-size="12">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+        'font-family="sans-serif" font-size="12">',
         f'<rect width="{width}" height="{height}" fill="white"/>',
         f'<path d="M{left} 20V{height - bottom}H{width - 20}" fill="none" stroke="#444"/>',
         f'<text x="{width / 2}" y="{height - 12}" text-anchor="middle">milliseconds, ONNX Runtime on one thread</text>',
