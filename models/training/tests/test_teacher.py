@@ -1,10 +1,17 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from impasto_training.images import FloatPicture
 from impasto_training.targets import style_key
-from impasto_training.teachers.arbitrary_style import ArbitraryStyle, ArbitraryStyleTeacher, StyleCode, smoothed
+from impasto_training.teachers.arbitrary_style import (
+    ArbitraryStyle,
+    ArbitraryStyleTeacher,
+    StyleCode,
+    calmed,
+    smoothed,
+)
 from impasto_training.teachers.base import SIDE
 
 CODE = np.zeros((1, 1, 1, 100), np.float32)
@@ -52,3 +59,17 @@ def test_the_key_of_a_painting_is_what_it_was(data_root: Path) -> None:
     facts = teacher.facts()
     assert facts.keys() == {"method", "smoothing", "painting"}
     assert style_key(**facts) == "c4dc47d6bf8d0695"
+
+
+def test_calming_takes_back_what_follows_nothing() -> None:
+    """On a flat wall texture shrinks by the share; an edge of the content stays where it is."""
+    rng = np.random.default_rng(2)
+    content = np.full((SIDE, SIDE, 3), 60, np.uint8)
+    content[:, SIDE // 2 :] = 200
+    painted = content + rng.integers(-30, 31, content.shape).astype(np.int16)
+    calm = calmed(painted.astype(np.uint8), content, 0.5).astype(np.float64)
+    wall = slice(40, 120)
+    assert calm[wall, wall].std() == pytest.approx(0.5 * painted[wall, wall].std(), rel=0.2)
+    step = calm[:, SIDE // 2 + 1].mean() - calm[:, SIDE // 2 - 2].mean()
+    assert step > 100.0
+    assert np.array_equal(calmed(content, content, 0.0), content)

@@ -32,8 +32,8 @@ from impasto_training.networks.student import Student
 from impasto_training.pack import SCHEMA, THUMBNAIL_QUALITY, THUMBNAIL_SIDE
 from impasto_training.recipe import RecipeError, TrainingSettings
 from impasto_training.targets import TargetCache, style_key
-from impasto_training.teachers import registry
 from impasto_training.teachers.base import SIDE, Teacher
+from impasto_training.teachers.registry import teacher as style_teacher
 
 MIXTURE_SHARE = 0.3
 """Share of the steps in which only the mixture of known styles is learned."""
@@ -126,7 +126,7 @@ def _row_bytes(network: Student) -> bytes:
     half = table[0].astype("<f2")
     if not np.isfinite(half).all():
         raise RecipeError("the style did not converge (a number left the range of float16); use fewer --steps")
-    return half.tobytes()
+    return bytes(half.tobytes())
 
 
 def _lpips(painter: Painter | None, cache: TargetCache, held: list[Content], key: str, distance: LpipsSqueeze) -> float:
@@ -217,7 +217,7 @@ def make(wish: Wish, data_root: Path, cache_root: Path) -> Path:
     if len(photos) <= HELD_OUT:
         raise RecipeError(f"{wish.photos} holds {len(photos)} photos; at least {HELD_OUT + 1} are needed, 40 are good")
     contents = data.training_contents(photos, [], wish.contents // 2, 0, 0)[: wish.contents]
-    teacher = registry.teacher(
+    teacher = style_teacher(
         {"method": "arbitrary-style", "painting": str(wish.painting.resolve()), "smoothing": SMOOTHING, "calm": CALM},
         data_root,
     )

@@ -1,11 +1,12 @@
 """The teacher for any painting: Magenta's arbitrary image stylisation (Ghiasi et al. 2017), as two TFLite files.
 
 Left alone it turns sensor noise on a flat wall into busy texture, and its up-sampling leaves a grid of period 2 and 4.
-A student should learn neither, so the teacher is calmed in two ways:
+A student should learn neither, so the teacher is calmed in three ways:
 
 - the content is smoothed edge-aware (total variation) before it is painted;
 - the painting is averaged over four small shifts whose offsets form a Latin square modulo 4, so that every pattern of
-  period 2 or 4 along either axis, or along the diagonal with period 2, cancels exactly.
+  period 2 or 4 along either axis, or along the diagonal with period 2, cancels exactly;
+- strokes that follow nothing in the content are taken back (`calmed`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import uniform_filter
 from skimage.restoration import denoise_tv_chambolle
 
 from impasto_training.images import FloatPicture, Picture, load_picture, resize, to_float, to_picture
@@ -99,6 +101,38 @@ def smoothed(content: Picture, strength: float) -> FloatPicture:
     return calm
 
 
+CALM_RADIUS = 4
+CALM_EPSILON = 0.002
+"""Of the guided filter: pixels, and variance of a 0..1 guide that still counts as flat."""
+
+
+def calmed(painted: Picture, content: Picture, share: float) -> Picture:
+    """The painting with `share` (0..1) of what the content does not explain taken out.
+
+    On a textureless wall the teacher's strokes follow nothing that can be seen; a student can only learn their mean,
+    which is a weave. A guided filter (He et al. 2013, equations 5 to 8) whose guide is the content's brightness keeps
+    the strokes that follow the content and smooths the others; the two are mixed.
+    """
+    if share <= 0.0:
+        return painted
+    target = to_float(painted)
+    guide: npt.NDArray[np.float32] = to_float(content).mean(axis=2, dtype=np.float32)
+
+    def mean(plane: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
+        result: npt.NDArray[np.float32] = uniform_filter(plane, 2 * CALM_RADIUS + 1, mode="nearest")
+        return result
+
+    guide_mean = mean(guide)
+    variance = mean(guide * guide) - guide_mean * guide_mean
+    explained = np.empty_like(target)
+    for channel in range(target.shape[2]):
+        plane = target[:, :, channel]
+        plane_mean = mean(plane)
+        slope = (mean(guide * plane) - guide_mean * plane_mean) / (variance + CALM_EPSILON)
+        explained[:, :, channel] = mean(slope) * guide + mean(plane_mean - slope * guide_mean)
+    return to_picture(target + share * (explained - target))
+
+
 @lru_cache(maxsize=1)
 def _network(folder: Path) -> ArbitraryStyle:
     """One interpreter for all paintings of a process."""
@@ -106,17 +140,19 @@ def _network(folder: Path) -> ArbitraryStyle:
 
 
 class ArbitraryStyleTeacher:
-    """Paints in the manner of one painting, on smoothed content."""
+    """Paints in the manner of one painting, on smoothed content, and calms what it painted (see `calmed`)."""
 
-    def __init__(self, folder: Path, painting: Path, smoothing: float) -> None:
+    def __init__(self, folder: Path, painting: Path, smoothing: float, calm: float = 0.0) -> None:
         self._folder = folder
         self._painting = painting
         self._smoothing = smoothing
+        self._calm = calm
 
     def facts(self) -> dict[str, Any]:
         """The painting counts by its bytes, so it may be renamed."""
         sha256 = hashlib.sha256(self._painting.read_bytes()).hexdigest()
-        return {"method": METHOD, "smoothing": self._smoothing, "painting": sha256}
+        facts = {"method": METHOD, "smoothing": self._smoothing, "painting": sha256}
+        return facts | ({"calm": self._calm} if self._calm > 0.0 else {})
 
     @cached_property
     def _code(self) -> StyleCode:
@@ -124,7 +160,8 @@ class ArbitraryStyleTeacher:
 
     def paint(self, picture: Picture) -> Picture:
         """The painting of a picture `[SIDE, SIDE, 3]`."""
-        return _network(self._folder).paint(_smoothed_once(picture.tobytes(), self._smoothing), self._code)
+        painted = _network(self._folder).paint(_smoothed_once(picture.tobytes(), self._smoothing), self._code)
+        return calmed(painted, picture, self._calm)
 
 
 @lru_cache(maxsize=2)

@@ -33,11 +33,17 @@ ALGORITHMS: dict[str, type[Algorithm]] = {
 
 
 def _arbitrary_style(parameters: Mapping[str, Any], data_root: Path) -> Teacher:
-    _check("arbitrary-style", parameters, {"painting": str, "smoothing": float}, required={"painting", "smoothing"})
+    known = {"painting": str, "smoothing": float, "calm": float}
+    _check("arbitrary-style", parameters, known, required={"painting", "smoothing"})
     painting = data_root / parameters["painting"]
     if not painting.is_file():
         raise TeacherError(f"there is no painting at {painting}; paths are relative to the data folder")
-    return ArbitraryStyleTeacher(data_root / "teachers" / "arbitrary_style", painting, float(parameters["smoothing"]))
+    return ArbitraryStyleTeacher(
+        data_root / "teachers" / "arbitrary_style",
+        painting,
+        float(parameters["smoothing"]),
+        float(parameters.get("calm", 0.0)),
+    )
 
 
 BUILDERS: dict[str, Callable[[Mapping[str, Any], Path], Teacher]] = {"arbitrary-style": _arbitrary_style}
