@@ -23,6 +23,7 @@ COMMANDS = {
     "evaluate": "measure the exported networks on held-out pictures, paint contact sheets",
     "card": "write CARD.md from the measurements",
     "search": "train and time other networks briefly; write the Pareto picture",
+    "prune": "cut hidden channels out of a trained variant, retrain it briefly and measure what is left",
     "make": "all of it: teach, distil, export, evaluate, card",
 }
 
@@ -41,6 +42,10 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--packs", type=Path, default=paths.packs_root(), help="folder that holds the packs")
         command.add_argument("--device", default="auto", help="auto, cpu or cuda")
         command.add_argument("--threads", type=int, help="CPU threads of PyTorch")
+        if name == "prune":
+            command.add_argument("--variant", required=True, help="the variant to cut")
+            command.add_argument("--keep", type=float, default=0.75, help="share of the hidden channels that stay")
+            command.add_argument("--steps", type=int, default=300, help="retraining steps")
         if name == "search":
             command.add_argument("--steps", type=int, default=300, help="training steps per candidate")
             command.add_argument("--picture", type=Path, default=Path("pareto.svg"), help="where the picture goes")
@@ -145,6 +150,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 with parallel.group(workshop.device):
                     for variant in [workshop.recipe.variant(options.variant)] if options.variant else chosen:
                         workshop.distil(variant, options.start_from)
+            case "prune":
+                print(workshop.prune(workshop.recipe.variant(options.variant), options.keep, options.steps))
             case "search":
                 print(workshop.search(options.steps, options.picture))
             case command:

@@ -88,6 +88,12 @@ class Workshop:
             start_from,
         )
 
+    def prune(self, variant: VariantSettings, keep: float, steps: int) -> str:
+        """Cuts a trained variant down to `keep` of its hidden channels, retrains it and returns a table."""
+        return search.table(
+            search.prune(self.recipe, variant, keep, self.lesson, steps, self.data_root, self.cache_root, self.device)
+        )
+
     def search(self, steps: int, picture: Path) -> str:
         """Compares other networks, draws them into `picture` and returns a table."""
         findings = search.search(self.recipe, self.lesson, steps, self.data_root, self.cache_root, self.device)

@@ -35,6 +35,10 @@ ROUNDS = 5
 RUNS = 7
 
 
+Size = tuple[int, int]
+"""Width and height."""
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A network and the size at which it would paint."""
@@ -118,6 +122,62 @@ def quality(engine: Engine, candidate: Candidate, lesson: Lesson, cache: TargetC
     return fmean(distances)
 
 
+def slimmer(architecture: Architecture, keep: float) -> Architecture:
+    """The same network with `keep` (0..1) of the hidden channels of each block that has its own, in steps of 8."""
+    encoder = tuple(
+        block if index == 0 else replace(block, expanded=max(8, round(block.expanded * keep / 8) * 8))
+        for index, block in enumerate(architecture.encoder)
+    )
+    return replace(architecture, encoder=encoder)
+
+
+def prune(
+    recipe: Recipe,
+    variant: VariantSettings,
+    keep: float,
+    lesson: Lesson,
+    steps: int,
+    data_root: Path,
+    cache_root: Path,
+    device: torch.device,
+) -> list[Finding]:
+    """Cuts hidden channels out of a trained variant, retrains for `steps`, and measures it beside what it came from."""
+    folder = cache_root / "search" / recipe.name
+    cache = TargetCache(cache_root)
+    distance = distil.perceptual_distance(data_root)
+    names = [effect.name for effect in recipe.effects]
+    whole_path = distil.checkpoint_path(recipe, variant, cache_root)
+    whole, _ = distil.load_average(whole_path, variant, len(lesson.styles))
+    size = (variant.width, variant.height)
+    whole_onnx = folder / f"{variant.id}-whole.onnx"
+    export.save(export.to_onnx(whole, names), whole_onnx)
+    reference = Engine(whole_onnx, threads=1)
+    slim = Candidate(f"{variant.id}, {keep:.0%} of hidden channels", slimmer(whole.architecture, keep), *size)
+    crops = Crops(cache, lesson.training, lesson.styles, recipe.training.crop)
+    findings = []
+    slug = f"pruned-{variant.id}-{round(keep * 100)}"
+    for candidate, retrained in ((Candidate(variant.id, whole.architecture, *size), 0), (slim, 1), (slim, steps)):
+        path = folder / f"{slug}-{retrained}.onnx" if retrained else whole_onnx
+        if retrained:
+            # A run of one step shows what the cut itself costs.
+            student = _train(
+                candidate,
+                f"{slug}-{retrained}",
+                recipe,
+                crops,
+                lesson.styles,
+                retrained,
+                data_root,
+                cache_root,
+                device,
+                start_from=whole_path,
+            )
+            export.save(export.to_onnx(student, names), path)
+        engine = Engine(path, threads=1)
+        findings.append(_finding(candidate, path, engine, (reference, size), lesson, cache, distance, retrained))
+    return findings
+
+
 def search(
     recipe: Recipe, lesson: Lesson, steps: int, data_root: Path, cache_root: Path, device: torch.device
 ) -> list[Finding]:
@@ -138,22 +198,36 @@ def search(
         engine, size = Engine(onnx_path, threads=1), (candidate.width, candidate.height)
         reference = reference or (engine, size)
         if not result.exists():
-            milliseconds, ratio = in_turns(engine, size, *reference)
-            model = export.load(onnx_path)
-            finding = Finding(
-                name=candidate.name,
-                width=candidate.width,
-                height=candidate.height,
-                mmac=export.multiply_adds(model, *size) / 1e6,
-                parameters=export.parameters(model),
-                milliseconds=milliseconds,
-                ratio=ratio,
-                lpips=quality(engine, candidate, lesson, cache, distance),
-                steps=steps,
-            )
+            finding = _finding(candidate, onnx_path, engine, reference, lesson, cache, distance, steps)
             result.write_text(json.dumps(asdict(finding)), encoding="utf-8")
         findings.append(Finding(**json.loads(result.read_text(encoding="utf-8"))))
     return findings
+
+
+def _finding(
+    candidate: Candidate,
+    path: Path,
+    engine: Engine,
+    reference: tuple[Engine, Size],
+    lesson: Lesson,
+    cache: TargetCache,
+    distance: LpipsSqueeze,
+    steps: int,
+) -> Finding:
+    size = (candidate.width, candidate.height)
+    milliseconds, ratio = in_turns(engine, size, *reference)
+    model = export.load(path)
+    return Finding(
+        name=candidate.name,
+        width=candidate.width,
+        height=candidate.height,
+        mmac=export.multiply_adds(model, *size) / 1e6,
+        parameters=export.parameters(model),
+        milliseconds=milliseconds,
+        ratio=ratio,
+        lpips=quality(engine, candidate, lesson, cache, distance),
+        steps=steps,
+    )
 
 
 def _train(
@@ -166,11 +240,12 @@ def _train(
     data_root: Path,
     cache_root: Path,
     device: torch.device,
+    start_from: Path | None = None,
 ) -> Student:
     ARCHITECTURES[slug] = candidate.architecture
     variant = VariantSettings(slug, candidate.width, candidate.height, slug, steps)
     short = replace(recipe, name=f"search-{recipe.name}", variants=(variant,))
-    path = distil.distil(short, variant, crops, styles, data_root, cache_root, device)
+    path = distil.distil(short, variant, crops, styles, data_root, cache_root, device, start_from)
     student, _ = distil.load_average(path, variant, len(styles))
     return student
 
