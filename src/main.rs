@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use impasto::export::crash;
 use impasto::{app, cli, roundtrip};
 
 /// How long to wait, before the process ends, for a network that is still painting.
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
     };
     let filter = env_logger::Env::default().default_filter_or(cli::log_filter(&cli));
     env_logger::Builder::from_env(filter).format_timestamp_millis().init();
+    crash::install(crash::folder());
     let ended = match &cli.command {
         Some(command) => cli::run(command, &cli.common),
         None => app::run(cli.window, &cli.common, started),

@@ -21,6 +21,7 @@ use winit::window::{Fullscreen, Window, WindowId};
 
 use crate::cli::{CliError, Common, OverlayLevel, WindowArgs};
 use crate::effect::models_dirs;
+use crate::export::crash;
 use crate::fault::Fault;
 use crate::flow::{Flow, Shelf};
 use crate::gpu::Gpu;
@@ -90,6 +91,8 @@ struct App {
     failure: Option<Fault>,
     memory: Memory,
     remembered_at: Instant,
+    /// What an earlier run left to tell.
+    announcement: Option<Fault>,
 }
 
 impl App {
@@ -152,6 +155,7 @@ impl App {
             threads: vec![shelf_thread],
             memory: Memory::new(folder, settings),
             remembered_at: started,
+            announcement: crash::folder().and_then(|folder| crash::announce(&folder)),
             failure: None,
         };
         app.notice_choices(started);
@@ -285,6 +289,10 @@ impl App {
     fn rebuild(&mut self, event_loop: &ActiveEventLoop, now: Instant) {
         self.session
             .tell(Fault::degraded(GPU_LOST, "The picture is being set up again; nothing needs to be done"), now);
+        // It waits for the disk: not here.
+        if let Ok(writing) = thread("crash report", || drop(crash::device_lost(GPU_LOST))) {
+            self.threads.push(writing);
+        }
         // Taking it down waits for what is being built: not here.
         let flow = self.session.detach();
         if let Ok(closing) = thread("gpu closing", move || drop(flow)) {
@@ -320,6 +328,7 @@ impl App {
         self.session.refresh_summary(now);
         let faults = self.session.faults(now);
         let system = self.session.system();
+        crash::sensed(&system);
         let Self { context, interface, session, actions, .. } = self;
         let Some(summary) = session.summary() else { return };
         let (source, look) = (session.source_spec(), session.look());
@@ -380,6 +389,12 @@ impl App {
         }
         self.obey(event_loop);
         self.remember(now);
+        // Not before somebody can see it: notices leave by themselves.
+        if self.session.shown > 0
+            && let Some(fault) = self.announcement.take()
+        {
+            self.session.tell(fault, now);
+        }
         if self.args.frames.is_some_and(|frames| self.session.shown >= frames) {
             event_loop.exit();
         }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::keys::Command;
 use crate::cli::{LookArgs, WindowArgs};
-use crate::export::{Circumstances, Handout};
+use crate::export::{Circumstances, Handout, crash};
 use crate::fault::{Fault, FaultBoard, Severity};
 use crate::flow::{Flow, FlowEvent, Shelf, Wish, Workshop};
 use crate::gpu::{Gpu, GpuCaps};
@@ -187,6 +187,7 @@ impl Session {
                         subject.engine,
                         subject.why
                     );
+                    crash::paints(&subject, models_of(&self.shelf, &subject));
                     self.counting_since = None;
                     self.summary = None;
                 }
@@ -407,6 +408,7 @@ impl Session {
         if !flow.presented(laps, now) {
             return;
         }
+        crash::follow(flow.meter_ref());
         self.shown += 1;
         let since = now.saturating_duration_since(started).as_secs_f64() * 1e3;
         if self.first_picture.is_none() {
@@ -558,4 +560,15 @@ impl Session {
         let extent: Extent = pipeline.shape().extent;
         pipeline.read_picture(extent, &look).map_err(|e| Fault::failed(format!("The picture cannot be saved: {e}"), ""))
     }
+}
+
+/// The network file that `subject` was painted with, for reports of crashes.
+fn models_of(shelf: &Shelf, subject: &Subject) -> Vec<crash::Model> {
+    let effect = shelf.known().and_then(|found| found.gallery.find(&subject.effect).ok());
+    let variant = effect.as_ref().and_then(|effect| effect.variant(Some(&subject.variant)).ok());
+    let model = |v: &crate::effect::Variant| crash::Model {
+        file: v.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
+        sha256: v.sha256.clone(),
+    };
+    variant.map(model).into_iter().collect()
 }

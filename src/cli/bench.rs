@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::{BenchArgs, CliError, Common, print, print_json};
 use crate::effect::models_dirs;
 use crate::export::compare::THRESHOLD;
-use crate::export::{Circumstances, Handout};
+use crate::export::{Circumstances, Handout, crash};
 use crate::fault::Fault;
 use crate::flow::{Flow, FlowEvent, Shelf, Wish, Workshop};
 use crate::frame::{CameraFrame, FramePool};
@@ -58,6 +58,7 @@ pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
     drop(first);
     let built = workshop.build(&wish, shape)?;
     let mut flow = Flow::new(workshop, wish, info.budget())?;
+    crash::paints(&built.subject, Vec::new());
     flow.start_with(built, shape);
     flow.meter().set_paced(args.paced);
     let mut target = Target::new(&gpu, args.picture);
@@ -143,6 +144,7 @@ impl Counted {
         let history = meter.history();
         let new = meter.history().rev().take_while(|c| Some(c.stamp.id) != self.newest).count();
         self.newest = meter.history().next_back().map(|c| c.stamp.id);
+        crash::follow(meter);
         if self.on {
             let old = history.len() - new;
             self.costs.extend(history.skip(old));

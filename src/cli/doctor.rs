@@ -2,6 +2,7 @@
 
 use super::{CliError, Common, DoctorArgs, print, print_json};
 use crate::effect::{Gallery, models_dirs};
+use crate::export::crash;
 use crate::gpu::{Gpu, GpuCaps};
 use crate::nn::choose::{Choice, choose};
 use crate::nn::ort::{OrtInfo, OrtRuntime};
@@ -25,6 +26,8 @@ struct Doctor {
     /// `null` when no engine can run.
     choice: Option<Choice>,
     choice_trouble: Option<String>,
+    /// Reports of earlier runs that broke down, oldest first.
+    crash_reports: Vec<std::path::PathBuf>,
     /// Whether a picture can be painted here at all.
     healthy: bool,
 }
@@ -84,6 +87,7 @@ pub fn run(args: &DoctorArgs, common: &Common) -> Result<(), CliError> {
             ffmpeg: std::process::Command::new("ffmpeg").arg("-version").output().is_ok_and(|o| o.status.success()),
         },
         adapters,
+        crash_reports: crash::folder().map(|folder| crash::reports(&folder)).unwrap_or_default(),
         healthy: caps.is_some() && choice.is_ok() && !gallery.is_empty(),
         gpu: caps,
         gpu_trouble: gpu.err().map(|e| e.to_string()),
@@ -153,6 +157,12 @@ fn describe(doctor: &Doctor) -> String {
     text.push_str(&format!("{}\n", if folders.is_empty() { "no folder".to_owned() } else { folders.join(", ") }));
     for trouble in &doctor.models.trouble {
         text.push_str(&format!("    {trouble}\n"));
+    }
+    if !doctor.crash_reports.is_empty() {
+        text.push_str("\nReports of crashes\n");
+        for report in &doctor.crash_reports {
+            text.push_str(&format!("    {}\n", report.display()));
+        }
     }
     text.push_str("\nChosen\n");
     match (&doctor.choice, &doctor.choice_trouble) {

@@ -1,10 +1,12 @@
 //! What leaves the program for other tools, only when asked: reports to share, files that spreadsheets and trace viewers
-//! open, and, where the user turned it on, figures to an address of the user's.
+//! open, and, where the user turned it on, figures to an address of the user's. Reports of crashes leave nothing but the
+//! process: they stay on this machine.
 //!
 //! Everything here works on settled figures of [`crate::metrics`] and never on frames. Knows nothing of windows.
 
 mod blocks;
 pub mod compare;
+pub mod crash;
 pub mod csv;
 mod document;
 mod endpoint;
