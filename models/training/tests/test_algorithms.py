@@ -7,10 +7,10 @@ import torch
 from impasto_training import targets
 from impasto_training.images import Picture, to_float
 from impasto_training.teachers import registry
-from impasto_training.teachers.base import Algorithm
+from impasto_training.teachers.base import Algorithm, AlgorithmTeacher
 from impasto_training.teachers.filters import to_oklab, to_rgb
 from impasto_training.teachers.flow import along, edges, flow_of
-from impasto_training.teachers.registry import ALGORITHMS, TeacherError
+from impasto_training.teachers.registry import ALGORITHMS, CPU, TeacherError
 
 EVERY = pytest.mark.parametrize("algorithm", [kind() for kind in ALGORITHMS.values()], ids=list(ALGORITHMS))
 
@@ -48,6 +48,14 @@ def test_paint_sticks_to_the_content(algorithm: Algorithm) -> None:
     # Far from the frame's borders, where the neighbourhoods that count are the same.
     apart = np.abs(left[48:80, 56:80].astype(int) - right[48:80, 32:56])
     assert apart.mean() < 20
+
+
+@EVERY
+def test_batches_are_painted_like_single_pictures(algorithm: Algorithm) -> None:
+    pictures = [scene(64, 72), scene(64, 72)[:, ::-1].copy()]
+    together = AlgorithmTeacher(algorithm, CPU).paint_all(pictures)
+    for painted, picture in zip(together, pictures, strict=True):
+        assert np.abs(painted.astype(int) - algorithm.paint(picture)).max() <= 1
 
 
 def test_a_dark_face_and_a_pale_one_are_drawn_with_as_much_ink() -> None:

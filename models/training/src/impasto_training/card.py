@@ -13,7 +13,8 @@ from impasto_training.evaluate import EffectScore, Evaluation, Likeness
 from impasto_training.pack import PackedVariant, command
 from impasto_training.recipe import Recipe
 from impasto_training.teach import Lesson
-from impasto_training.teachers.arbitrary_style import METHOD, SHIFTS
+from impasto_training.teachers.arbitrary_style import METHOD
+from impasto_training.teachers.arbitrary_style_port import SHIFTS
 from impasto_training.teachers.base import SIDE
 
 FLICKER_GOAL = 1.5

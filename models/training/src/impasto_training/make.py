@@ -72,7 +72,7 @@ class Workshop:
 
     def teach(self) -> None:
         """Paints the missing targets."""
-        teach.teach(self.recipe, self.data_root, self.cache_root)
+        teach.teach(self.recipe, self.data_root, self.cache_root, self.device)
 
     def distil(self, variant: VariantSettings, start_from: Path | None = None) -> None:
         """Trains a variant, from its checkpoint if there is one, else from `start_from`'s weights where given."""

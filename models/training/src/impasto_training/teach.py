@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from tqdm import tqdm
 
 from impasto_training import data, targets
@@ -31,10 +32,10 @@ class Lesson:
     """Style keys, in the order of the recipe's effects."""
 
 
-def teacher(effect: EffectSettings, data_root: Path) -> Teacher:
+def teacher(effect: EffectSettings, data_root: Path, device: torch.device = registry.CPU) -> Teacher:
     """Who paints an effect's targets."""
     try:
-        return registry.teacher(effect.teacher, data_root)
+        return registry.teacher(effect.teacher, data_root, device)
     except TeacherError as error:
         raise RecipeError(f"effect {effect.name!r}: {error}") from error
 
@@ -53,11 +54,15 @@ def lesson(recipe: Recipe, data_root: Path) -> Lesson:
     )
 
 
+GPU_BATCH = 16
+"""Contents that are painted at once on a GPU; processes on a CPU take one at a time, which spreads better."""
+
+
 @dataclass(frozen=True)
 class _Job:
-    content: Content
+    contents: list[Content]
     missing: list[tuple[str, EffectSettings]]
-    """(style key, effect) pairs."""
+    """(style key, effect) pairs; each lacks at least one of the contents."""
 
 
 class _Painter:
@@ -65,56 +70,72 @@ class _Painter:
 
     _instance: _Painter
 
-    def __init__(self, data_root: Path, cache_root: Path) -> None:
+    def __init__(self, data_root: Path, cache_root: Path, device: torch.device) -> None:
         self.data_root = data_root
+        self.device = device
         self.teachers: dict[str, Teacher] = {}
         self.cache = targets.TargetCache(cache_root)
 
     @classmethod
-    def start(cls, data_root: Path, cache_root: Path) -> None:
-        import torch
-
+    def start(cls, data_root: Path, cache_root: Path, device: torch.device) -> None:
         torch.set_num_threads(1)  # processes share the cores already
-        cls._instance = cls(data_root, cache_root)
+        cls._instance = cls(data_root, cache_root, device)
 
     @classmethod
     def run(cls, job: _Job) -> int:
         return cls._instance.paint(job)
 
     def paint(self, job: _Job) -> int:
-        picture = job.content.picture(SIDE)
-        path = self.cache.content_path(job.content)
-        if not path.exists():
-            self.cache.write(path, picture)
+        pictures = [content.picture(SIDE) for content in job.contents]
+        for content, picture in zip(job.contents, pictures, strict=True):
+            path = self.cache.content_path(content)
+            if not path.exists():
+                self.cache.write(path, picture)
+        painted = 0
         for key, effect in job.missing:
             if key not in self.teachers:
-                self.teachers[key] = teacher(effect, self.data_root)
-            self.cache.write(self.cache.target_path(job.content, key), self.teachers[key].paint(picture))
-        return len(job.missing)
+                self.teachers[key] = teacher(effect, self.data_root, self.device)
+            lacking = [
+                (self.cache.target_path(content, key), picture)
+                for content, picture in zip(job.contents, pictures, strict=True)
+                if not self.cache.target_path(content, key).exists()
+            ]
+            paintings = self.teachers[key].paint_all([picture for _, picture in lacking]) if lacking else []
+            for (path, _), painting in zip(lacking, paintings, strict=True):
+                self.cache.write(path, painting)
+            painted += len(lacking)
+        return painted
 
 
-def _jobs(recipe: Recipe, plan: Lesson, cache: targets.TargetCache) -> Iterator[_Job]:
-    for content in [*plan.validation, *plan.training]:
+def _jobs(recipe: Recipe, plan: Lesson, cache: targets.TargetCache, batch: int) -> Iterator[_Job]:
+    contents = list(dict.fromkeys([*plan.validation, *plan.training]))
+    for start in range(0, len(contents), batch):
+        group = contents[start : start + batch]
         missing = [
             (key, effect)
             for key, effect in zip(plan.styles, recipe.effects, strict=True)
-            if not cache.target_path(content, key).exists()
+            if not all(cache.target_path(content, key).exists() for content in group)
         ]
         if missing:
-            yield _Job(content, missing)
+            yield _Job(group, missing)
 
 
-def teach(recipe: Recipe, data_root: Path, cache_root: Path) -> Lesson:
+def teach(recipe: Recipe, data_root: Path, cache_root: Path, device: torch.device = registry.CPU) -> Lesson:
     """Paints whatever is missing in the cache and returns what there is now."""
     plan = lesson(recipe, data_root)
-    jobs = list(_jobs(recipe, plan, targets.TargetCache(cache_root)))
+    cache = targets.TargetCache(cache_root)
+    on_cpu = device.type == "cpu"
+    jobs = list(_jobs(recipe, plan, cache, 1 if on_cpu else GPU_BATCH))
     if not jobs:
         return plan
-    workers = min(len(jobs), os.cpu_count() or 1)
+    workers = min(len(jobs), os.cpu_count() or 1) if on_cpu else 1
+    lacking = sum(
+        not cache.target_path(c, key).exists() for job in jobs for c in job.contents for key, _ in job.missing
+    )
     context = multiprocessing.get_context("spawn")
     with (
-        context.Pool(workers, initializer=_Painter.start, initargs=(data_root, cache_root)) as pool,
-        tqdm(total=sum(len(job.missing) for job in jobs), unit="target", desc=f"teach {recipe.name}") as progress,
+        context.Pool(workers, initializer=_Painter.start, initargs=(data_root, cache_root, device)) as pool,
+        tqdm(total=lacking, unit="target", desc=f"teach {recipe.name}") as progress,
     ):
         for count in pool.imap_unordered(_Painter.run, jobs):
             progress.update(count)

@@ -7,28 +7,33 @@ A student should learn neither, so the teacher is calmed in three ways:
 - the painting is averaged over four small shifts whose offsets form a Latin square modulo 4, so that every pattern of
   period 2 or 4 along either axis, or along the diagonal with period 2, cancels exactly;
 - strokes that follow nothing in the content are taken back (`calmed`).
+
+Much of the restlessness is the 8-bit rounding of the files: with `precision = "float"` the network runs in PyTorch
+(`arbitrary_style_port.py`), where noise moves the painting less than half as much.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from scipy.ndimage import uniform_filter
 from skimage.restoration import denoise_tv_chambolle
 
 from impasto_training.images import FloatPicture, Picture, load_picture, resize, to_float, to_picture
-from impasto_training.teachers.base import SIDE
+from impasto_training.teachers.arbitrary_style_port import MARGIN, PREDICT_SIDE, SHIFTS, PortedStyle
+from impasto_training.teachers.base import SIDE, array, tensor
 
 METHOD = "arbitrary-style"
-PREDICT_SIDE = 256
-SHIFTS = ((0, 0), (1, 2), (2, 1), (3, 3))
-MARGIN = max(max(shift) for shift in SHIFTS)
-
+PRECISIONS = ("int8", "float")
 StyleCode = npt.NDArray[np.float32]
 
 
@@ -139,32 +144,87 @@ def _network(folder: Path) -> ArbitraryStyle:
     return ArbitraryStyle(folder)
 
 
-class ArbitraryStyleTeacher:
-    """Paints in the manner of one painting, on smoothed content, and calms what it painted (see `calmed`)."""
+@lru_cache(maxsize=2)
+def _port(folder: Path, device: torch.device, rounding: bool) -> PortedStyle:
+    """One port for all paintings of a process."""
+    return PortedStyle(folder, device, rounding)
 
-    def __init__(self, folder: Path, painting: Path, smoothing: float, calm: float = 0.0) -> None:
+
+@dataclass(frozen=True)
+class Manner:
+    """How a painting is imitated."""
+
+    smoothing: float
+    """Total-variation weight, see `smoothed`."""
+
+    calm: float = 0.0
+    """Share, see `calmed`."""
+
+    precision: str = "int8"
+    """`int8`: the files as they are, only right at `SIDE`. `float`: their weights without the rounding."""
+
+    side: int = SIDE
+    """Height and width at which `float` paints; larger means finer strokes. A multiple of 4."""
+
+    looks: int = 1
+    """How many slightly noisy copies of the content `float` averages over."""
+
+    def facts(self) -> dict[str, Any]:
+        """What a style key depends on; parameters left at their default are not told."""
+        facts: dict[str, Any] = {"method": METHOD, "smoothing": self.smoothing}
+        for name in ("calm", "precision", "side", "looks"):
+            if getattr(self, name) != getattr(Manner, name):
+                facts[name] = getattr(self, name)
+        return facts
+
+
+class ArbitraryStyleTeacher:
+    """Paints in the manner of one painting, on smoothed content, and calms what it painted."""
+
+    def __init__(self, folder: Path, painting: Path, manner: Manner, device: torch.device) -> None:
         self._folder = folder
         self._painting = painting
-        self._smoothing = smoothing
-        self._calm = calm
+        self._manner = manner
+        self._device = device
 
     def facts(self) -> dict[str, Any]:
         """The painting counts by its bytes, so it may be renamed."""
-        sha256 = hashlib.sha256(self._painting.read_bytes()).hexdigest()
-        facts = {"method": METHOD, "smoothing": self._smoothing, "painting": sha256}
-        return facts | ({"calm": self._calm} if self._calm > 0.0 else {})
+        return self._manner.facts() | {"painting": hashlib.sha256(self._painting.read_bytes()).hexdigest()}
 
     @cached_property
     def _code(self) -> StyleCode:
         return _network(self._folder).style_code(load_picture(self._painting))
 
+    @cached_property
+    def _ported(self) -> PortedStyle:
+        return _port(self._folder, self._device, self._manner.precision == "int8")
+
+    @cached_property
+    def _ported_code(self) -> torch.Tensor:
+        return self._ported.style_code(load_picture(self._painting))
+
     def paint(self, picture: Picture) -> Picture:
         """The painting of a picture `[SIDE, SIDE, 3]`."""
-        painted = _network(self._folder).paint(_smoothed_once(picture.tobytes(), self._smoothing), self._code)
-        return calmed(painted, picture, self._calm)
+        return self.paint_all([picture])[0]
+
+    def _paint_original(self, picture: Picture) -> Picture:
+        calm = _smoothed_once(picture.tobytes(), self._manner.smoothing)
+        return calmed(_network(self._folder).paint(calm, self._code), picture, self._manner.calm)
+
+    def paint_all(self, pictures: Sequence[Picture]) -> list[Picture]:
+        """The paintings of pictures `[SIDE, SIDE, 3]`, in one batch where the port paints."""
+        manner = self._manner
+        if manner.precision == "int8" and self._device.type == "cpu":
+            # The files' own interpreter is the reference, and faster than the port with rounding.
+            return [self._paint_original(picture) for picture in pictures]
+        with ThreadPoolExecutor() as pool:
+            calm = list(pool.map(lambda p: _smoothed_once(p.tobytes(), manner.smoothing), pictures))
+            side = None if manner.side == SIDE else manner.side
+            painted = self._ported.paint(tensor(calm), self._ported_code, side, manner.looks)
+            return list(pool.map(lambda p, q: calmed(p, q, manner.calm), array(painted), pictures))
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=32)
 def _smoothed_once(content: bytes, strength: float) -> FloatPicture:
-    """`smoothed`, which many paintings in a row ask for the same content."""
+    """`smoothed`, which many paintings in a row ask for the same contents."""
     return smoothed(np.frombuffer(content, np.uint8).reshape(SIDE, SIDE, 3), strength)

@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from impasto_training.teachers.arbitrary_style import ArbitraryStyleTeacher
-from impasto_training.teachers.base import Algorithm, Teacher
+import torch
+
+from impasto_training.teachers.arbitrary_style import PRECISIONS, ArbitraryStyleTeacher, Manner
+from impasto_training.teachers.base import Algorithm, AlgorithmTeacher, Teacher
 from impasto_training.teachers.glass import Glass
 from impasto_training.teachers.ink import Ink
 from impasto_training.teachers.linocut import Linocut
@@ -32,35 +34,46 @@ ALGORITHMS: dict[str, type[Algorithm]] = {
 """Methods that need nothing but the picture and numbers."""
 
 
-def _arbitrary_style(parameters: Mapping[str, Any], data_root: Path) -> Teacher:
-    known = {"painting": str, "smoothing": float, "calm": float}
+def _arbitrary_style(parameters: Mapping[str, Any], data_root: Path, device: torch.device) -> Teacher:
+    known = {"painting": str, "smoothing": float, "calm": float, "precision": str, "side": float, "looks": float}
     _check("arbitrary-style", parameters, known, required={"painting", "smoothing"})
     painting = data_root / parameters["painting"]
     if not painting.is_file():
         raise TeacherError(f"there is no painting at {painting}; paths are relative to the data folder")
-    return ArbitraryStyleTeacher(
-        data_root / "teachers" / "arbitrary_style",
-        painting,
-        float(parameters["smoothing"]),
-        float(parameters.get("calm", 0.0)),
+    manner = Manner(
+        smoothing=float(parameters["smoothing"]),
+        calm=float(parameters.get("calm", Manner.calm)),
+        precision=parameters.get("precision", Manner.precision),
+        side=int(parameters.get("side", Manner.side)),
+        looks=int(parameters.get("looks", Manner.looks)),
     )
+    if manner.precision not in PRECISIONS:
+        raise TeacherError(f"unknown precision {manner.precision!r}; known are {', '.join(PRECISIONS)}")
+    if manner.side < 64 or manner.side % 4 or manner.looks < 1:
+        raise TeacherError("side must be a multiple of 4 from 64 on, looks at least 1")
+    if manner.precision == "int8" and (manner.side != Manner.side or manner.looks != Manner.looks):
+        raise TeacherError('other sides and more looks need precision = "float"')
+    return ArbitraryStyleTeacher(data_root / "teachers" / "arbitrary_style", painting, manner, device)
 
 
-BUILDERS: dict[str, Callable[[Mapping[str, Any], Path], Teacher]] = {"arbitrary-style": _arbitrary_style}
+BUILDERS: dict[str, Callable[[Mapping[str, Any], Path, torch.device], Teacher]] = {"arbitrary-style": _arbitrary_style}
 """Methods that need files of the data folder."""
 
 
-def teacher(table: Mapping[str, Any], data_root: Path) -> Teacher:
+CPU = torch.device("cpu")
+
+
+def teacher(table: Mapping[str, Any], data_root: Path, device: torch.device = CPU) -> Teacher:
     """The teacher of an effect's `teacher` table: `method`, and that method's parameters."""
     parameters = dict(table)
     method = parameters.pop("method", None)
     if method in BUILDERS:
-        return BUILDERS[method](parameters, data_root)
+        return BUILDERS[method](parameters, data_root, device)
     if method not in ALGORITHMS:
         raise TeacherError(f"unknown teacher method {method!r}; known are {sorted([*BUILDERS, *ALGORITHMS])}")
     kind = ALGORITHMS[method]
     _check(method, parameters, {field.name: float for field in dataclasses.fields(kind)}, required=set())  # type: ignore[arg-type]
-    return kind(**{name: float(value) for name, value in parameters.items()})
+    return AlgorithmTeacher(kind(**{name: float(value) for name, value in parameters.items()}), device)
 
 
 def _check(method: str, parameters: Mapping[str, Any], known: Mapping[str, type], required: set[str]) -> None:
