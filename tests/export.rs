@@ -126,3 +126,35 @@ fn comparing_tells_scripts_what_happened() {
     assert_eq!(code(&[&a, "/no/such/file.json"]).0, 1);
     assert_eq!(code(&[&a]).0, 2, "one file is a mistake in the command line");
 }
+
+#[test]
+fn telemetry_is_off_shown_and_agreed_to_before_it_is_on() {
+    let config = tempfile::tempdir().unwrap();
+    let settings = config.path().join("settings.toml");
+    let run = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_impasto"))
+            .arg("telemetry")
+            .args(arguments)
+            .env("IMPASTO_CONFIG", config.path())
+            .env_remove("RUST_LOG")
+            .output()
+            .unwrap();
+        (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+    };
+    let (_, said, _) = run(&[]);
+    assert!(said.contains("It is OFF") && said.contains("impasto.frame.stage.duration"), "{said}");
+    let (_, said, _) = run(&["--on", "http://localhost:4318"]);
+    assert!(said.contains("Never sent: pictures") && said.contains("nothing was changed"), "{said}");
+    assert!(!settings.exists(), "without agreement nothing is written");
+    let (_, said, _) = run(&["--on", "http://localhost:4318", "--agree"]);
+    assert!(said.contains("It is ON") && said.contains("http://localhost:4318/v1/metrics"), "{said}");
+    let stored = std::fs::read_to_string(&settings).unwrap();
+    assert!(stored.contains("on = true") && stored.contains("http://localhost:4318"), "{stored}");
+    assert!(run(&["--off"]).1.contains("It is OFF"));
+    assert!(std::fs::read_to_string(&settings).unwrap().contains("on = false"));
+    let (code, _, said) = run(&["--on", "localhost:4318"]);
+    assert!(code == 2 && said.contains("http://localhost:4318"), "{said}");
+    let (_, example, _) = run(&["--example"]);
+    let example: Value = serde_json::from_str(&example).unwrap();
+    assert!(example["resourceMetrics"][0]["scopeMetrics"][0]["metrics"].as_array().unwrap().len() >= 9);
+}

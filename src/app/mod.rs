@@ -183,6 +183,7 @@ impl App {
             // What follows can take a moment, and nobody needs to watch.
             window.set_visible(false);
         }
+        self.session.end_telemetry();
         drop(self.session.detach());
         self.screen = None;
         for thread in std::mem::take(&mut self.threads) {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::keys::Command;
 use crate::cli::{LookArgs, WindowArgs};
+use crate::export::otlp::{Key, Telemetry};
 use crate::export::{Circumstances, Handout, crash};
 use crate::fault::{Fault, FaultBoard, Severity};
 use crate::flow::{Flow, FlowEvent, Shelf, Wish, Workshop};
@@ -68,6 +69,8 @@ pub struct Session {
     idle_meter: Meter,
     nobody: Subject,
     sensors: Sensors,
+    /// Only where the user turned it on.
+    telemetry: Option<Telemetry>,
     /// The GPU that was opened last.
     gpu: Option<GpuCaps>,
     /// Counts and time when counting for the report began: with the first painted picture.
@@ -128,6 +131,7 @@ impl Session {
             idle_meter: Meter::new(Budget::default()),
             nobody: Subject::default(),
             sensors: Sensors::spawn(Sensors::EVERY),
+            telemetry: settings.telemetry.destination().map(|to| Telemetry::start(to, Instant::now())),
             gpu: None,
             counting_since: None,
             shown: 0,
@@ -188,6 +192,9 @@ impl Session {
                         subject.why
                     );
                     crash::paints(&subject, models_of(&self.shelf, &subject));
+                    if let Some(telemetry) = &mut self.telemetry {
+                        telemetry.switch(key_of(&self.shelf, &subject, self.gpu.as_ref()));
+                    }
                     self.counting_since = None;
                     self.summary = None;
                 }
@@ -409,6 +416,9 @@ impl Session {
             return;
         }
         crash::follow(flow.meter_ref());
+        if let Some(telemetry) = &mut self.telemetry {
+            telemetry.follow(flow.meter_ref(), &self.sensors.latest(), now);
+        }
         self.shown += 1;
         let since = now.saturating_duration_since(started).as_secs_f64() * 1e3;
         if self.first_picture.is_none() {
@@ -439,6 +449,13 @@ impl Session {
         let costs: Vec<FrameCost> = self.meter_ref().history().copied().collect();
         let about = Circumstances { paced: true, gpu: self.gpu.as_ref(), system: self.system(), since: Some(since) };
         Handout::new(report, costs, self.meter_ref(), &about)
+    }
+
+    /// Sends the last figures, where they are sent at all. Waits a moment at most.
+    pub fn end_telemetry(&mut self) {
+        if let Some(telemetry) = self.telemetry.take() {
+            telemetry.finish(self.meter_ref(), &self.sensors.latest());
+        }
     }
 
     /// Waits for the last frames and settles them: at the end of a run.
@@ -571,4 +588,20 @@ fn models_of(shelf: &Shelf, subject: &Subject) -> Vec<crash::Model> {
         sha256: v.sha256.clone(),
     };
     variant.map(model).into_iter().collect()
+}
+
+/// `subject` as far as it is told when figures are sent: nothing of the user's own has a name there.
+fn key_of(shelf: &Shelf, subject: &Subject, gpu: Option<&GpuCaps>) -> Key {
+    let file = std::path::Path::new(&subject.effect).extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx"));
+    let effect = shelf.known().filter(|_| !file).and_then(|found| found.gallery.find(&subject.effect).ok());
+    let effect = match effect.map(|effect| effect.style) {
+        Some(crate::effect::Style::Table(_)) => subject.effect.clone(),
+        _ if subject.effect.is_empty() => String::new(),
+        Some(crate::effect::Style::Own(_)) | None => "custom".to_owned(),
+    };
+    let device_class = match subject.engine.as_str() {
+        "ort" => "cpu".to_owned(),
+        _ => gpu.map(|gpu| gpu.kind.clone()).unwrap_or_default(),
+    };
+    Key { effect, variant: subject.variant.clone(), engine: subject.engine.clone(), device_class }
 }

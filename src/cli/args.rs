@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::export::Endpoint;
 use crate::nn::choose::EngineWish;
 use crate::source::SourceSpec;
 use crate::units::Extent;
@@ -47,6 +48,8 @@ pub enum Command {
     Cameras(ListArgs),
     /// Say what this machine has, what would be chosen, and why
     Doctor(DoctorArgs),
+    /// Say which figures can be sent to an address of yours, and turn it on or off; it is off at first
+    Telemetry(TelemetryArgs),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -225,6 +228,22 @@ pub struct DoctorArgs {
     /// Print one JSON object and nothing else
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct TelemetryArgs {
+    /// Send figures to this OpenTelemetry (OTLP/HTTP) address, for example http://localhost:4318
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "off")]
+    pub on: Option<Endpoint>,
+    /// You have read what is sent, and want it
+    #[arg(long, requires = "on")]
+    pub agree: bool,
+    /// Send nothing
+    #[arg(long)]
+    pub off: bool,
+    /// Print one message, as it would be sent
+    #[arg(long)]
+    pub example: bool,
 }
 
 /// 0 to 100 to a share of 0 to 1.

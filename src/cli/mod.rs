@@ -10,6 +10,7 @@ mod doctor;
 mod lists;
 mod render;
 mod sheet;
+mod telemetry;
 
 use std::io::Write as _;
 
@@ -17,7 +18,7 @@ use clap::Parser as _;
 
 pub use args::{
     BenchArgs, Cli, Command, Common, DoctorArgs, ListArgs, LookArgs, OverlayLevel, PaintArgs, RenderArgs, SheetArgs,
-    WindowArgs,
+    TelemetryArgs, WindowArgs,
 };
 
 use crate::fault::Fault;
@@ -55,6 +56,7 @@ pub fn run(command: &Command, common: &Common) -> Result<(), CliError> {
         Command::Effects(args) => lists::effects(args, common),
         Command::Cameras(args) => lists::cameras(args),
         Command::Doctor(args) => doctor::run(args, common),
+        Command::Telemetry(args) => telemetry::run(args),
     }
 }
 

@@ -11,6 +11,7 @@ pub mod csv;
 mod document;
 mod endpoint;
 mod handout;
+pub mod otlp;
 #[cfg(test)]
 mod samples;
 pub mod trace;
