@@ -11,6 +11,7 @@ import dataclasses
 import json
 import math
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ CHECKPOINT_SECONDS = 45.0
 WARM_UP_STEPS = 100
 FROZEN_NORM_SHARE = 0.35
 """The last part of training sees the normalisation statistics that the exported network will use."""
+
+STYLE_RATE = 4.0
+"""A style's scales and biases learn this much faster than the weights that all share: few samples ask for each."""
 
 AVERAGE_DECAY = 0.998
 CALIBRATION_BATCH = 16
@@ -76,6 +80,13 @@ def weighted_terms(
     return terms
 
 
+def style_rows(student: Student) -> Iterator[nn.Parameter]:
+    """Scales and biases of all layers, always in the same order."""
+    for layer in student.convolutions():
+        yield layer.scale
+        yield layer.bias
+
+
 class Run:
     """The state of one training run: student, its running average, optimiser, step."""
 
@@ -87,7 +98,12 @@ class Run:
         self.forward: nn.Module = (
             DistributedDataParallel(self.student) if parallel.processes() > 1 else self.student
         )  # fmt: skip
-        self.optimiser = torch.optim.Adam(self.student.parameters(), lr=settings.learning_rate)
+        rows = list(style_rows(self.student))
+        own = {id(row) for row in rows}
+        shared = [parameter for parameter in self.student.parameters() if id(parameter) not in own]
+        self.optimiser = torch.optim.Adam(
+            [{"params": shared, "factor": 1.0}, {"params": rows, "factor": STYLE_RATE}], lr=settings.learning_rate
+        )
         self.step = 0
         self.seconds = 0.0
 
@@ -115,7 +131,7 @@ class Run:
             for layer in self.student.convolutions():
                 layer.norm.eval()
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.step, steps, self.settings.learning_rate)
+            group["lr"] = group["factor"] * learning_rate(self.step, steps, self.settings.learning_rate)
         with torch.autocast(self.device.type, torch.bfloat16):
             terms = weighted_terms(self.forward, batch.to(self.device), self.settings, distance)
         self.optimiser.zero_grad(set_to_none=True)
