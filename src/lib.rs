@@ -36,6 +36,7 @@
 //! - **Steady state makes nothing new.** Buffers go round; pipelines are made aside and swapped in whole. What wgpu itself
 //!   allocates for a command buffer is outside our reach.
 //! - **Every number was measured.** What was not measured is a dash.
+//! - **Every moment of a frame counts once.** CPU and GPU stand on one time line, and the rows add up to the total.
 //! - **A kernel is defined by its twin.** Each compute shader under `shaders/` has a plain function of the same name in
 //!   [`twin`], and a test that compares the two.
 //! - **Library code does not panic and does not exit.** Errors become a [`fault::Fault`] once, where they are handled.

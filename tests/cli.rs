@@ -167,6 +167,12 @@ fn bench_as_json() {
     for stage in stages {
         assert!(stage["name"].is_string() && stage["p50_ms"].is_number() && stage["p95_ms"].is_number());
     }
+    let units = report["units"].as_array().unwrap();
+    let charged: f64 = units.iter().map(|u| u["charged_ms"].as_f64().unwrap()).sum();
+    assert!((charged - total).abs() <= 0.02 * total, "units make {charged}, the total is {total}");
+    let named = |unit: &serde_json::Value| units.iter().any(|u| u["unit"] == *unit);
+    assert!(report["bottleneck"].is_string() && named(&report["bound_by"]), "{}", report["bound_by"]);
+    assert_eq!(report["runs"][0]["frames"], 6);
 }
 
 #[test]

@@ -9,8 +9,9 @@
 //! ```
 //!
 //! and the tightest bounds of all submissions so far are kept: the least delay on either side is what counts, as in NTP's
-//! clock filter (RFC 5905, section 10). Two crystals drift apart, so a bound is believed a little less with every second. When two
-//! bounds contradict each other, a clock was reset, and calibration begins anew. A few empty submissions when
+//! clock filter (RFC 5905, section 10). Two crystals drift apart, so a bound is believed a little less with every second; by how
+//! much they drift is bounded in the same way, by what was known when they were first compared and what is known now. When
+//! two bounds contradict each other, a clock was reset, and calibration begins anew. A few empty submissions when
 //! the GPU is opened give the first bounds; the frames themselves go on from there, and nothing is ever waited for.
 //!
 //! Durations on the GPU need none of this and are exact. [`GpuClock::within`] states how far a place can be wrong.
@@ -23,6 +24,10 @@ use crate::units::FrameId;
 
 /// By how much two clocks may drift apart, nanoseconds each nanosecond: crystals are good to 50 ppm each.
 const DRIFT: f64 = 100e-6;
+/// By how much that rate may change while the program runs: crystals get warm, and the CPU's clock follows a time server.
+const WANDER: f64 = 5e-6;
+/// A rate is learnt from moments at least so far apart.
+const BASELINE_NS: f64 = 1e9;
 /// An empty submission begins within this after it was submitted; bounds further apart than twice this say nothing more.
 const SOON_NS: f64 = 100e3;
 /// Bounds that cross by less are rounding.
@@ -40,12 +45,24 @@ pub struct Calibration {
     lower: (f64, f64),
     /// The offset is at most this, and when that was found.
     upper: (f64, f64),
+    /// The offset grows by so much each nanosecond, at least and at most.
+    rate: (f64, f64),
+    /// When the clocks were first known well, and the bounds of the offset then.
+    anchor: Option<(f64, (f64, f64))>,
 }
 
 impl Calibration {
     /// `zero`: any moment before the first observation.
     pub fn new(ns_per_tick: f64, zero: Instant) -> Self {
-        Self { ns_per_tick, zero, first: None, lower: (f64::NEG_INFINITY, 0.0), upper: (f64::INFINITY, 0.0) }
+        Self {
+            ns_per_tick,
+            zero,
+            first: None,
+            lower: (f64::NEG_INFINITY, 0.0),
+            upper: (f64::INFINITY, 0.0),
+            rate: (-DRIFT, DRIFT),
+            anchor: None,
+        }
     }
 
     /// Work that was handed over at `submitted` or later began at tick `begin`, ended at tick `end`, and was seen to be done
@@ -67,6 +84,29 @@ impl Calibration {
         }
         if worth.1 <= known.1 {
             self.upper = upper;
+        }
+        self.learn_rate(lower.0, upper.0, then, now);
+    }
+
+    /// The offset was at least `lower` and at most `upper` somewhere between `then` and `now`.
+    fn learn_rate(&mut self, lower: f64, upper: f64, then: f64, now: f64) {
+        let Some((at, (least, most))) = self.anchor else {
+            let (lower, upper) = self.bounds(then);
+            if upper - lower <= SOON_NS {
+                self.anchor = Some((then, (lower, upper)));
+            }
+            return;
+        };
+        if then - at < BASELINE_NS {
+            return;
+        }
+        // Over the span that makes the least of what was seen.
+        let slope = |rise: f64, up: bool| rise / if (rise > 0.0) == up { then - at } else { now - at };
+        let (least_rate, most_rate) = (slope(lower - most, false) - WANDER, slope(upper - least, true) + WANDER);
+        self.rate = (self.rate.0.max(least_rate), self.rate.1.min(most_rate));
+        if self.rate.0 > self.rate.1 {
+            self.rate = (-DRIFT, DRIFT);
+            self.anchor = None;
         }
     }
 
@@ -101,8 +141,10 @@ impl Calibration {
 
     /// What the bounds are worth at `now`.
     fn bounds(&self, now: f64) -> (f64, f64) {
-        let ago = |at: f64| (now - at).abs() * DRIFT;
-        (self.lower.0 - ago(self.lower.1), self.upper.0 + ago(self.upper.1))
+        let moved = |rate: f64, at: f64| rate * (now - at);
+        let least = |at: f64| moved(self.rate.0, at).min(moved(self.rate.1, at));
+        let most = |at: f64| moved(self.rate.0, at).max(moved(self.rate.1, at));
+        (self.lower.0 + least(self.lower.1), self.upper.0 + most(self.upper.1))
     }
 
     fn cpu_ns(&self, at: Instant) -> f64 {
@@ -237,18 +279,40 @@ mod tests {
         assert!(after.error_us(&clock, 2e5) < 130.0);
     }
 
+    #[test]
+    fn the_drift_is_learnt() {
+        let fake = Fake { t0: Instant::now(), base: 1 << 50, ppm: 40.0, ns_per_tick: 1.0 };
+        let mut clock = Calibration::new(1.0, fake.t0);
+        (0..8).for_each(|i| fake.observe(&mut clock, f64::from(i) * 100.0, [12.0, 1.0, 15.0]));
+        // Ten minutes of frames that begin some 200 us after they were submitted, and are seen 2 ms after they ended.
+        (1..6000).for_each(|i| fake.observe(&mut clock, f64::from(i) * 1e5, [200.0, 8000.0, 2000.0]));
+        let now = 600.0 * 1e6;
+        assert!(fake.error_us(&clock, now) < 500.0, "{} us", fake.error_us(&clock, now));
+        assert!(clock.within(fake.at(now)).unwrap() < Duration::from_millis(3));
+        // And without any for a minute: wander alone, not the drift of a crystal.
+        let later = now + 60e6;
+        let grown = clock.within(fake.at(later)).unwrap() - clock.within(fake.at(now)).unwrap();
+        assert!(grown < Duration::from_micros(1600), "{grown:?}");
+        assert!(fake.error_us(&clock, later) <= clock.within(fake.at(later)).unwrap().as_secs_f64() * 1e6);
+    }
+
     proptest! {
         #[test]
         fn the_truth_lies_within_what_is_stated(
             delays in prop::collection::vec((5.0..3000.0f64, 0.0..30_000.0f64, 5.0..20_000.0f64), 1..120),
             ppm in -80.0..80.0f64,
+            quick in any::<bool>(),
             base in 0u64..1 << 60,
             ns_per_tick in prop::sample::select(vec![1.0, 10.0, 41.666, 52.083]),
         ) {
             let fake = Fake { t0: Instant::now(), base, ppm, ns_per_tick };
             let mut clock = Calibration::new(ns_per_tick, fake.t0);
+            if quick {
+                // As when the device is opened.
+                (0..8).for_each(|i| fake.observe(&mut clock, f64::from(i) * 100.0, [12.0, 1.0, 15.0]));
+            }
             for (i, &(begin, end, seen)) in delays.iter().enumerate() {
-                let us = i as f64 * 33_333.0;
+                let us = 1e4 + i as f64 * 133_333.0;
                 fake.observe(&mut clock, us, [begin, end, seen]);
                 let now = us + begin + end + seen;
                 let within = clock.within(fake.at(now)).unwrap().as_secs_f64() * 1e6;

@@ -64,7 +64,9 @@ impl Distribution {
 
     /// Milliseconds that at least `share` (0..=1) of the values do not exceed; `None` before the first value.
     pub fn at(&self, share: f64) -> Option<f64> {
-        (self.count() > 0).then(|| self.histogram.value_at_quantile(share) as f64 / 1e3)
+        // A bar of the histogram reaches beyond the values in it; no percentile does.
+        let within = |ms: f64| ms.min(self.worst.as_secs_f64() * 1e3);
+        (self.count() > 0).then(|| within(self.histogram.value_at_quantile(share) as f64 / 1e3))
     }
 
     /// `None` before the first value.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Bottleneck, FrameCost, Recent, Subject, Units, bottleneck};
+use super::{Bottleneck, FrameCost, Recent, Stage, Subject, Units, bottleneck};
 
 /// In which way a frame stood out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
@@ -61,7 +61,12 @@ impl Hitches {
 
     /// Judges `cost` against the frames before it, which `recent` holds.
     pub fn judge(&mut self, cost: &FrameCost, recent: &mut Recent, subject: &Arc<Subject>, throttled: Option<bool>) {
-        let mut median = |of: &dyn Fn(&FrameCost) -> Option<f64>| recent.median(Self::LEAST, Self::MEDIAN_OVER, of);
+        // Where the network runs for some frames only, the others are cheaper: each is compared with its own kind.
+        let inferred = |cost: &FrameCost| cost.stage(Stage::Infer).is_some();
+        let kin = inferred(cost);
+        let mut median = |of: &dyn Fn(&FrameCost) -> Option<f64>| {
+            recent.median(Self::LEAST, Self::MEDIAN_OVER, |c| of(c).filter(|_| inferred(c) == kin))
+        };
         let total = seconds(cost.total);
         let interval = cost.gap.map(|gap| seconds(gap.presented));
         let usual_total = median(&|c| Some(seconds(c.total)));
@@ -119,7 +124,7 @@ fn seconds(duration: Duration) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{Gap, Stage};
+    use crate::metrics::Gap;
     use crate::units::{CaptureClock, FrameId, FrameStamp};
 
     const MS: Duration = Duration::from_millis(1);
@@ -164,6 +169,26 @@ mod tests {
         assert_eq!(cause((120, 120, 0)), Some((HitchKind::Gap, Bottleneck::Camera)));
         assert_eq!(cause((120, 120, 3)), Some((HitchKind::Gap, Bottleneck::GpuInference)));
         assert_eq!(cause((40, 40, 0)), None);
+    }
+
+    #[test]
+    fn frames_without_the_network_are_another_kind() {
+        let t0 = Instant::now();
+        let mut recent = Recent::new(Duration::from_secs(5));
+        let mut hitches = Hitches::new();
+        for n in 0..200 {
+            let mut cost = cost(t0, 30, 2, (33, 33, 0));
+            if n % 2 == 1 {
+                cost.stages[Stage::Infer as usize] = None;
+                cost.total = MS * 2;
+            }
+            if n == 181 {
+                cost.total = MS * 9;
+            }
+            hitches.judge(&cost, &mut recent, &Arc::default(), None);
+            recent.record(&cost);
+        }
+        assert_eq!(hitches.list().map(|h| h.took).collect::<Vec<_>>(), [MS * 9]);
     }
 
     #[test]

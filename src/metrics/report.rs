@@ -194,7 +194,7 @@ pub struct Report {
     /// Share of the counted frames whose work exceeded the budget, 0..=1.
     pub over_budget: f64,
     /// Signed: by how much frames were ready after (+) or before (-) their deadlines, which are one budget after each was in
-    /// the program's hands.
+    /// the program's hands. Says little where frames are taken as fast as possible: one then always waits for another.
     pub overrun_ms: Percentiles,
     /// The stage with the largest mean, waiting apart.
     pub bottleneck: Option<&'static str>,
@@ -233,8 +233,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// The counted part of a run: everything since the meter's last restart, which lasted `seconds`. `before` are the counts at
-    /// its beginning.
+    /// The counted part of a run: everything that what paints now did since the meter's last restart. Rates are over the last
+    /// `seconds`; `before` are the counts at their beginning.
     pub fn new(meter: &mut Meter, subject: Subject, before: Counts, seconds: f64, windowed: bool) -> Self {
         let now = std::time::Instant::now();
         let summary = meter.summary(now);
