@@ -82,6 +82,10 @@ struct App {
     interface: Interface,
     session: Session,
     actions: Vec<Action>,
+    /// The interface as it was drawn last; `None` before it ran, and when it must run again.
+    triangles: Option<Triangles>,
+    /// Until when `triangles` may be drawn again although figures change.
+    triangles_until: Instant,
     redraw_at: Option<Instant>,
     poll_at: Option<Instant>,
     last_draw: Instant,
@@ -148,6 +152,8 @@ impl App {
             interface,
             session,
             actions: Vec::new(),
+            triangles: None,
+            triangles_until: started,
             redraw_at: None,
             poll_at: None,
             last_draw: started,
@@ -300,6 +306,7 @@ impl App {
             self.threads.push(closing);
         }
         self.screen = None;
+        self.triangles = None;
         // A new context would forget what is open; only its textures must be sent again.
         self.context = egui::Context::default();
         style::apply(&self.context);
@@ -324,15 +331,56 @@ impl App {
         let now = Instant::now();
         self.last_draw = now;
         // Before there is a screen nothing may run: what egui says about its textures is said once.
-        let (Some(window), Some(input), Some(_)) = (self.window.clone(), &mut self.input, &self.screen) else { return };
-        let raw = input.take_egui_input(&window);
+        let (Some(window), Some(_)) = (self.window.clone(), &self.screen) else { return };
+        // Pictures come more often than figures change: in between the interface is drawn as it was.
+        if self.triangles.is_none() || now >= self.triangles_until {
+            self.run_interface(&window, now);
+        }
+        let (Some(screen), Some(triangles)) = (&mut self.screen, &mut self.triangles) else { return };
+        let look = self.session.look();
+        let session = &mut self.session;
+        let shown = session.flow().and_then(Flow::pipeline).and_then(|p| p.shown()).map(|stamp| stamp.id);
+        let drawn = screen.draw(&window, triangles, shown, |encoder, view, extent| {
+            session.flow().is_some_and(|flow| flow.draw(encoder, view, extent, &look))
+        });
+        match drawn {
+            Drawn::Yes { laps } => {
+                self.draws += 1;
+                if let Some(flow) = self.session.flow() {
+                    screen.spans(&mut |span| flow.enter(span));
+                }
+                self.session.presented(&laps, Instant::now(), self.started);
+            }
+            Drawn::Skipped => {}
+            Drawn::Lost => {
+                let now = Instant::now();
+                self.rebuild(event_loop, now);
+            }
+        }
+        self.obey(event_loop);
+        self.remember(now);
+        // Not before somebody can see it: notices leave by themselves.
+        if self.session.shown > 0
+            && let Some(fault) = self.announcement.take()
+        {
+            self.session.tell(fault, now);
+        }
+        if self.args.frames.is_some_and(|frames| self.session.shown >= frames) {
+            event_loop.exit();
+        }
+    }
+
+    /// Runs the interface and makes triangles of it. There must be a screen to draw them on.
+    fn run_interface(&mut self, window: &Window, now: Instant) {
+        let Some(input) = &mut self.input else { return };
+        let raw = input.take_egui_input(window);
         self.session.refresh_summary(now);
         let faults = self.session.faults(now);
         let system = self.session.system();
         crash::sensed(&system);
         let Self { context, interface, session, actions, .. } = self;
         let Some(summary) = session.summary() else { return };
-        let (source, look) = (session.source_spec(), session.look());
+        let source = session.source_spec();
         let view = View {
             meter: session.meter_ref(),
             summary,
@@ -353,52 +401,27 @@ impl App {
         };
         let output = context.run_ui(raw, |ui| interface.show(ui, &view, actions));
         let pixels_per_point = output.pixels_per_point;
-        let mut triangles = Triangles {
-            primitives: context.tessellate(output.shapes, pixels_per_point),
-            textures: output.textures_delta,
-            pixels_per_point,
-            ran: (now, Instant::now()),
-        };
+        let primitives = context.tessellate(output.shapes, pixels_per_point);
+        let mut textures = output.textures_delta;
+        if let Some(mut old) = self.triangles.take() {
+            // What the screen did not get to see must still reach it, first.
+            old.textures.append(textures);
+            textures = std::mem::take(&mut old.textures);
+        }
+        let ran = Some((now, Instant::now()));
+        self.triangles = Some(Triangles { primitives, textures, pixels_per_point, ran });
         let repaint = output.viewport_output.values().map(|v| v.repaint_delay).min().unwrap_or(Duration::MAX);
+        self.triangles_until = now + repaint.min(Interface::REFRESH);
         self.redraw_at = (repaint < Duration::from_secs(60)).then(|| now + repaint);
         if let Some(input) = &mut self.input {
-            input.handle_platform_output(&window, output.platform_output);
+            input.handle_platform_output(window, output.platform_output);
         }
-        match &mut self.screen {
-            None => triangles.textures.clear(),
-            Some(screen) => {
-                let session = &mut self.session;
-                let shown = session.flow().and_then(Flow::pipeline).and_then(|p| p.shown()).map(|stamp| stamp.id);
-                let drawn = screen.draw(&window, &mut triangles, shown, |encoder, view, extent| {
-                    session.flow().is_some_and(|flow| flow.draw(encoder, view, extent, &look))
-                });
-                match drawn {
-                    Drawn::Yes { laps } => {
-                        self.draws += 1;
-                        if let Some(flow) = self.session.flow() {
-                            screen.spans(&mut |span| flow.enter(span));
-                        }
-                        self.session.presented(&laps, Instant::now(), self.started);
-                    }
-                    Drawn::Skipped => {}
-                    Drawn::Lost => {
-                        let now = Instant::now();
-                        self.rebuild(event_loop, now);
-                    }
-                }
-            }
-        }
-        self.obey(event_loop);
-        self.remember(now);
-        // Not before somebody can see it: notices leave by themselves.
-        if self.session.shown > 0
-            && let Some(fault) = self.announcement.take()
-        {
-            self.session.tell(fault, now);
-        }
-        if self.args.frames.is_some_and(|frames| self.session.shown >= frames) {
-            event_loop.exit();
-        }
+    }
+
+    /// Something was touched: the interface runs again with the next picture, which is asked for.
+    fn renew(&mut self) {
+        self.triangles_until = Instant::now();
+        self.request_redraw();
     }
 
     /// Does what the interface asked for.
@@ -406,7 +429,7 @@ impl App {
         let now = Instant::now();
         let actions = std::mem::take(&mut self.actions);
         if !actions.is_empty() {
-            self.request_redraw();
+            self.renew();
         }
         for action in actions {
             match action {
@@ -462,7 +485,7 @@ impl App {
             Command::Help => self.interface.toggle_help(),
             other => self.session.command(other, now),
         }
-        self.request_redraw();
+        self.renew();
     }
 
     /// Gathers the figures and writes them on a thread: report, frames and trace.
@@ -568,7 +591,7 @@ impl ApplicationHandler<Wake> for App {
                 if let Some(screen) = &mut self.screen {
                     screen.resize(Extent::new(size.width, size.height));
                 }
-                window.request_redraw();
+                self.renew();
             }
             WindowEvent::RedrawRequested => return self.draw(event_loop),
             WindowEvent::KeyboardInput { event, .. } if !self.context.egui_wants_keyboard_input() => {
@@ -578,12 +601,12 @@ impl ApplicationHandler<Wake> for App {
             }
             WindowEvent::CursorMoved { .. } | WindowEvent::MouseInput { .. } | WindowEvent::Touch(_) => {
                 self.interface.touched(now);
-                window.request_redraw();
+                self.renew();
             }
             _ => {}
         }
         if response.repaint {
-            window.request_redraw();
+            self.renew();
         }
     }
 

@@ -42,8 +42,16 @@ pub struct Triangles {
     pub primitives: Vec<egui::ClippedPrimitive>,
     pub textures: egui::TexturesDelta,
     pub pixels_per_point: f32,
-    /// When running the interface and making triangles began and ended.
-    pub ran: (Instant, Instant),
+    /// When running the interface and making triangles began and ended; `None` once they were drawn, and are only drawn
+    /// again.
+    pub ran: Option<(Instant, Instant)>,
+}
+
+impl Drop for Triangles {
+    fn drop(&mut self) {
+        // The screen that they were for is gone; egui insists on being told.
+        self.textures.clear();
+    }
 }
 
 impl Screen {
@@ -137,13 +145,18 @@ impl Screen {
             size_in_pixels: [extent.width, extent.height],
             pixels_per_point: triangles.pixels_per_point,
         };
-        let extra = self.interface.update_buffers(
-            &self.gpu.device,
-            &self.gpu.queue,
-            &mut encoder,
-            &triangles.primitives,
-            &screen,
-        );
+        let ran = triangles.ran.take();
+        // Triangles that were drawn before are on the GPU.
+        let extra = match ran {
+            None => Vec::new(),
+            Some(_) => self.interface.update_buffers(
+                &self.gpu.device,
+                &self.gpu.queue,
+                &mut encoder,
+                &triangles.primitives,
+                &screen,
+            ),
+        };
         let fresh = frame.filter(|frame| self.measured != Some(*frame));
         let measure = self.times.as_mut().zip(fresh).and_then(|(times, frame)| times.begin(frame));
         self.measured = fresh.or(self.measured);
@@ -181,7 +194,7 @@ impl Screen {
         let lap = |stage, begin, end| Lap { stage, begin, end };
         Drawn::Yes {
             laps: [
-                lap(Stage::Interface, triangles.ran.0, triangles.ran.1),
+                ran.map_or(lap(Stage::Interface, recording, recording), |(from, to)| lap(Stage::Interface, from, to)),
                 lap(Stage::Present, began, acquired),
                 lap(Stage::Interface, recording, handing),
                 lap(Stage::Present, handing, Instant::now()),

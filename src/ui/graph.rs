@@ -122,7 +122,10 @@ pub fn stacked(pen: &mut Pen<'_>, rect: Rect, frames: &Frames<'_>, text: &mut Te
         let selected = frames.selected == Some(cost.stamp.id);
         if selected {
             let whole = Rect::from_x_y_ranges(left..=right, rect.y_range());
-            mesh.add_colored_rect(whole, Color32::from_white_alpha(70));
+            mesh.add_colored_rect(whole, Color32::from_white_alpha(36));
+            for x in [left - pixel, right] {
+                mesh.add_colored_rect(Rect::from_x_y_ranges(x..=x + pixel, rect.y_range()), style::INK);
+            }
         }
         column(&mut mesh, cost, left, right - gap, &y_of);
         if cost.total.as_secs_f32() * 1e3 > slow_ms {
@@ -161,12 +164,6 @@ pub fn stacked(pen: &mut Pen<'_>, rect: Rect, frames: &Frames<'_>, text: &mut Te
     small(pen, pos2(rect.left() + 5.0, y - 4.0), Align::Min, label);
     let label = text.format(format_args!("{top_ms:.0} ms"));
     small(pen, pos2(rect.right() - 4.0, rect.top() + 11.0), Align::Max, label);
-    if frames.paused {
-        let label = text.format(format_args!("{:.1} s ago", back + span));
-        small(pen, pos2(rect.left() + 5.0, rect.bottom() - 4.0), Align::Min, label);
-        let label = if back < 0.05 { "when paused" } else { text.format(format_args!("{back:.1} s ago")) };
-        small(pen, pos2(rect.right() - 4.0, rect.bottom() - 4.0), Align::Max, label);
-    }
 }
 
 /// Where the shown part lies in all that can be shown; `rect` is a thin strip under the graph.
@@ -255,7 +252,7 @@ pub fn histogram(pen: &mut Pen<'_>, rect: Rect, totals: impl Iterator<Item = Dur
     const BINS: usize = 48;
     pen.fill(rect, 4, Color32::from_black_alpha(110));
     let Some(q) = summary.total else { return };
-    let top_ms = scale_for((q.p99 as f32 * 1.05).max(summary.budget.ms() as f32));
+    let top_ms = fine_scale(q.p99 as f32);
     let mut bins = [0u32; BINS];
     for total in totals {
         let bin = (total.as_secs_f32() * 1e3 / top_ms * BINS as f32) as usize;
@@ -277,7 +274,11 @@ pub fn histogram(pen: &mut Pen<'_>, rect: Rect, totals: impl Iterator<Item = Dur
     let mut free_from = rect.left();
     for (name, ms) in [("p50", q.p50), ("p95", q.p95), ("p99", q.p99)] {
         let x = snap(rect.left() + (ms as f32 / top_ms).min(1.0) * rect.width());
-        pen.add(Shape::vline(x, rect.y_range(), Stroke::new(pixel.max(1.0), style::INK)));
+        let line = Stroke::new(1.0, style::INK);
+        pen.add(Shape::vline(x, rect.top()..=rect.top() + 12.0, line));
+        // Thin where it crosses the bars, which it must not hide.
+        let below = Stroke::new(pixel, style::INK.gamma_multiply(0.5));
+        pen.add(Shape::vline(x, rect.top() + 12.0..=rect.bottom(), below));
         let width = pen.width(name, SMALL);
         let (at, align) = if x + width + 4.0 > rect.right() { (x - 3.0, Align::Max) } else { (x + 3.0, Align::Min) };
         let left = if align == Align::Min { at } else { at - width };
@@ -291,7 +292,18 @@ pub fn histogram(pen: &mut Pen<'_>, rect: Rect, totals: impl Iterator<Item = Dur
 
 /// The time at the right edge of [`histogram`], in milliseconds.
 pub fn histogram_top(summary: &Summary) -> Option<f32> {
-    summary.total.map(|q| scale_for((q.p99 as f32 * 1.05).max(summary.budget.ms() as f32)))
+    summary.total.map(|q| fine_scale(q.p99 as f32))
+}
+
+/// The next of 10, 15, 20, 30, 40, 60, 80, 100, 150 ... that is a little more than `ms`.
+fn fine_scale(ms: f32) -> f32 {
+    let need = (ms * 1.08).min(1e9);
+    let mut decade = 10.0;
+    while decade * 10.0 < need {
+        decade *= 10.0;
+    }
+    let step = [1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0].into_iter().find(|step| decade * step >= need);
+    decade * step.unwrap_or(10.0)
 }
 
 const SMALL: Font = Font::words(10.5);
@@ -316,6 +328,8 @@ mod tests {
         assert_eq!(scale_for(51.0), 100.0);
         assert_eq!(scale_for(150.0), 200.0);
         assert!(scale_for(f32::MAX).is_finite());
+        assert_eq!([3.0, 21.0, 52.0, 95.0, 101.0].map(fine_scale), [10.0, 30.0, 60.0, 150.0, 150.0]);
+        assert!(fine_scale(f32::MAX).is_finite());
     }
 
     proptest! {

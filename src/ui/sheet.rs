@@ -121,11 +121,6 @@ impl Sheet {
     pub fn hint(&self, at: Pos2) -> Option<&'static str> {
         self.zones.iter().rev().find(|z| z.rect.contains(at)).map(|z| z.hint)
     }
-
-    #[cfg(test)]
-    pub fn zones(&self) -> &[Zone] {
-        &self.zones
-    }
 }
 
 /// Draws on a sheet. Text is placed by its baseline, so that sizes can stand beside each other.

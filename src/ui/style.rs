@@ -21,7 +21,7 @@ pub const INK: Color32 = Color32::from_rgb(238, 240, 244);
 pub const MUTED: Color32 = Color32::from_rgb(166, 173, 186);
 pub const FAINT: Color32 = Color32::from_rgb(92, 99, 112);
 /// Behind everything that is read: dark enough for 7:1 contrast of `INK` over white.
-pub const BACKDROP: Color32 = Color32::from_rgba_premultiplied(12, 13, 17, 236);
+pub const BACKDROP: Color32 = Color32::from_rgba_premultiplied(13, 14, 18, 243);
 pub const EDGE: Color32 = Color32::from_rgba_premultiplied(26, 26, 26, 26);
 pub const GOOD: Color32 = Color32::from_rgb(86, 180, 233);
 pub const BAD: Color32 = Color32::from_rgb(255, 128, 66);

@@ -12,7 +12,7 @@ use crate::ui::{explain, style};
 use crate::units::CaptureClock;
 
 /// Points that the card is high, about: what decides whether it fits.
-pub const HEIGHT: f32 = 440.0;
+pub const HEIGHT: f32 = 446.0;
 /// Points at the right of the first line that are left for the pause button.
 pub const BUTTON_WIDTH: f32 = 62.0;
 
@@ -35,13 +35,23 @@ pub fn card(pen: &mut Pen<'_>, at: Pos2, snapshot: &Snapshot, frames: &Frames<'_
     budget(pen, &mut column, summary, text);
     state::bottleneck(pen, &mut column, summary, text);
     column.gap(5.0);
-    let graph = column.strip(60.0);
+    let graph = column.strip(72.0);
     graph::stacked(pen, graph, frames, text);
     pen.explain(graph, explain::GRAPH);
     let strip = column.strip(5.0);
     if frames.paused {
         graph::scroll_bar(pen, strip.shrink2(egui::vec2(0.0, 1.0)), frames.range);
     }
+    let (row, y) = column.row(13.0);
+    let back = frames.range.back;
+    let said = text.format(format_args!("{:.1} s ago", back + frames.range.span));
+    pen.put(pos2(row.left(), y), Align::Min, said, SMALL, style::MUTED);
+    let said = match (frames.paused, back < 0.05) {
+        (false, _) => "now",
+        (true, true) => "when paused",
+        (true, false) => text.format(format_args!("{back:.1} s ago")),
+    };
+    pen.put(pos2(row.right(), y), Align::Max, said, SMALL, style::MUTED);
     column.gap(3.0);
     table(pen, &mut column, summary, text);
     column.gap(4.0);
@@ -100,23 +110,25 @@ fn table(pen: &mut Pen<'_>, column: &mut Column, summary: &Summary, text: &mut T
 /// Rates and counts of frames.
 fn counts(pen: &mut Pen<'_>, column: &mut Column, summary: &Summary, text: &mut Text) {
     let (row, y) = column.row(ROW);
-    let third = row.width() / 3.0;
+    let mut x = row.left();
     let rates =
         [("source", summary.source_fps), ("processed", summary.processed_fps), ("shown", summary.presented_fps)];
-    for (i, (name, fps)) in rates.into_iter().enumerate() {
-        let at = pos2(row.left() + third * i as f32, y);
-        let put = pen.put(at, Align::Min, name, SMALL, style::MUTED);
-        pen.put(pos2(put.right() + 5.0, y), Align::Min, text.fps(fps), SMALL, style::INK);
+    for (name, fps) in rates {
+        let put = pen.put(pos2(x, y), Align::Min, name, SMALL, style::MUTED);
+        let put = pen.put(pos2(put.right() + 5.0, y), Align::Min, text.fps(fps), SMALL, style::INK);
+        x = put.right() + 13.0;
     }
+    pen.put(pos2(row.right(), y), Align::Max, "fps", SMALL, style::MUTED);
     pen.explain(row, explain::RATES);
     let (row, y) = column.row(ROW);
     let counts = summary.counts;
     let share = if counts.captured > 0 { counts.dropped as f64 / counts.captured as f64 } else { 0.0 };
     let said = text.format(format_args!(
-        "{} of {} frames dropped ({:.0} %)",
+        "{} of {} dropped ({:.0} %), {} repeated",
         counts.dropped,
         counts.captured,
-        percent(share.min(1.0))
+        percent(share.min(1.0)),
+        summary.repeated
     ));
     pen.line(pos2(row.left(), y), Align::Min, said, SMALL, style::MUTED, row.width());
     pen.explain(row, explain::COUNTS);

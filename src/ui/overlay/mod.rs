@@ -146,7 +146,7 @@ pub fn budget(pen: &mut Pen<'_>, column: &mut Column, summary: &Summary, text: &
         let budget = summary.budget.ms();
         let used = percent(work.mean / budget);
         let detail = if over > 0.0 {
-            text.format(format_args!("{used:.0} % of {budget:.1} ms, {:.0} % of frames over", percent(over)))
+            text.format(format_args!("{used:.0} % of {budget:.1} ms, {:.0} % over", percent(over)))
         } else {
             text.format(format_args!("{used:.0} % of {budget:.1} ms"))
         };

@@ -48,7 +48,7 @@ pub fn bottleneck(pen: &mut Pen<'_>, column: &mut Column, summary: &Summary, tex
         }
         Some((unit, share)) => {
             // Frames that wait for the camera are done in time: nothing has to get faster.
-            let name = if unit == Bottleneck::Camera { "none, the camera sets the pace" } else { unit.name() };
+            let name = if unit == Bottleneck::Camera { "the camera's own rate" } else { unit.name() };
             let put = pen.put(pos2(left, y), Align::Min, name, BODY, style::INK);
             let said = text.format(format_args!("{:.0} % of frames", percent(share)));
             let left = put.right() + 6.0;
@@ -133,7 +133,7 @@ fn latency(pen: &mut Pen<'_>, column: &mut Column, snapshot: &Snapshot, summary:
     let (row, y) = column.row(14.0);
     pen.put(pos2(row.left(), y), Align::Min, "0 ms", SMALL, style::MUTED);
     if let Some(top) = graph::histogram_top(summary) {
-        let said = text.format(format_args!("{top:.0} ms or more"));
+        let said = text.format(format_args!("{top:.0} ms and more"));
         pen.put(pos2(row.right(), y), Align::Max, said, SMALL, style::MUTED);
     }
     let quantiles = summary.total;
@@ -182,7 +182,12 @@ fn hitches(
 ) -> [Option<(Rect, FrameId)>; HITCHES] {
     let mut places = [None; HITCHES];
     let top = column.y;
-    section(pen, column, "Hitches", if snapshot.hitches.is_empty() { "none yet" } else { "over twice the median" });
+    let count = snapshot.figures().map_or(0, |(summary, _)| summary.hitches);
+    let said = match count {
+        0 => "none yet",
+        n => text.format(format_args!("{n} since the start, over twice the median")),
+    };
+    section(pen, column, "Hitches", said);
     pen.explain(Rect::from_min_max(pos2(column.left, top), pos2(column.right, column.y)), explain::HITCHES);
     for (place, hitch) in places.iter_mut().zip(snapshot.hitches.iter().rev()) {
         let (row, y) = column.row(ROW);
