@@ -28,11 +28,19 @@ pub fn show(ui: &mut Ui, view: &View<'_>, level: Level, help: &mut bool, actions
                 ui.spacing_mut().button_padding = vec2(8.0, 2.0);
                 ui.spacing_mut().interact_size.y = 23.0;
                 ui.spacing_mut().item_spacing = vec2(6.0, 5.0);
-                ui.horizontal(|ui| effects(ui, view, actions));
+                ui.horizontal(|ui| {
+                    // What is always at hand keeps the right end; the effects take the rest.
+                    ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                        program(ui, level, help, actions);
+                        ui.separator();
+                        ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
+                            effects(ui, view, actions);
+                        });
+                    });
+                });
                 ui.horizontal_wrapped(|ui| {
                     painting(ui, view, actions);
                     picture(ui, view, actions);
-                    program(ui, level, help, actions);
                 });
             });
         },
@@ -115,7 +123,7 @@ fn painting(ui: &mut Ui, view: &View<'_>, actions: &mut Vec<Action>) {
         let name = if state.manual { "by hand" } else { state.keep.name() };
         ComboBox::from_id_salt("keep")
             .selected_text(format!("Keep: {name}"))
-            .width(118.0)
+            .width(100.0)
             .show_ui(ui, |ui| {
                 for keep in Keep::ALL {
                     let chosen = keep == state.keep && !state.manual;
@@ -149,7 +157,7 @@ fn blend(ui: &mut Ui, view: &View<'_>, here: usize, effect: &EffectEntry, action
     let title = other.and_then(|i| view.effects.get(i)).map_or("Blend with …", |e| e.title.as_str());
     ComboBox::from_id_salt("blend")
         .selected_text(title)
-        .width(118.0)
+        .width(100.0)
         .height(320.0)
         .show_ui(ui, |ui| {
             if let Some(other) = other
@@ -188,7 +196,7 @@ fn picture(ui: &mut Ui, view: &View<'_>, actions: &mut Vec<Action>) {
         let current = view.sources.iter().find(|s| s.spec == view.source).map_or(view.source, |s| s.title.as_str());
         ComboBox::from_id_salt("source")
             .selected_text(current)
-            .width(118.0)
+            .width(100.0)
             .show_ui(ui, |ui| {
                 for source in view.sources {
                     let chosen = source.spec == view.source;
@@ -202,15 +210,15 @@ fn picture(ui: &mut Ui, view: &View<'_>, actions: &mut Vec<Action>) {
     }
 }
 
-/// Figures, report, help.
+/// Figures, report, help; from the right.
 fn program(ui: &mut Ui, level: Level, help: &mut bool, actions: &mut Vec<Action>) {
-    let hint = "Figures: nothing, a line, a card, everything (F1)";
-    toggle(ui, "Figures", level != Level::Hidden, hint, Action::Level(level.next()), actions);
-    let hint = "Write a report of this run: every figure, to show to others (R)";
-    toggle(ui, "Save report", false, hint, Action::SaveReport, actions);
     if ui.add(Button::new("?").selected(*help)).on_hover_text("All keys (H)").clicked() {
         *help = !*help;
     }
+    let hint = "Write a report of this run: every figure, to show to others (R)";
+    toggle(ui, "Report", false, hint, Action::SaveReport, actions);
+    let hint = "Figures: nothing, a line, a card, everything (F1)";
+    toggle(ui, "Figures", level != Level::Hidden, hint, Action::Level(level.next()), actions);
 }
 
 fn label(ui: &mut Ui, what: &str) {
@@ -220,7 +228,7 @@ fn label(ui: &mut Ui, what: &str) {
 
 /// A slider in percent; true when it was moved.
 fn slider(ui: &mut Ui, percent: &mut f32, hint: &str) -> bool {
-    ui.spacing_mut().slider_width = 90.0;
+    ui.spacing_mut().slider_width = 72.0;
     let slider = egui::Slider::new(percent, 0.0..=100.0).step_by(5.0).fixed_decimals(0).suffix(" %");
     ui.add(slider).on_hover_text(hint).changed()
 }

@@ -13,7 +13,7 @@ pub const KEYS: [(&str, &[(&str, &str)]); 3] = [
             ("← →", "the effect before, the next one"),
             ("↑ ↓", "more or less of the painting"),
             ("V", "another size of the network"),
-            ("E", "another engine: automatic, GPU, CPU"),
+            ("E", "engine: automatic, GPU, CPU"),
             ("M", "mirror"),
             ("S", "split: camera left, painting right"),
         ],
@@ -21,8 +21,8 @@ pub const KEYS: [(&str, &[(&str, &str)]); 3] = [
     (
         "Figures",
         &[
-            ("F1", "nothing, a line, a card, everything"),
-            ("F2", "pause the figures and look at frames"),
+            ("F1", "none, line, card, everything"),
+            ("F2", "pause, and look at frames"),
             (", .", "the frame before, the next one"),
             ("R", "save a report of the run"),
         ],
@@ -34,7 +34,7 @@ pub const KEYS: [(&str, &[(&str, &str)]); 3] = [
             ("P", "save the picture"),
             ("F  F11", "full screen"),
             ("H  ?", "show or hide this list"),
-            ("Esc", "close what is open, leave the full screen, quit"),
+            ("Esc", "close, leave full screen, quit"),
             ("Q", "quit"),
         ],
     ),
@@ -43,7 +43,7 @@ pub const KEYS: [(&str, &[(&str, &str)]); 3] = [
 /// Draws the list; a click on its button closes it.
 pub fn show(ui: &mut Ui, open: &mut bool) {
     let window = ui.max_rect();
-    let across = if window.width() >= 760.0 { KEYS.len() } else { 1 };
+    let across = if window.width() >= 900.0 { KEYS.len() } else { 1 };
     egui::Area::new(egui::Id::unique("help")).anchor(Align2::CENTER_CENTER, vec2(0.0, 0.0)).show(ui.ctx(), |ui| {
         style::card().inner_margin(egui::Margin::symmetric(20, 16)).show(ui, |ui| {
             egui::ScrollArea::vertical().max_height(window.height() - 90.0).show(ui, |ui| {
@@ -73,11 +73,28 @@ pub fn show(ui: &mut Ui, open: &mut bool) {
     });
 }
 
+/// The name of a key as it looks on a keyboard; what stands between two keys has no cap.
+fn keycap(ui: &mut Ui, cap: &str) {
+    let words = RichText::new(cap).font(style::strong(12.0));
+    if cap == "…" {
+        ui.label(words);
+        return;
+    }
+    egui::Frame::new()
+        .fill(egui::Color32::from_rgb(46, 50, 60))
+        .corner_radius(egui::CornerRadius::same(4))
+        .inner_margin(egui::Margin::symmetric(6, 1))
+        .show(ui, |ui| ui.label(words));
+}
+
 fn group(ui: &mut Ui, name: &str, keys: &[(&str, &str)]) {
     ui.label(RichText::new(name).font(style::strong(14.0)));
     egui::Grid::new(name).num_columns(2).spacing(vec2(12.0, 5.0)).show(ui, |ui| {
         for (key, what) in keys {
-            ui.label(RichText::new(*key).font(style::strong(12.5)));
+            ui.horizontal(|ui| {
+                ui.spacing_mut().item_spacing.x = 4.0;
+                key.split_whitespace().for_each(|cap| keycap(ui, cap));
+            });
             ui.label(RichText::new(*what).font(style::words(12.5)).color(style::MUTED));
             ui.end_row();
         }

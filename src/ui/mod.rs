@@ -196,7 +196,12 @@ enum Left {
 enum Right {
     Nothing,
     State(egui::Pos2),
-    Timeline { at: egui::Pos2, width: f32 },
+    Timeline {
+        at: egui::Pos2,
+        width: f32,
+        /// Where the other card goes under it, if there is room.
+        state: Option<egui::Pos2>,
+    },
 }
 
 impl Layout {
@@ -216,10 +221,12 @@ impl Layout {
             Level::Full if height < overlay::cost::HEIGHT => (Left::Compact { cramped: true }, Right::Nothing),
             Level::Full if timeline && window.right() - MARGIN - second.x >= overlay::timeline::LEAST_WIDTH => {
                 let width = window.right() - MARGIN - second.x;
-                (Left::Cost, Right::Timeline { at: second, width: width.min(900.0) })
+                let under = egui::pos2(second.x, at.y + overlay::timeline::HEIGHT + MARGIN);
+                let room = height >= overlay::timeline::HEIGHT + MARGIN + overlay::state::HEIGHT;
+                (Left::Cost, Right::Timeline { at: second, width: width.min(900.0), state: room.then_some(under) })
             }
             Level::Full if timeline && width >= overlay::timeline::LEAST_WIDTH => {
-                (Left::Nothing, Right::Timeline { at, width })
+                (Left::Nothing, Right::Timeline { at, width, state: None })
             }
             Level::Full if width >= 2.0 * WIDTH + MARGIN => {
                 (Left::Cost, Right::State(egui::pos2(window.right() - MARGIN - WIDTH, at.y)))
@@ -243,7 +250,7 @@ impl Interface {
     /// How long the bar stays after the last movement.
     const BAR_FOR: Duration = Duration::from_secs(3);
     /// What the bar takes before it was ever drawn.
-    const BAR_HEIGHT: f32 = 118.0;
+    const BAR_HEIGHT: f32 = 90.0;
 
     pub fn new(level: Level) -> Self {
         Self {
@@ -359,7 +366,8 @@ impl Interface {
 
     /// Draws everything into `ui`, which covers the window, and reports what the user asked for.
     pub fn show(&mut self, ui: &mut egui::Ui, view: &View<'_>, actions: &mut Vec<Action>) {
-        self.split_line(ui, view, actions);
+        let bar_top = if self.bar_visible(view.now) { ui.max_rect().bottom() - self.bar_height } else { f32::MAX };
+        self.split_line(ui, view, bar_top, actions);
         self.figures(ui, view);
         let bar_height = if self.bar_visible(view.now) {
             let bar = bar::show(ui, view, self.level, &mut self.help, actions);
@@ -433,7 +441,10 @@ impl Interface {
         match layout.right {
             Right::Nothing => {}
             Right::State(at) => self.places.state = overlay::state::card(&mut pen, at, &self.snapshot, text),
-            Right::Timeline { at, width } => {
+            Right::Timeline { at, width, state } => {
+                if let Some(at) = state {
+                    self.places.state = overlay::state::card(&mut pen, at, &self.snapshot, text);
+                }
                 if let Some(cost) = self.selected.and_then(|id| self.snapshot.frame(id)) {
                     self.places.timeline = overlay::timeline::card(&mut pen, at, width, &self.snapshot, cost, text);
                 }
@@ -445,8 +456,13 @@ impl Interface {
     fn use_cards(&mut self, ui: &mut egui::Ui) {
         let Places { small, cost, state, timeline } = self.places.clone();
         let left = small.or(cost.map(|p| p.card));
-        let right = state.as_ref().map(|p| p.card).or(timeline.map(|p| p.card));
-        for (card, sheet, name) in [(left, &self.left, "figures"), (right, &self.right, "more figures")] {
+        let (state_card, timeline_card) = (state.as_ref().map(|p| p.card), timeline.map(|p| p.card));
+        let cards = [
+            (left, &self.left, "figures"),
+            (state_card, &self.right, "more figures"),
+            (timeline_card, &self.right, "time line of a frame"),
+        ];
+        for (card, sheet, name) in cards {
             let Some(card) = card else { continue };
             let response = ui.interact(card, ui.scope_id().with(name), egui::Sense::hover());
             let said = &self.snapshot;
@@ -543,7 +559,7 @@ impl Interface {
     }
 
     /// The draggable line of the split view.
-    fn split_line(&mut self, ui: &mut egui::Ui, view: &View<'_>, actions: &mut Vec<Action>) {
+    fn split_line(&mut self, ui: &mut egui::Ui, view: &View<'_>, bar_top: f32, actions: &mut Vec<Action>) {
         let Some(split) = view.controls.split else {
             self.dragging_split = false;
             return;
@@ -563,7 +579,7 @@ impl Interface {
         let strong = response.hovered() || response.dragged();
         style::handle(painter, egui::pos2(x, whole.center().y), strong);
         let label = |text: &str, align: egui::Align2, x: f32| {
-            style::tag(painter, egui::pos2(x, whole.bottom() - 26.0), align, text);
+            style::tag(painter, egui::pos2(x, (whole.bottom() - 26.0).min(bar_top - 18.0)), align, text);
         };
         // The words step aside where there is no room for them.
         if x - whole.left() > 80.0 {

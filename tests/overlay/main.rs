@@ -178,7 +178,7 @@ fn controls_say_what_was_asked_for() {
         ("Mirror", Action::Mirror(false)),
         ("Split", Action::Split(Some(0.5))),
         ("Save picture", Action::Still),
-        ("Save report", Action::SaveReport),
+        ("Report", Action::SaveReport),
         ("Figures", Action::Level(Level::Line)),
     ] {
         harness.get_by_label(label).click();
@@ -261,7 +261,7 @@ fn a_screen_reader_hears_the_figures() {
 fn paused_figures_stand_still_and_the_picture_goes_on() {
     let mut harness = plain(Scene::new(Level::Full), FIRST);
     let spoken = |harness: &Harness<'_, Scene>| {
-        harness.get_by_label_contains("frames per second, latency").accesskit_node().label().unwrap_or_default()
+        harness.get_by_label_contains("frames per second, latency").accesskit_node().value().unwrap_or_default()
     };
     harness.get_by_label("Pause").click();
     harness.run_steps(2);

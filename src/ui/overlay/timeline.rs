@@ -9,11 +9,13 @@ use crate::ui::sheet::{Font, Pen};
 use crate::ui::snapshot::Snapshot;
 use crate::ui::{explain, graph, style};
 
+/// Points that the card is high at most.
+pub const HEIGHT: f32 = 214.0;
 /// Less than this cannot be read.
 pub const LEAST_WIDTH: f32 = 420.0;
 /// Left of the lanes, for their names.
 const NAMES: f32 = 60.0;
-const LANE: f32 = 24.0;
+const LANE: f32 = 27.0;
 const TINY: Font = Font::words(11.0);
 
 /// Where things that can be used lie.
@@ -95,10 +97,15 @@ pub fn card(
             bar(pen, &axis, lane, stage, (from, from + ms), true, text);
             from += ms;
         }
+        // Beside the bars while there is room: what is hatched has its length here, not its time.
+        let said = "only how long is known, not when";
+        let left = axis.x(from) + 8.0;
+        if left + pen.width(said, TINY) <= axis.right {
+            pen.put(pos2(left, lane.center().y + 4.0), Align::Min, said, TINY, style::MUTED);
+        }
     }
-    moment(pen, &axis, deadline, top, bottom, "deadline", style::INK, text);
     let shown = total - cost.overlap.as_secs_f32() * 1e3;
-    moment(pen, &axis, shown, top, bottom, "shown", style::GOOD, text);
+    moments(pen, &axis, (top, bottom), [("deadline", deadline, style::INK), ("shown", shown, style::GOOD)], text);
     let whole = Rect::from_min_max(pos2(column.left, top - 12.0), pos2(column.right, bottom));
     pen.explain(whole, explain::TIMELINE);
     column.y = bottom + 16.0;
@@ -124,11 +131,14 @@ fn said(pen: &mut Pen<'_>, column: &mut Column, cost: &FrameCost, text: &mut Tex
     pen.line(pos2(left, y), Align::Min, said, SMALL, style::MUTED, row.right() - left);
 }
 
-/// Stages of which only the duration is known, with their milliseconds, in order.
+/// Pieces of which only the duration is known, and stages of which no piece is, with their milliseconds.
 fn unplaced(cost: &FrameCost) -> Vec<(Stage, f32)> {
-    let placed = |stage: Stage| cost.pieces.iter().any(|p| p.stage == stage && p.begin.is_some());
-    let stages = Stage::ALL.into_iter().filter(|&s| s != Stage::Wait && !placed(s));
-    stages.filter_map(|s| cost.stage(s).map(|d| (s, d.as_secs_f32() * 1e3))).filter(|(_, ms)| *ms > 0.0).collect()
+    let ms = |d: std::time::Duration| d.as_secs_f32() * 1e3;
+    let pieces = cost.pieces.iter().filter(|p| p.begin.is_none()).map(|p| (p.stage, ms(p.duration)));
+    let told = |stage: Stage| stage == Stage::Wait || cost.pieces.iter().any(|p| p.stage == stage);
+    let stages = Stage::ALL.into_iter().filter(|&s| !told(s));
+    let stages = stages.filter_map(|s| cost.stage(s).map(|d| (s, ms(d))));
+    pieces.chain(stages).filter(|(_, ms)| *ms > 0.0).collect()
 }
 
 fn lane(pen: &mut Pen<'_>, axis: &Axis, top: f32, i: usize, name: &str) -> Rect {
@@ -202,22 +212,30 @@ fn ruler(pen: &mut Pen<'_>, axis: &Axis, top: f32, bottom: f32, text: &mut Text)
     pen.put(pos2(axis.left - NAMES, bottom + 13.0), Align::Min, "ms", TINY, style::MUTED);
 }
 
-/// A moment that has a name.
-#[expect(clippy::too_many_arguments, reason = "one line of the drawing, with all that is said about it")]
-fn moment(pen: &mut Pen<'_>, axis: &Axis, ms: f32, top: f32, bottom: f32, name: &str, color: Color32, text: &mut Text) {
-    if ms > axis.top_ms || ms < 0.0 {
-        return;
+/// Moments that have names: dashed lines with the names above them, side by side where they stand close together.
+fn moments(
+    pen: &mut Pen<'_>,
+    axis: &Axis,
+    (top, bottom): (f32, f32),
+    mut moments: [(&str, f32, Color32); 2],
+    text: &mut Text,
+) {
+    moments.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let mut free_to = axis.right;
+    for (i, (name, ms, color)) in moments.into_iter().enumerate().rev() {
+        let x = axis.x(ms);
+        let mut y = top - 2.0;
+        while y < bottom {
+            pen.add(Shape::vline(x, y..=(y + 4.0).min(bottom), Stroke::new(1.5, color)));
+            y += 6.5;
+        }
+        let said = text.format(format_args!("{name} {ms:.1}"));
+        let width = pen.width(said, TINY);
+        let room_left = if i == 0 { axis.left } else { axis.left + width + 10.0 };
+        let left = (x - width / 2.0).min(free_to - width).max(room_left.min(axis.right - width));
+        pen.put(pos2(left, top - 5.0), Align::Min, said, TINY, color);
+        free_to = left - 10.0;
     }
-    let x = axis.x(ms);
-    let mut y = top - 2.0;
-    while y < bottom {
-        pen.add(Shape::vline(x, y..=(y + 4.0).min(bottom), Stroke::new(1.5, color)));
-        y += 6.5;
-    }
-    let said = text.format(format_args!("{name} {ms:.1}"));
-    let width = pen.width(said, TINY);
-    let left = (x - width / 2.0).clamp(axis.left, axis.right - width);
-    pen.put(pos2(left, top - 5.0), Align::Min, said, TINY, color);
 }
 
 /// Every stage with its milliseconds, in two lines.
