@@ -14,19 +14,20 @@ pub const VERDICT: &str = "How many frames of the window needed more work than t
      budget.";
 pub const BOTTLENECK: &str = "What held most frames up: the longest of camera, transfer and decoding, upload, GPU or CPU \
      inference, compose, interface, and waiting for the display; or the governor, when it skips frames on purpose.";
-pub const GRAPH: &str = "One column per frame, stacked by stage, newest at the right; where frames are closer than a pixel the \
+pub const GRAPH: &str = "One column per frame, stacked by stage, newest at the right; where frames are too close to be told apart the \
      slowest is shown. The dashed line is the budget for work; capture and wait are stacked on top in grey. Click a column \
      to pause and open that frame.";
-pub const HISTOGRAM: &str = "How long the frames of the window took from capture to present. One bar per span of time, as high as \
-     its share of frames; a second hump means that something happens only now and then.";
+pub const HISTOGRAM: &str = "How long the frames of the window took from capture to present. One bar per span of time; its height \
+     grows with the square root of the frames in it, so that a few slow ones can be seen beside many. A second hump means \
+     that something happens only now and then.";
 pub const QUANTILES: &str = "p50 is the median; one frame in twenty is slower than p95, one in a hundred slower than p99. Worst \
      is the slowest of the window.";
-pub const LOWS: &str = "Frames per second during the slowest 1 % and 0.1 % of frames: what a stutter feels like. A dash while there \
-     are too few frames to say.";
+pub const LOWS: &str = "The rate in pictures per second that 99 of 100, and 999 of 1000, pictures kept to since what paints now \
+     began: what a stutter feels like. A dash while there are too few pictures to say.";
 pub const OVERRUN: &str = "When the work was done against its deadline: minus is early, plus is late. Late frames miss their turn \
      on the display.";
-pub const JITTER: &str = "How unevenly pictures reached the screen: the spread of the time between two of them. 0 is a perfect \
-     rhythm.";
+pub const JITTER: &str = "How unevenly pictures reached the screen: the standard deviation of the time between two of them. 0 is \
+     a perfect rhythm.";
 pub const TOTAL: &str = "From capture to present. The means of the stages above add up to it.";
 pub const RATES: &str = "Pictures per second that the source delivered, that went through the whole chain, and that reached the \
      screen. Where one is lower than the one before it, pictures were dropped or are late.";

@@ -94,7 +94,7 @@ impl Frames<'_> {
 }
 
 /// The stacked graph: one column per frame, from the presentation of the frame before it to its own, stacked by what it
-/// spent its time on. Where frames are closer than a pixel the slowest of them is shown.
+/// spent its time on. Where frames are closer than can be told apart the slowest of them is shown.
 pub fn stacked(pen: &mut Pen<'_>, rect: Rect, frames: &Frames<'_>, text: &mut Text) {
     pen.fill(rect, 4, Color32::from_black_alpha(110));
     let budget_ms = frames.summary.budget.ms() as f32;
@@ -142,7 +142,7 @@ pub fn stacked(pen: &mut Pen<'_>, rect: Rect, frames: &Frames<'_>, text: &mut Te
         }
         kept = match kept {
             // Too close to the one before: the slower of the two stays.
-            Some((old, l, r)) if right - l < 1.5 * pixel => {
+            Some((old, l, r)) if right - l < LEAST_COLUMN => {
                 Some((if old.total >= cost.total { old } else { cost }, l, r.max(right)))
             }
             done => {
@@ -209,6 +209,9 @@ fn triangle(mesh: &mut egui::Mesh, tip: Pos2, color: Color32) {
     }
     mesh.add_triangle(first, first + 1, first + 2);
 }
+
+/// Points: columns that are thinner can neither be told apart nor pointed at.
+const LEAST_COLUMN: f32 = 1.6;
 
 /// Order of stacking: the program's own work, then what it had no hand in.
 pub const WORK_FIRST: [Stage; Stage::COUNT] = [

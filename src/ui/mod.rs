@@ -330,6 +330,11 @@ impl Interface {
         }
     }
 
+    /// The moment of the figures on screen; `None` before there were any.
+    pub fn figures_from(&self) -> Option<Instant> {
+        self.snapshot.at
+    }
+
     /// The frame that is open as a time line.
     pub fn open_frame(&self) -> Option<FrameId> {
         self.selected
