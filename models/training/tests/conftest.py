@@ -7,6 +7,7 @@ import torch
 from impasto_training import paths
 from impasto_training.data import Content, Photo, View
 from impasto_training.recipe import Recipe, parse
+from impasto_training.scores import EffectScore, Evaluation, Groups, GroupScore, Latency, Likeness, Stability
 from impasto_training.targets import TargetCache
 
 RECIPE = """
@@ -80,3 +81,33 @@ def synthetic(tmp_path: Path) -> tuple[TargetCache, list[Content], list[str]]:
         cache.write(cache.target_path(content, "same"), picture)
         cache.write(cache.target_path(content, "negative"), 255 - picture)
     return cache, contents, ["same", "negative"]
+
+
+def evaluation() -> Evaluation:
+    """Of a variant with two effects: one that meets its goals but for the groups, and one that does not."""
+    near, far = Likeness(20.0, 0.7, 0.15, 0.9), Likeness(19.0, 0.6, 0.25, 0.7)
+    photo = Likeness(12.0, 0.5, 0.5, 1.0)
+    groups = Groups((GroupScore("1-3", 1, 0.2, 0.08), GroupScore("7-10", 1, 0.2, 0.12)), ())
+    teacher = Stability(5.0, (4.0, 4.0, 4.0), None)
+    effects = (
+        EffectScore("warm", near, near, photo, groups, Stability(1.0, (1.0, 1.0, 1.0), 1.1), teacher),
+        EffectScore("cold", near, far, photo, groups, Stability(1.8, (3.0, 3.0, 3.0), None), teacher),
+    )
+    return Evaluation(
+        variant="t",
+        sha256="0" * 64,
+        pictures=4,
+        portrait_pictures=2,
+        stability_pictures=2,
+        clip_names=("yes",),
+        clip_frames=4,
+        quick=False,
+        input_stability=Stability(2.2, (0.4, 0.4, 0.4), 0.5),
+        parity_psnr=60.0,
+        parity_max=0.001,
+        latencies=(Latency("impasto 1, ort on the CPU", 64, 32, 5.0, 6.0),),
+        machine="2 x Test CPU",
+        load_average=0.5,
+        seconds=3.0,
+        effects=effects,
+    )

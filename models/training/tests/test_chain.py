@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from impasto_training import evaluate
+from impasto_training import evaluate, latency, quantise, sheet
 from impasto_training.make import Workshop
 from impasto_training.recipe import Recipe
 
@@ -12,7 +12,13 @@ from impasto_training.recipe import Recipe
 def test_make_leaves_a_whole_pack(
     recipe: Recipe, data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluate, "STABILITY_PICTURES", 1)
+    monkeypatch.setattr(evaluate, "FULL", evaluate.Extent(1, 2, 1, 0))
+    monkeypatch.setattr(evaluate, "CLIPS", 1)
+    monkeypatch.setattr(sheet, "PORTRAITS", 2)
+    monkeypatch.setattr(sheet, "SCENES", 1)
+    monkeypatch.setattr(sheet, "CLIPS", 0)
+    monkeypatch.setattr(quantise, "CANDIDATES", (quantise.Candidate(0, 0),))
+    monkeypatch.setattr(latency, "program", lambda: None)
     monkeypatch.setattr(evaluate, "PARITY_SIZES", ((64, 32),))
     workshop = Workshop(recipe, data_root, tmp_path / "cache", tmp_path / "packs", torch.device("cpu"))
     workshop.make()
@@ -20,4 +26,9 @@ def test_make_leaves_a_whole_pack(
     files = {variant["file"] for variant in pack["variants"]} | {effect["thumbnail"] for effect in pack["effects"]}
     assert {path.name for path in (tmp_path / "packs" / "test").iterdir()} == files | {"pack.toml", "CARD.md"}
     assert any("CC0" in credit for credit in pack["credits"])
-    assert workshop.evaluation_path(recipe.variants[0]).with_suffix(".png").exists()
+    assert {score["effect"] for score in pack["scores"]} == {"warm", "cold"}
+    assert {path.name for path in workshop.sheet_folder.iterdir()} == {"contents.txt", "warm.jpg", "cold.jpg"}
+    workshop.quantise()
+    workshop.card()
+    card = (tmp_path / "packs" / "test" / "CARD.md").read_text(encoding="utf-8")
+    assert "| t | int8 QDQ, per channel |" in card and "ONNX Runtime alone" in card

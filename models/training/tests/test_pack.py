@@ -1,22 +1,16 @@
 import hashlib
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
+from conftest import evaluation
 from impasto_training import card, fixture, pack
 from impasto_training.engine import Engine
-from impasto_training.evaluate import EffectScore, Evaluation, Likeness, parity
+from impasto_training.evaluate import parity
 from impasto_training.paths import packs_root
 from impasto_training.recipe import Recipe
+from impasto_training.scores import HALF_GATE_DB, Quantised
 from impasto_training.teach import Lesson
-
-
-def evaluation() -> Evaluation:
-    likeness = Likeness(20.0, 0.7, 0.15)
-    effects = [
-        EffectScore("warm", likeness, likeness, Likeness(12.0, 0.5, 0.5), 1.0, 2.0, 5.0, 6.0),
-        EffectScore("cold", likeness, Likeness(19.0, 0.6, 0.25), Likeness(11.0, 0.4, 0.6), 1.8, 2.5, 5.0, 6.0),
-    ]
-    return Evaluation("t", 4, 2, 2.2, 60.0, 0.001, 5.0, 6.0, "2 x Test CPU", 0.5, effects)
 
 
 def test_pack_describes_its_files(recipe: Recipe, tmp_path: Path) -> None:
@@ -32,29 +26,36 @@ def test_pack_describes_its_files(recipe: Recipe, tmp_path: Path) -> None:
     assert [effect["style"] for effect in table["effects"]] == [0, 1]
 
 
-def test_evaluation_survives_storage(tmp_path: Path) -> None:
-    evaluation().save(tmp_path / "t.json")
-    assert Evaluation.load(tmp_path / "t.json") == evaluation()
+def test_pack_lists_the_scores_of_its_own_files_alone(recipe: Recipe, tmp_path: Path) -> None:
+    path = tmp_path / "t.onnx"
+    fixture.write(path)
+    packed = pack.describe(recipe.variants[0], path)
+    measured = replace(evaluation(), sha256=packed.sha256)
+    scores = tomllib.loads(pack.pack_toml(recipe, [packed], [], [measured]))["scores"]
+    assert [score["effect"] for score in scores] == ["warm", "cold"]
+    assert scores[0]["variant"] == "t" and scores[0]["lpips_sq_portraits"] == 0.15
+    assert "clip_flicker_255" in scores[0] and "clip_flicker_255" not in scores[1]
+    assert "scores" not in tomllib.loads(pack.pack_toml(recipe, [packed], [], [evaluation()]))
 
 
 def test_parity_of_the_fixture(tmp_path: Path) -> None:
     fixture.write(tmp_path / "t.onnx")
     psnr, largest = parity(fixture.student(), Engine(tmp_path / "t.onnx", threads=1), seed=1)
-    assert psnr > card.PARITY_GATE_DB and largest < 0.1
+    assert psnr > HALF_GATE_DB and largest < 0.1
 
 
 def test_card_names_what_is_weak(recipe: Recipe, tmp_path: Path) -> None:
     path = tmp_path / "t.onnx"
     fixture.write(path)
-    text = card.card(
-        recipe,
-        Lesson([], [], []),
-        [pack.describe(recipe.variants[0], path)],
-        [card.Training(6, 12, 60.0)],
-        [evaluation()],
-        ["somebody"],
-    )
-    assert "flickers by more than 1.5 of 255: cold" in text
+    tried = Quantised("int8 QDQ", 1234, 30.0, 0.9, 35.0)
+    packed = pack.describe(recipe.variants[0], path)
+    subject = card.Subject(packed, card.Training(6, 12, 60.0), evaluation(), [tried])
+    text = card.card(recipe, Lesson([], [], []), [subject], ["somebody"])
+    assert "flickers by more than 1.5 of 255: cold 1.80" in text
+    assert "warping error above 0.5 of the teacher's: cold 0.75" in text
+    assert "faces alone: warm (Monk 7-10, +20 %), cold (Monk 7-10, +20 %)" in text
+    assert "No held-out portrait is in: 4-6." in text
+    assert "| t | int8 QDQ | 1 | 30.0 | 35 | 0.90 | no |" in text
     assert "python -m impasto_training make test" in text
 
 

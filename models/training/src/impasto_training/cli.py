@@ -20,11 +20,14 @@ COMMANDS = {
     "teach": "paint the targets that are missing in the cache",
     "distil": "train the students (one with --variant), going on from the last checkpoint",
     "export": "write networks, thumbnails and pack.toml",
-    "evaluate": "measure the exported networks on held-out pictures, paint contact sheets",
+    "judge": "measure the teachers and the untouched photos, so that evaluate is quick",
+    "evaluate": "measure the exported networks on held-out pictures",
+    "quantise": "try int8 builds of the networks and note how good and how fast they are",
     "card": "write CARD.md from the measurements",
     "search": "train and time other networks briefly; write the Pareto picture",
     "prune": "cut hidden channels out of a trained variant, retrain it briefly and measure what is left",
-    "make": "all of it: teach, distil, export, evaluate, card",
+    "sheet": "paint a contact sheet per effect, for judging by eye",
+    "make": "all of it: teach, distil, export, evaluate, card, sheet",
 }
 
 
@@ -57,6 +60,8 @@ def _parser() -> argparse.ArgumentParser:
                 metavar="CHECKPOINT",
                 help="begin a new run with these weights (see adopt.py)",
             )
+        if name in ("judge", "evaluate"):
+            command.add_argument("--quick", action="store_true", help="fewer pictures; the card says so")
     fixture = commands.add_parser(FIXTURE, help="write a tiny untrained network for the engines' tests")
     fixture.add_argument("path", metavar="PATH", type=Path, help="where the .onnx file goes")
     own = commands.add_parser(OWN, help=OWN_HELP, description=OWN_HELP.capitalize() + ".")
@@ -154,6 +159,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(workshop.prune(workshop.recipe.variant(options.variant), options.keep, options.steps))
             case "search":
                 print(workshop.search(options.steps, options.picture))
+            case "judge" | "evaluate":
+                getattr(workshop, options.command)(quick=options.quick)
             case command:
                 getattr(workshop, command)()
     except RecipeError as error:

@@ -1,105 +1,82 @@
-"""Measuring an exported variant on the held-out pictures, beside its teacher and the untouched photo.
+"""Measuring exported variants on held-out pictures, beside their teachers and the untouched photo.
 
-- *Likeness*: PSNR, SSIM and LPIPS-sq of the painting against the teacher's target.
-- *Flicker*: the same picture twice under fresh sensor noise; how much do the two paintings differ?
-- *Motion*: the same, where the second picture is moved by a known shift and its painting moved back.
+- *Likeness*: PSNR, SSIM, LPIPS-sq and the spread of the colours against the teacher's painting.
+- *Groups*: LPIPS-sq by estimated skin tone (`skin`), on held-out portraits and on some that were trained on.
+- *Stability*: still scenes under noise, exact motion, real clips (`stability`).
 - *Parity*: the exported file against the network in float32.
+- *Latency*: by the app where it is built (`latency`).
+
+What does not depend on the student (the teacher's stability, the photo's likeness) is kept in
+`<cache>/judged/<style key>.json`, under a hash of everything else that it depends on.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
-import platform
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from statistics import fmean
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from impasto_training import metrics
-from impasto_training.data import Content
+from impasto_training import clips, latency, metrics, scores, stability
+from impasto_training.data import Content, View
 from impasto_training.engine import Engine
-from impasto_training.images import FloatPicture, save_picture, to_float, to_picture
+from impasto_training.faces import Face, FaceFinder
+from impasto_training.images import FloatPicture, Picture, to_float
+from impasto_training.metrics import Perceived
 from impasto_training.networks.squeezenet import LpipsSqueeze
 from impasto_training.networks.student import Student
 from impasto_training.recipe import Recipe, VariantSettings
+from impasto_training.scores import EffectScore, Evaluation, Groups, GroupScore, Likeness, Stability
+from impasto_training.skin import GROUPS, Tone, tone
 from impasto_training.targets import TargetCache
 from impasto_training.teach import Lesson, teacher
+from impasto_training.teachers.base import Teacher
 
-NOISE_SIGMA = 2.0 / 255.0
-"""Sensor noise of the flicker and motion tests: a webcam in ordinary room light."""
+T = TypeVar("T")
 
-MOTION = (3, 5)
-"""Pixels (down, right) between the two pictures of the motion test: odd, so no stride hides anything."""
-
-MOTION_EDGE = 16
 PARITY_SIZES = ((320, 192), (192, 320), (512, 288))
-STABILITY_PICTURES = 4
-LATENCY_THREADS = 1
-"""More threads depend on what else the machine does."""
+CLIPS = 3
+CLIP_FIRST = 12
+"""Frames of a clip before this one are left out: cameras and encoders settle."""
+
+FACE_STEP = 16
+"""Faces are cut out on this grid, so that their features fall on the same places in all paintings."""
 
 
 @dataclass(frozen=True)
-class Likeness:
-    """Against the teacher, mean over pictures."""
+class Extent:
+    """How much is measured."""
 
-    psnr: float
-    ssim: float
-    lpips: float
+    stability_pictures: int = 4
+    clip_frames: int = 8
+    trained_on_per_group: int = 6
+    scenes: int | None = None
+    """At most this many held-out scenes; all that the recipe names where it is none."""
 
 
-@dataclass(frozen=True)
-class EffectScore:
-    """One effect of one variant. `flicker` and `motion` in steps of 1/255."""
-
-    name: str
-    student: Likeness
-    portraits: Likeness
-    untouched: Likeness
-    flicker: float
-    motion: float
-    teacher_flicker: float
-    teacher_motion: float
+FULL = Extent()
+QUICK = Extent(stability_pictures=2, clip_frames=4, trained_on_per_group=2, scenes=3)
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """Everything that a card says about one variant."""
+class Portrait:
+    """A portrait whose face was found and whose skin tone could be estimated."""
 
-    variant: str
-    pictures: int
-    portrait_pictures: int
-    input_flicker: float
-    parity_psnr: float
-    parity_max: float
-    latency_p50_ms: float
-    latency_p95_ms: float
-    machine: str
-    load_average: float
-    """Load average of the machine while the latency was measured."""
-
-    effects: list[EffectScore]
-
-    def save(self, path: Path) -> None:
-        """Writes JSON."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
-
-    @classmethod
-    def load(cls, path: Path) -> Evaluation:
-        """Reads what `save` wrote."""
-        table = json.loads(path.read_text(encoding="utf-8"))
-        for effect in table["effects"]:
-            effect.update({key: Likeness(**value) for key, value in effect.items() if isinstance(value, dict)})
-        return cls(**{**table, "effects": [EffectScore(**effect) for effect in table["effects"]]})
+    content: Content
+    face: Face
+    tone: Tone
 
 
 def parity(student: Student, engine: Engine, seed: int) -> tuple[float, float]:
-    """(worst PSNR in dB, largest |difference|) of the exported file against torch, over sizes and blends."""
+    """(worst PSNR in dB, largest |difference|) of the exported file against torch, over sizes and styles."""
     generator = torch.Generator().manual_seed(seed)
     worst, largest = float("inf"), 0.0
     for width, height in PARITY_SIZES:
@@ -115,154 +92,245 @@ def parity(student: Student, engine: Engine, seed: int) -> tuple[float, float]:
     return worst, largest
 
 
-def noisy(picture: FloatPicture, rng: np.random.Generator) -> FloatPicture:
-    """With fresh sensor noise."""
-    noise = rng.normal(0.0, NOISE_SIGMA, picture.shape).astype(np.float32)
-    return np.asarray(np.clip(picture + noise, 0.0, 1.0), np.float32)
+def face_slices(face: Face, side: int) -> tuple[slice, slice]:
+    """(rows, columns) of the face, grown to the grid of `FACE_STEP`."""
+
+    def grown(low: int, high: int) -> slice:
+        low = low // FACE_STEP * FACE_STEP
+        return slice(low, min(max(-(-high // FACE_STEP) * FACE_STEP, low + 4 * FACE_STEP), side))
+
+    return grown(face.top, face.bottom), grown(face.left, face.right)
 
 
-def moved_difference(first: FloatPicture, second: FloatPicture) -> float:
-    """Mean |difference| (of 255) where `second` shows the scene of `first` rolled by `MOTION`; borders left out."""
-    down, right = MOTION
-    back = np.roll(second, (-down, -right), axis=(0, 1))
-    inner = slice(MOTION_EDGE, -MOTION_EDGE)
-    return metrics.difference_255(first[inner, inner], back[inner, inner])
+class Memory:
+    """Numbers about one style that no student changes, kept in a file under a hash of what they depend on."""
 
+    def __init__(self, path: Path) -> None:
+        self._path = path
 
-def _mean(scores: list[Likeness]) -> Likeness:
-    return Likeness(
-        fmean(score.psnr for score in scores),
-        fmean(score.ssim for score in scores),
-        fmean(score.lpips for score in scores),
-    )
-
-
-def _likeness(painted: FloatPicture, target: FloatPicture, distance: LpipsSqueeze) -> Likeness:
-    return Likeness(
-        metrics.psnr(painted, target), metrics.ssim(painted, target), metrics.lpips_sq(painted, target, distance)
-    )
+    def recall(self, kind: type[T], facts: dict[str, Any], measure: Callable[[], T]) -> T:
+        """The stored answer for these facts, or a fresh one, which is then stored."""
+        table = json.loads(self._path.read_text(encoding="utf-8")) if self._path.exists() else {}
+        key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+        if key not in table:
+            value = measure()
+            # Someone else may have stored another answer in the meantime.
+            table = json.loads(self._path.read_text(encoding="utf-8")) if self._path.exists() else {}
+            table[key] = {**facts, "answer": asdict(value)}  # type: ignore[call-overload]
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            part = self._path.with_suffix(".part")
+            part.write_text(json.dumps(table, indent=1), encoding="utf-8")
+            part.replace(self._path)
+        answer: T = scores.restored(kind, table[key]["answer"])
+        return answer
 
 
 class Evaluator:
     """Measures the variants of one recipe; what is the same for all of them is measured once."""
 
     def __init__(
-        self, recipe: Recipe, lesson: Lesson, data_root: Path, cache: TargetCache, distance: LpipsSqueeze
+        self,
+        recipe: Recipe,
+        lesson: Lesson,
+        data_root: Path,
+        cache_root: Path,
+        distance: LpipsSqueeze,
+        extent: Extent = FULL,
     ) -> None:
         self.recipe = recipe
         self.lesson = lesson
-        self.cache = cache
+        self.data_root = data_root
+        self.cache_root = cache_root
+        self.cache = TargetCache(cache_root)
         self.distance = distance
-        self.teachers = [teacher(effect, data_root) for effect in recipe.effects]
+        self.extent = extent
         portraits = data_root / "photos" / "portraits"
-        self.is_portrait = [portraits in content.photos[0].path.parents for content in lesson.validation]
+        faces = [content for content in lesson.validation if portraits in content.photos[0].path.parents]
+        scenes = [content for content in lesson.validation if content not in faces]
+        self.contents = [*faces, *scenes[: extent.scenes]]
+        self.portrait_count = len(faces)
+        self.training_portraits = [
+            content
+            for content in lesson.training
+            if content.view is View.WHOLE and portraits in content.photos[0].path.parents
+        ]
 
-    def photo(self, content: Content) -> FloatPicture:
+    def photo(self, content: Content) -> Picture:
         """The untouched picture."""
-        return to_float(self.cache.read(self.cache.content_path(content)))
+        return self.cache.read(self.cache.content_path(content))
 
     def target(self, content: Content, style: int) -> FloatPicture:
         """The teacher's painting."""
         return to_float(self.cache.read(self.cache.target_path(content, self.lesson.styles[style])))
 
-    def looks(self) -> list[tuple[FloatPicture, FloatPicture, FloatPicture]]:
-        """(noisy, noisy again, noisy and moved) for the first few pictures; the same at every call."""
-        rng = np.random.default_rng(self.recipe.seed)
-        chosen = [self.photo(content) for content in self.lesson.validation[:STABILITY_PICTURES]]
-        return [
-            (noisy(picture, rng), noisy(picture, rng), noisy(np.roll(picture, MOTION, axis=(0, 1)), rng))
-            for picture in chosen
-        ]
+    def memory(self, style: int) -> Memory:
+        """What is known about a style apart from students."""
+        return Memory(self.cache_root / "judged" / f"{self.lesson.styles[style]}.json")
 
     @cached_property
-    def teacher_stability(self) -> list[tuple[float, float]]:
-        """(flicker, motion) per style of the calmed teacher, as it made the targets."""
-        pairs = []
-        for painter in tqdm(self.teachers, unit="style", desc="evaluate the teacher"):
-            flickers, motions = [], []
-            for looks in self.looks():
-                first, again, moved = (to_float(painter.paint(to_picture(look))) for look in looks)
-                flickers.append(metrics.difference_255(first, again))
-                motions.append(moved_difference(first, moved))
-            pairs.append((fmean(flickers), fmean(motions)))
-        return pairs
+    def teachers(self) -> list[Teacher]:
+        """One per effect."""
+        return [teacher(effect, self.data_root) for effect in self.recipe.effects]
 
     @cached_property
-    def untouched(self) -> list[Likeness]:
-        """Per style, how far the photo itself is from the teacher's painting."""
-        return [
-            _mean(
-                [
-                    _likeness(self.photo(content), self.target(content, style), self.distance)
-                    for content in self.lesson.validation
-                ]
+    def clips(self) -> list[clips.Clip]:
+        """The clips of the stability test."""
+        return clips.find(self.data_root / "clips", CLIPS)
+
+    @cached_property
+    def scenes(self) -> stability.Scenes:
+        """The pictures of the stability tests: portraits and places in turns."""
+        faces, places = self.contents[: self.portrait_count], self.contents[self.portrait_count :]
+        longest = range(max(len(faces), len(places)))
+        turns = [part[i] for i in longest for part in (faces, places) if i < len(part)]
+        pictures = [self.photo(content) for content in turns[: self.extent.stability_pictures]]
+        side = pictures[0].shape[0]
+        frames = [clip.frames(side, CLIP_FIRST, self.extent.clip_frames) for clip in self.clips]
+        return stability.Scenes(pictures, frames, self.recipe.seed)
+
+    @cached_property
+    def scenes_facts(self) -> dict[str, Any]:
+        """Everything that `scenes` depends on, by the pictures themselves."""
+        digest = hashlib.sha256()
+        for pair, views in zip(self.scenes.pairs, self.scenes.views, strict=True):
+            for picture in (*pair, *views):
+                digest.update(picture.tobytes())
+        for frames, mask in self.scenes.clips:
+            digest.update(mask.tobytes())
+            for frame in frames:
+                digest.update(frame.tobytes())
+        return {"what": "stability", "pictures": digest.hexdigest()[:16], "edge": stability.EDGE}
+
+    @cached_property
+    def input_stability(self) -> Stability:
+        """Of the pictures themselves."""
+        return self.scenes.measure(to_float)
+
+    def teacher_stability(self, style: int) -> Stability:
+        """Of the teacher, as it paints targets."""
+
+        def measure() -> Stability:
+            return self.scenes.measure(lambda picture: to_float(self.teachers[style].paint(picture)))
+
+        return self.memory(style).recall(Stability, self.scenes_facts, measure)
+
+    def untouched(self, style: int) -> Likeness:
+        """How far the photos themselves are from the teacher's paintings."""
+        facts = {"what": "untouched", "contents": [content.id for content in self.contents]}
+
+        def measure() -> Likeness:
+            return Likeness.mean([self.likeness(to_float(self.photo(c)), self.target(c, style)) for c in self.contents])
+
+        return self.memory(style).recall(Likeness, facts, measure)
+
+    def likeness(self, painted: FloatPicture, target: FloatPicture) -> Likeness:
+        """Of one painting."""
+        return Likeness(
+            psnr=metrics.psnr(painted, target),
+            ssim=metrics.ssim(painted, target),
+            lpips=Perceived(target, self.distance).lpips(painted),
+            colour=metrics.colour_spread(painted) / max(metrics.colour_spread(target), 1e-3),
+        )
+
+    @cached_property
+    def sitters(self) -> tuple[list[Portrait], list[Portrait]]:
+        """(held out, trained on) portraits with a tone; of the latter a few per group, spread in lightness."""
+        finder = FaceFinder(self.data_root)
+
+        def rated(contents: Sequence[Content]) -> list[Portrait]:
+            found = []
+            for content in contents:
+                face = finder.find(self.photo(content))
+                skin = tone(self.photo(content), face) if face else None
+                if face is not None and skin is not None:
+                    found.append(Portrait(content, face, skin))
+            return found
+
+        seen = [c for c in self.training_portraits if self.cache.content_path(c).exists()]
+        chosen = []
+        trained_on = rated(seen)
+        for group in GROUPS:
+            members = sorted((p for p in trained_on if p.tone.group == group), key=lambda p: p.tone.lab[0])
+            places = np.linspace(0, len(members) - 1, min(self.extent.trained_on_per_group, len(members)))
+            chosen += [members[place] for place in places.round().astype(int)]
+        return rated(self.contents[: self.portrait_count]), chosen
+
+    def groups(self, engine: Engine, style: int) -> Groups:
+        """LPIPS-sq by skin-tone group."""
+
+        def scored(portraits: Sequence[Portrait]) -> tuple[GroupScore, ...]:
+            pairs: dict[str, list[tuple[float, float]]] = {}
+            for portrait in portraits:
+                painted = engine.paint(to_float(self.photo(portrait.content)), style)
+                target = self.target(portrait.content, style)
+                face = face_slices(portrait.face, painted.shape[0])
+                pairs.setdefault(portrait.tone.group, []).append(
+                    (
+                        Perceived(target, self.distance).lpips(painted),
+                        Perceived(target[face], self.distance).lpips(painted[face]),
+                    )
+                )
+            return tuple(
+                GroupScore(
+                    group,
+                    len(pairs[group]),
+                    float(np.mean([whole for whole, _ in pairs[group]])),
+                    float(np.mean([face for _, face in pairs[group]])),
+                )
+                for group in GROUPS
+                if group in pairs
             )
-            for style in range(len(self.teachers))
-        ]
+
+        held_out, trained_on = self.sitters
+        there = [p for p in trained_on if self.cache.target_path(p.content, self.lesson.styles[style]).exists()]
+        return Groups(scored(held_out), scored(there))
 
     def effect(self, engine: Engine, style: int) -> EffectScore:
         """All numbers of one effect."""
         student = [
-            _likeness(engine.paint(self.photo(content), style), self.target(content, style), self.distance)
-            for content in self.lesson.validation
+            self.likeness(engine.paint(to_float(self.photo(content)), style), self.target(content, style))
+            for content in self.contents
         ]
-        flickers, motions = [], []
-        for looks in self.looks():
-            first, again, moved = (engine.paint(look, style) for look in looks)
-            flickers.append(metrics.difference_255(first, again))
-            motions.append(moved_difference(first, moved))
-        teacher_flicker, teacher_motion = self.teacher_stability[style]
         return EffectScore(
             name=self.recipe.effects[style].name,
-            student=_mean(student),
-            portraits=_mean([score for score, face in zip(student, self.is_portrait, strict=True) if face]),
-            untouched=self.untouched[style],
-            flicker=fmean(flickers),
-            motion=fmean(motions),
-            teacher_flicker=teacher_flicker,
-            teacher_motion=teacher_motion,
+            student=Likeness.mean(student),
+            portraits=Likeness.mean(student[: self.portrait_count] or student),
+            untouched=self.untouched(style),
+            groups=self.groups(engine, style),
+            stability=self.scenes.measure(lambda picture: engine.paint(to_float(picture), style)),
+            teacher_stability=self.teacher_stability(style),
         )
+
+    def prepare(self) -> None:
+        """Fills the memory: everything about teachers and photos, so that variants can be measured quickly later."""
+        for style in tqdm(range(len(self.recipe.effects)), unit="style", desc="judge the teachers"):
+            self.teacher_stability(style)
+            self.untouched(style)
 
     def variant(self, variant: VariantSettings, student: Student, onnx_path: Path) -> Evaluation:
         """All numbers of one variant."""
-        engine = Engine(onnx_path)
+        start = time.perf_counter()
+        engine = Engine(onnx_path, torch.get_num_threads())
         parity_psnr, parity_max = parity(student, engine, self.recipe.seed)
-        load_average = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
-        p50, p95 = Engine(onnx_path, LATENCY_THREADS).latency_ms(variant.width, variant.height)
+        load = latency.load_average()
+        latencies = latency.measure(onnx_path.parent, self.recipe.effects[0].name, variant, onnx_path)
         styles = tqdm(range(len(self.recipe.effects)), unit="effect", desc=f"evaluate {variant.id}")
+        effects = tuple(self.effect(engine, style) for style in styles)
         return Evaluation(
             variant=variant.id,
-            pictures=len(self.lesson.validation),
-            portrait_pictures=sum(self.is_portrait),
-            input_flicker=fmean(metrics.difference_255(first, again) for first, again, _ in self.looks()),
+            sha256=hashlib.sha256(onnx_path.read_bytes()).hexdigest(),
+            pictures=len(self.contents),
+            portrait_pictures=self.portrait_count,
+            stability_pictures=len(self.scenes.pairs),
+            clip_names=tuple(clip.name for clip in self.clips),
+            clip_frames=self.extent.clip_frames,
+            quick=self.extent != FULL,
+            input_stability=self.input_stability,
             parity_psnr=parity_psnr,
             parity_max=parity_max,
-            latency_p50_ms=p50,
-            latency_p95_ms=p95,
-            machine=f"{os.cpu_count()} x {processor()}",
-            load_average=load_average,
-            effects=[self.effect(engine, style) for style in styles],
+            latencies=latencies,
+            machine=latency.machine(),
+            load_average=load,
+            seconds=time.perf_counter() - start,
+            effects=effects,
         )
-
-    def sheet(self, onnx_path: Path, path: Path) -> None:
-        """A contact sheet: a row per held-out picture, photo first; per effect the teacher above the student."""
-        engine = Engine(onnx_path)
-        rows = []
-        for content in self.lesson.validation:
-            photo = self.photo(content)
-            above, below = [photo], [photo]
-            for style in range(len(self.recipe.effects)):
-                above.append(self.target(content, style))
-                below.append(engine.paint(photo, style))
-            rows += [np.hstack(above), np.hstack(below)]
-        save_picture(to_picture(np.vstack(rows)), path)
-
-
-def processor() -> str:
-    """The processor's name, as far as the system tells."""
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import torch
 
-from impasto_training import card, credits, data, distil, export, pack, search, teach
+from impasto_training import card, credits, data, distil, evaluate, export, pack, quantise, scores, search, sheet, teach
 from impasto_training.batches import Crops
+from impasto_training.data import Content
 from impasto_training.engine import Engine
-from impasto_training.evaluate import Evaluation, Evaluator
-from impasto_training.images import to_float
+from impasto_training.evaluate import Evaluator
+from impasto_training.faces import FaceFinder
+from impasto_training.images import FloatPicture, Picture, save_picture, to_float
 from impasto_training.recipe import Recipe, VariantSettings
+from impasto_training.scores import HALF_GATE_DB, Evaluation, Trials
+from impasto_training.sheet import Exhibit
 from impasto_training.targets import TargetCache
 from impasto_training.teachers.base import SIDE
 
@@ -108,42 +113,123 @@ class Workshop:
         largest = max(self.recipe.variants, key=lambda variant: variant.width * variant.height)
         portrait = to_float(self.lesson.validation[0].picture(SIDE))
         pack.thumbnails(self.recipe, Engine(self.onnx_path(largest)), portrait, self.pack_folder)
-        text = pack.pack_toml(self.recipe, self.packed(), credits.credits(self.recipe, self.lesson, self.data_root))
+        self.describe()
+
+    def describe(self) -> None:
+        """Writes `pack.toml`, with the scores of the files as they are if they have been measured."""
+        text = pack.pack_toml(self.recipe, self.packed(), self.credits, self.evaluations())
         (self.pack_folder / "pack.toml").write_text(text, encoding="utf-8")
+
+    @cached_property
+    def credits(self) -> list[str]:
+        """Whom the pack owes thanks."""
+        return credits.credits(self.recipe, self.lesson, self.data_root)
+
+    def evaluations(self) -> list[Evaluation]:
+        """The measurements there are, of whatever files they were made."""
+        paths = [self.evaluation_path(variant) for variant in self.recipe.variants]
+        return [Evaluation.load(path) for path in paths if path.exists()]
 
     def packed(self) -> list[pack.PackedVariant]:
         """Measurements of the exported files."""
         return [pack.describe(variant, self.onnx_path(variant)) for variant in self.recipe.variants]
 
-    def evaluate(self) -> None:
-        """Measures every variant and paints its contact sheet, both beside its checkpoint."""
+    def evaluator(self, quick: bool = False) -> Evaluator:
+        """What measures the variants."""
+        extent = evaluate.QUICK if quick else evaluate.FULL
         distance = distil.perceptual_distance(self.data_root)
-        evaluator = Evaluator(self.recipe, self.lesson, self.data_root, self.cache, distance)
+        return Evaluator(self.recipe, self.lesson, self.data_root, self.cache_root, distance, extent)
+
+    def judge(self, quick: bool = False) -> None:
+        """Measures what no student changes: teachers' stability, photos' likeness. Kept in the cache."""
+        self.evaluator(quick).prepare()
+
+    def evaluate(self, quick: bool = False) -> None:
+        """Measures every variant; the numbers go beside its checkpoint and into `pack.toml`."""
+        evaluator = self.evaluator(quick)
         for variant in self.recipe.variants:
             student, _ = distil.load_average(self.checkpoint_path(variant), variant, len(self.recipe.effects))
             evaluation = evaluator.variant(variant, student, self.onnx_path(variant))
             evaluation.save(self.evaluation_path(variant))
-            sheet = self.evaluation_path(variant).with_suffix(".png")
-            evaluator.sheet(self.onnx_path(variant), sheet)
-            print(f"{variant.id}: parity {evaluation.parity_psnr:.1f} dB, sheet {sheet}", file=sys.stderr)
-            if evaluation.parity_psnr < card.PARITY_GATE_DB:
+            print(f"{variant.id}: parity {evaluation.parity_psnr:.1f} dB, {evaluation.seconds:.0f} s", file=sys.stderr)
+            if evaluation.parity_psnr < HALF_GATE_DB:
                 raise ValueError(f"variant {variant.id} loses too much in export: {evaluation.parity_psnr:.1f} dB")
+        self.describe()
+
+    @property
+    def sheet_folder(self) -> Path:
+        """Where the contact sheets go."""
+        return self.cache_root / "runs" / self.recipe.name / "sheets"
+
+    def sheet(self) -> None:
+        """Paints a contact sheet per effect, to be looked at."""
+        photos = self.data_root / "photos"
+        shown = sheet.exhibits(
+            data.scan(photos / "portraits"),
+            data.scan(photos / "scenes"),
+            self.data_root / "clips",
+            FaceFinder(self.data_root),
+            SIDE,
+        )
+        self.sheet_folder.mkdir(parents=True, exist_ok=True)
+        listing = "".join(f"{exhibit.label}\n" for exhibit in shown)
+        (self.sheet_folder / "contents.txt").write_text(listing, encoding="utf-8")
+        engines = [(v, Engine(self.onnx_path(v), torch.get_num_threads())) for v in self.recipe.variants]
+        teachers = [teach.teacher(effect, self.data_root) for effect in self.recipe.effects]
+
+        def teacher(style: int, exhibit: Exhibit) -> Picture:
+            known = exhibit.content and self.cache.target_path(exhibit.content, self.lesson.styles[style])
+            return self.cache.read(known) if known and known.exists() else teachers[style].paint(exhibit.picture)
+
+        for style, effect in enumerate(self.recipe.effects):
+            rows = [("teacher", partial(teacher, style))]
+            for variant, engine in engines:
+                rows.append((variant.id.upper(), partial(sheet.student, engine, variant.width * variant.height, style)))
+            save_picture(sheet.compose(shown, rows), self.sheet_folder / f"{effect.name}.jpg")
+        print(f"contact sheets: {self.sheet_folder}", file=sys.stderr)
+
+    def quantised_path(self, variant: VariantSettings) -> Path:
+        """What is known about a variant's int8 builds."""
+        return self.checkpoint_path(variant).with_suffix(".int8.json")
+
+    def quantise(self) -> None:
+        """Tries int8 builds of every variant and notes how good and how fast they are."""
+        names = [effect.name for effect in self.recipe.effects]
+        for variant in self.recipe.variants:
+            student, _ = distil.load_average(self.checkpoint_path(variant), variant, len(names))
+            trials = quantise.trial(
+                export.to_onnx(student, names, half_weights=False),
+                self._squares(self.lesson.training, quantise.CALIBRATION_PICTURES),
+                self._squares(self.lesson.validation, quantise.JUDGED_PICTURES),
+                (variant.width, variant.height),
+                torch.get_num_threads(),
+            )
+            report = Trials(pack.describe(variant, self.onnx_path(variant)).sha256, tuple(trials))
+            scores.save(report, self.quantised_path(variant))
+            for trial in trials:
+                time = "" if trial.latency_ratio is None else f", {trial.latency_ratio:.2f} of float32's time"
+                verdict = "passes" if trial.ships else "does not pass"
+                print(f"{variant.id}: {trial.method}: {trial.psnr:.1f} dB{time}: {verdict}", file=sys.stderr)
+
+    def _squares(self, contents: Sequence[Content], wanted: int) -> list[FloatPicture]:
+        """The first `wanted` pictures that have been painted."""
+        paths = [self.cache.content_path(content) for content in contents]
+        return [to_float(self.cache.read(path)) for path in paths if path.exists()][:wanted]
 
     def card(self) -> None:
         """Writes `CARD.md` from the measurements."""
-        trainings = []
-        for variant in self.recipe.variants:
+        subjects = []
+        for variant, packed in zip(self.recipe.variants, self.packed(), strict=True):
+            evaluation = Evaluation.load(self.evaluation_path(variant))
+            if evaluation.sha256 != packed.sha256:
+                raise ValueError(f"variant {variant.id} was measured before it was exported; run evaluate first")
             _, state = distil.load_average(self.checkpoint_path(variant), variant, len(self.recipe.effects))
-            crops = state["step"] * self.recipe.training.batch
-            trainings.append(card.Training(state["step"], crops, state["seconds"]))
-        text = card.card(
-            self.recipe,
-            self.lesson,
-            self.packed(),
-            trainings,
-            [Evaluation.load(self.evaluation_path(variant)) for variant in self.recipe.variants],
-            credits.credits(self.recipe, self.lesson, self.data_root),
-        )
+            training = card.Training(state["step"], state["step"] * self.recipe.training.batch, state["seconds"])
+            tried = self.quantised_path(variant)
+            trials = scores.load(Trials, tried) if tried.exists() else Trials("", ())
+            current = trials.quantised if trials.sha256 == packed.sha256 else ()
+            subjects.append(card.Subject(packed, training, evaluation, current))
+        text = card.card(self.recipe, self.lesson, subjects, self.credits)
         (self.pack_folder / "CARD.md").write_text(text, encoding="utf-8")
 
     def make(self) -> None:
@@ -154,3 +240,4 @@ class Workshop:
         self.export()
         self.evaluate()
         self.card()
+        self.sheet()

@@ -27,10 +27,23 @@ def ssim(a: FloatPicture, b: FloatPicture) -> float:
     )
 
 
+class Perceived:
+    """A picture as LPIPS sees it, kept so that several others can be compared with it."""
+
+    def __init__(self, picture: FloatPicture, distance: LpipsSqueeze) -> None:
+        self._distance = distance
+        with torch.no_grad():
+            self._features = distance.features(_batch(picture))
+
+    def lpips(self, other: FloatPicture) -> float:
+        """LPIPS v0.1 on this package's SqueezeNet; 0 for equal pictures."""
+        with torch.no_grad():
+            return float(self._distance.between(self._distance.features(_batch(other)), self._features).item())
+
+
 def lpips_sq(a: FloatPicture, b: FloatPicture, distance: LpipsSqueeze) -> float:
     """LPIPS v0.1 on this package's SqueezeNet; 0 for equal pictures."""
-    with torch.no_grad():
-        return float(distance(_batch(a), _batch(b)).item())
+    return Perceived(b, distance).lpips(a)
 
 
 def difference_255(a: FloatPicture, b: FloatPicture) -> float:
@@ -38,5 +51,16 @@ def difference_255(a: FloatPicture, b: FloatPicture) -> float:
     return float(np.mean(np.abs(a - b)) * 255.0)
 
 
+def colour_spread(picture: FloatPicture) -> float:
+    """Standard deviation in the plane of the opponent colours red-green and yellow-blue; 0 for a monochrome picture.
+
+    The first part of the colourfulness of Hasler and Suesstrunk 2003: small where everything has one tint.
+    """
+    red, green, blue = picture[..., 0], picture[..., 1], picture[..., 2]
+    return float(math.hypot(np.std(red - green), np.std((red + green) / 2.0 - blue)))
+
+
 def _batch(picture: FloatPicture) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))[None]
+    """`[1, 3, H, W]` with channels last, which is twice as fast on a CPU."""
+    batch = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))[None]
+    return batch.contiguous(memory_format=torch.channels_last)

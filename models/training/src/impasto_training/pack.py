@@ -15,6 +15,7 @@ from impasto_training.engine import Engine
 from impasto_training.images import FloatPicture, resize, save_picture, to_picture
 from impasto_training.networks.student import STRIDE
 from impasto_training.recipe import Recipe, VariantSettings
+from impasto_training.scores import Evaluation, Groups
 
 SCHEMA = "impasto.pack/1"
 THUMBNAIL_SIDE = 160
@@ -75,8 +76,36 @@ def _text(value: str) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def pack_toml(recipe: Recipe, variants: Sequence[PackedVariant], credit_lines: Sequence[str]) -> str:
-    """The text of `pack.toml`."""
+def _scores(evaluation: Evaluation) -> list[str]:
+    """One table per effect; what could not be measured is left out."""
+    lines = []
+    for effect in evaluation.effects:
+        worst = Groups.worst(effect.groups.held_out, face=True)
+        numbers = {
+            "psnr_db": effect.student.psnr,
+            "ssim": effect.student.ssim,
+            "lpips_sq": effect.student.lpips,
+            "lpips_sq_portraits": effect.portraits.lpips,
+            "photo_lpips_sq": effect.untouched.lpips,
+            "flicker_255": effect.stability.flicker,
+            "teacher_flicker_255": effect.teacher_stability.flicker,
+            "warping_255": effect.stability.warping,
+            "teacher_warping_255": effect.teacher_stability.warping,
+            "clip_flicker_255": effect.stability.clips,
+            "worst_group": worst[1] if worst else None,
+        }
+        lines += ["", "[[scores]]", f"effect = {_text(effect.name)}", f"variant = {_text(evaluation.variant)}"]
+        lines += [f"{name} = {number:.4g}" for name, number in numbers.items() if number is not None]
+    return lines
+
+
+def pack_toml(
+    recipe: Recipe,
+    variants: Sequence[PackedVariant],
+    credit_lines: Sequence[str],
+    evaluations: Sequence[Evaluation] = (),
+) -> str:
+    """The text of `pack.toml`. Evaluations of other files than those described are left out."""
     lines = [
         f"schema = {_text(SCHEMA)}",
         f"name = {_text(recipe.name)}",
@@ -113,4 +142,8 @@ def pack_toml(recipe: Recipe, variants: Sequence[PackedVariant], credit_lines: S
             f"style = {style}",
             f"thumbnail = {_text(effect.name + '.jpg')}",
         ]
+    current = {variant.sha256 for variant in variants}
+    for evaluation in evaluations:
+        if evaluation.sha256 in current:
+            lines += _scores(evaluation)
     return "\n".join(lines) + "\n"

@@ -97,6 +97,8 @@ class Recipe:
     training: TrainingSettings
     variants: tuple[VariantSettings, ...]
     effects: tuple[EffectSettings, ...]
+    dropped: tuple[str, ...] = ()
+    """What was tried and given up, with the reason; the card lists it."""
 
     def variant(self, id: str) -> VariantSettings:
         """The variant of that id."""
@@ -131,6 +133,7 @@ def parse(text: str) -> Recipe:
         _checked(EffectSettings, entry, f"effect {index}") for index, entry in enumerate(table.get("effects", []))
     )
     table["notes"] = tuple(table.get("notes", ()))
+    table["dropped"] = tuple(table.get("dropped", ()))
     recipe = _checked(Recipe, table, "recipe")
     if not recipe.variants or not recipe.effects:
         raise RecipeError("a recipe needs at least one [[variants]] and one [[effects]] entry")

@@ -21,7 +21,7 @@ from impasto_training import clips
 from impasto_training.data import Content, Part, Photo, View
 from impasto_training.engine import Engine
 from impasto_training.faces import FaceFinder
-from impasto_training.images import Picture, resize, save_picture, to_float, to_picture
+from impasto_training.images import Picture, resize, to_float, to_picture
 from impasto_training.networks.student import STRIDE
 from impasto_training.skin import GROUPS, Tone, tone
 
@@ -40,6 +40,8 @@ class Exhibit:
 
     label: str
     picture: Picture
+    content: Content | None
+    """None for a clip's frame."""
 
 
 @dataclass(frozen=True)
@@ -83,29 +85,34 @@ def spread(candidates: Sequence[Sitter], wanted: int) -> list[Sitter]:
     return [sitter for sitter, _ in sorted(chosen, key=lambda pair: pair[1])]
 
 
-def exhibits(portraits: Sequence[Photo], scenes: Sequence[Photo], clip_folder: Path, finder: FaceFinder, side: int) -> list[Exhibit]:
+def exhibits(
+    portraits: Sequence[Photo], scenes: Sequence[Photo], clip_folder: Path, finder: FaceFinder, side: int
+) -> list[Exhibit]:
     """The pictures `[side, side, 3]` of every sheet, in order."""
     found = []
+
+    def add(photo: Photo, remark: str) -> None:
+        content = Content((photo,), View.WHOLE)
+        found.append(Exhibit(f"{photo.path.stem}, {remark}{photo.part}", content.picture(side), content))
+
     for sitter in spread(sitters(portraits, finder), PORTRAITS):
-        monk = f"Monk {sitter.tone.monk}" if sitter.tone else "tone unknown"
-        label = f"{sitter.photo.path.stem}, {monk}, {sitter.photo.part}"
-        found.append(Exhibit(label, Content((sitter.photo,), View.WHOLE).picture(side)))
+        add(sitter.photo, f"Monk {sitter.tone.monk}, " if sitter.tone else "")
     for photo in sorted(scenes, key=lambda photo: photo.part is not Part.VALIDATION)[:SCENES]:
-        found.append(Exhibit(f"{photo.path.stem}, {photo.part}", Content((photo,), View.WHOLE).picture(side)))
+        add(photo, "")
     for clip in clips.find(clip_folder, CLIPS):
-        found += [Exhibit(f"clip {clip.name}", frame) for frame in clip.frames(side, CLIP_FRAME, 1)]
+        found += [Exhibit(f"clip {clip.name}", frame, None) for frame in clip.frames(side, CLIP_FRAME, 1)]
     return found
 
 
-def painted(engine: Engine, pixel_budget: int, picture: Picture, style: int) -> Picture:
-    """A square picture as the variant paints it live, at `pixel_budget` pixels; the same size comes back."""
+def student(engine: Engine, pixel_budget: int, style: int, exhibit: Exhibit) -> Picture:
+    """An exhibit as the variant paints it live, at `pixel_budget` pixels; the exhibit's size comes back."""
     side = max(round(math.sqrt(pixel_budget) / STRIDE), 1) * STRIDE
-    small = resize(picture, side, side)
-    full = picture.shape[0]
+    small = resize(exhibit.picture, side, side)
+    full = exhibit.picture.shape[0]
     return resize(to_picture(engine.paint(to_float(small), style)), full, full)
 
 
-def compose(shown: Sequence[Exhibit], rows: Sequence[tuple[str, Callable[[Picture], Picture]]]) -> Picture:
+def compose(shown: Sequence[Exhibit], rows: Sequence[tuple[str, Callable[[Exhibit], Picture]]]) -> Picture:
     """The sheet: blocks of `COLUMNS` pictures; in each block one row for the photo and one per entry of `rows`."""
     blocks = [shown[start : start + COLUMNS] for start in range(0, len(shown), COLUMNS)]
     band = CELL + LABEL
@@ -115,7 +122,7 @@ def compose(shown: Sequence[Exhibit], rows: Sequence[tuple[str, Callable[[Pictur
         for row, (name, paint) in enumerate([("photo", None), *rows]):
             top = band * (block_index * (1 + len(rows)) + row)
             for column, exhibit in enumerate(block):
-                picture = exhibit.picture if paint is None else paint(exhibit.picture)
+                picture = exhibit.picture if paint is None else paint(exhibit)
                 sheet.paste(Image.fromarray(resize(picture, CELL, CELL)), (column * CELL, top + LABEL))
                 text = exhibit.label if paint is None else name
                 draw.text((column * CELL + 3, top + 2), text, fill="black")

@@ -58,16 +58,19 @@ class LpipsSqueeze(nn.Module):
                     taps.append(x)
         return [tap / (tap.square().sum(dim=1, keepdim=True).sqrt() + 1e-8) for tap in taps]
 
-    def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        """Distances `[N]`; 0 for equal pictures."""
-        with torch.no_grad():
-            theirs = self.features(b)
-        ours = self.features(a)
-        total = a.new_zeros(a.shape[0])
+    def between(self, ours: list[Tensor], theirs: list[Tensor]) -> Tensor:
+        """Distances `[N]` of two answers of `features`."""
+        total = ours[0].new_zeros(ours[0].shape[0])
         for index, (mine, other) in enumerate(zip(ours, theirs, strict=True)):
             difference = F.conv2d((mine - other).square(), self.get_buffer(f"head{index}"))
             total = total + difference.mean(dim=(1, 2, 3))
         return total
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        """Distances `[N]`; 0 for equal pictures."""
+        with torch.no_grad():
+            theirs = self.features(b)
+        return self.between(self.features(a), theirs)
 
 
 def _slot(key: str) -> str:
