@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -55,15 +55,15 @@ FACE_STEP = 16
 class Extent:
     """How much is measured."""
 
-    stability_pictures: int = 4
-    clip_frames: int = 8
+    stability_pictures: int = 3
+    clip_frames: int = 5
     trained_on_per_group: int = 6
     scenes: int | None = None
     """At most this many held-out scenes; all that the recipe names where it is none."""
 
 
 FULL = Extent()
-QUICK = Extent(stability_pictures=2, clip_frames=4, trained_on_per_group=2, scenes=3)
+QUICK = Extent(stability_pictures=1, clip_frames=3, trained_on_per_group=3, scenes=3)
 
 
 @dataclass(frozen=True)
@@ -255,13 +255,14 @@ class Evaluator:
             chosen += [members[place] for place in places.round().astype(int)]
         return rated(self.contents[: self.portrait_count]), chosen
 
-    def groups(self, engine: Engine, style: int) -> Groups:
-        """LPIPS-sq by skin-tone group."""
+    def groups(self, painted_already: Mapping[str, FloatPicture], engine: Engine, style: int) -> Groups:
+        """LPIPS-sq by skin-tone group; `painted_already` holds paintings by content id."""
 
         def scored(portraits: Sequence[Portrait]) -> tuple[GroupScore, ...]:
             pairs: dict[str, list[tuple[float, float]]] = {}
             for portrait in portraits:
-                painted = engine.paint(to_float(self.photo(portrait.content)), style)
+                known = painted_already.get(portrait.content.id)
+                painted = engine.paint(to_float(self.photo(portrait.content)), style) if known is None else known
                 target = self.target(portrait.content, style)
                 face = face_slices(portrait.face, painted.shape[0])
                 pairs.setdefault(portrait.tone.group, []).append(
@@ -287,16 +288,14 @@ class Evaluator:
 
     def effect(self, engine: Engine, style: int) -> EffectScore:
         """All numbers of one effect."""
-        student = [
-            self.likeness(engine.paint(to_float(self.photo(content)), style), self.target(content, style))
-            for content in self.contents
-        ]
+        painted = {content.id: engine.paint(to_float(self.photo(content)), style) for content in self.contents}
+        student = [self.likeness(painted[content.id], self.target(content, style)) for content in self.contents]
         return EffectScore(
             name=self.recipe.effects[style].name,
             student=Likeness.mean(student),
             portraits=Likeness.mean(student[: self.portrait_count] or student),
             untouched=self.untouched(style),
-            groups=self.groups(engine, style),
+            groups=self.groups(painted, engine, style),
             stability=self.scenes.measure(lambda picture: engine.paint(to_float(picture), style)),
             teacher_stability=self.teacher_stability(style),
         )
