@@ -293,7 +293,7 @@ fn steady_state_makes_no_allocation_of_our_own() {
         let painter = Copy { image: vec![0.0; 3 * 64 * 48], extent };
         let student = Student::RoundTrip(RoundTrip::spawn(painter, || {}).unwrap());
         let pipeline = Pipeline::new(&workshop.gpu, scene.shape(), student, FORMAT).unwrap();
-        Some(Built { pipeline, subject: Subject::default(), notices: Vec::new() })
+        Some(Built::new(pipeline, Subject::default()))
     });
     check("round trip", round_trip);
 

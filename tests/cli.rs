@@ -307,7 +307,7 @@ fn a_network_of_the_users_own_runs_where_an_engine_knows_its_operators() {
     failed(&refused, "AveragePool");
     assert!(!painted_path.exists());
 
-    let painted = render(&photo_path, &painted_path, &["--effect", network, "--engine", "ort", "--blend", "0"]);
+    let painted = render(&photo_path, &painted_path, &["--effect", network, "--engine", "ort", "--steadiness", "0"]);
     assert!(painted.status.success(), "{}", stderr(&painted));
     assert_ne!(image::open(&painted_path).unwrap().to_rgb8(), photo(64, 48, 0));
 }

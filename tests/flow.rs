@@ -45,7 +45,7 @@ fn workshop(gpu: &Gpu) -> Workshop {
 fn flow_with(gpu: &Gpu, shape: FrameShape, student: Student) -> Flow {
     let mut flow = Flow::new(workshop(gpu), Wish::default(), Budget(INTERVAL)).unwrap();
     let pipeline = Pipeline::new(gpu, shape, student, FORMAT).unwrap();
-    flow.start_with(Built { pipeline, subject: Subject::default(), notices: Vec::new() }, shape);
+    flow.start_with(Built::new(pipeline, Subject::default()), shape);
     flow
 }
 

@@ -108,7 +108,7 @@ fn round_trip(workshop: &Workshop, scene: &DemoScene) -> Option<Built> {
     let painter = Slow { image: vec![0.0; 3 * 64 * 48], extent };
     let student = Student::RoundTrip(RoundTrip::spawn(painter, || {}).unwrap());
     let pipeline = Pipeline::new(&workshop.gpu, scene.shape(), student, FORMAT).unwrap();
-    Some(Built { pipeline, subject: Subject::default(), notices: Vec::new() })
+    Some(Built::new(pipeline, Subject::default()))
 }
 
 fn in_place(workshop: &Workshop, scene: &DemoScene) -> Option<Built> {

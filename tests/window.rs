@@ -155,7 +155,7 @@ fn it_shows_a_painted_picture_and_quits_when_closed() {
     let Some(display) = Display::open() else { return };
     let folder = tempfile::tempdir().unwrap();
     let source = still(folder.path());
-    let small = ["--size", "64x48", "--overlay", "none", "--blend", "0"];
+    let small = ["--size", "64x48", "--overlay", "none", "--steadiness", "0"];
 
     // The picture itself first, for comparison: no painting shows.
     let mut plain = display.impasto(&[&["--source", &source, "--strength", "0"][..], &small].concat());

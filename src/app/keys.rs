@@ -1,7 +1,7 @@
 //! Keys to wishes.
 
 use winit::event::KeyEvent;
-use winit::keyboard::{Key, NamedKey};
+use winit::keyboard::{Key, KeyCode, NamedKey, PhysicalKey};
 
 /// What a key means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,12 @@ pub enum Command {
     Report,
     /// The n-th effect, from 0.
     Effect(usize),
+    /// The n-th effect, from 0, as the second of a blend.
+    Second(usize),
+    /// A blend of two effects, or not.
+    Blend,
+    /// So many percent more or less of the second effect.
+    Share(i8),
     /// So many effects on, or back.
     Leaf(isize),
     /// The other size of network.
@@ -34,13 +40,23 @@ pub enum Command {
 }
 
 /// The meaning of a key that was pressed; `None` for all others, and for releases.
-pub fn command(event: &KeyEvent) -> Option<Command> {
+///
+/// `shift`: whether the shift key is held. What it makes of a digit depends on the keyboard, so the key's place counts.
+pub fn command(event: &KeyEvent, shift: bool) -> Option<Command> {
     if !event.state.is_pressed() {
         return None;
     }
-    let command = meaning(&event.logical_key)?;
+    let second = if shift { digit(event.physical_key).map(Command::Second) } else { None };
+    let command = second.or_else(|| meaning(&event.logical_key))?;
     // Held down, only what moves step by step goes on.
     (!event.repeat || matches!(command, Command::Strength(_) | Command::Leaf(_) | Command::Step(_))).then_some(command)
+}
+
+/// The keys 1 to 9 above the letters, from 0.
+fn digit(key: PhysicalKey) -> Option<usize> {
+    use KeyCode::*;
+    let digits = [Digit1, Digit2, Digit3, Digit4, Digit5, Digit6, Digit7, Digit8, Digit9];
+    digits.iter().position(|digit| PhysicalKey::Code(*digit) == key)
 }
 
 fn meaning(key: &Key) -> Option<Command> {
@@ -62,6 +78,9 @@ fn meaning(key: &Key) -> Option<Command> {
             "," => Some(Command::Step(-1)),
             "." => Some(Command::Step(1)),
             "r" => Some(Command::Report),
+            "b" => Some(Command::Blend),
+            "[" => Some(Command::Share(-5)),
+            "]" => Some(Command::Share(5)),
             "v" => Some(Command::Variant),
             "e" => Some(Command::Engine),
             "m" => Some(Command::Mirror),
@@ -91,5 +110,11 @@ mod tests {
         assert_eq!(of("0"), None);
         assert_eq!(of("10"), None);
         assert_eq!(of("é"), None);
+        assert_eq!(
+            (of("b"), of("]"), of("[")),
+            (Some(Command::Blend), Some(Command::Share(5)), Some(Command::Share(-5)))
+        );
+        assert_eq!(digit(PhysicalKey::Code(KeyCode::Digit9)), Some(8));
+        assert_eq!(digit(PhysicalKey::Code(KeyCode::Digit0)), None);
     }
 }

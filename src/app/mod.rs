@@ -80,6 +80,8 @@ struct App {
     context: egui::Context,
     input: Option<egui_winit::State>,
     interface: Interface,
+    /// The shift key is held.
+    shift: bool,
     session: Session,
     actions: Vec<Action>,
     /// The interface as it was drawn last; `None` before it ran, and when it must run again.
@@ -150,6 +152,7 @@ impl App {
             context,
             input: None,
             interface,
+            shift: false,
             session,
             actions: Vec::new(),
             triangles: None,
@@ -392,7 +395,7 @@ impl App {
             sources: &session.sources,
             source: &source,
             controls: session.controls,
-            blend: None,
+            blend: session.blend(),
             governor: None,
             picture_aspect: session.picture_aspect(),
             faults: &faults,
@@ -595,10 +598,11 @@ impl ApplicationHandler<Wake> for App {
             }
             WindowEvent::RedrawRequested => return self.draw(event_loop),
             WindowEvent::KeyboardInput { event, .. } if !self.context.egui_wants_keyboard_input() => {
-                if let Some(command) = keys::command(&event) {
+                if let Some(command) = keys::command(&event, self.shift) {
                     self.command(event_loop, command, now);
                 }
             }
+            WindowEvent::ModifiersChanged(held) => self.shift = held.state().shift_key(),
             WindowEvent::CursorMoved { .. } | WindowEvent::MouseInput { .. } | WindowEvent::Touch(_) => {
                 self.interface.touched(now);
                 self.renew();

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use super::keys::Command;
 use crate::cli::{LookArgs, WindowArgs};
+use crate::effect::{Blend, Share};
 use crate::export::otlp::{Key, Telemetry};
 use crate::export::{Circumstances, Handout, crash};
 use crate::fault::{Fault, FaultBoard, Severity};
-use crate::flow::{Flow, FlowEvent, Shelf, Wish, Workshop};
+use crate::flow::{Flow, FlowEvent, Found, Shelf, Wish, Workshop};
 use crate::gpu::{Gpu, GpuCaps};
 use crate::metrics::{Counts, FrameCost, Lap, Meter, Report, Subject, Summary};
 use crate::nn::choose::EngineWish;
@@ -59,12 +60,15 @@ pub struct Session {
     from_camera: bool,
     /// The effect comes from the settings, and has not been found in the gallery yet.
     remembered: bool,
-    blend: Option<f32>,
+    steadiness: Option<f32>,
+    /// What `B` brings back.
+    last_blend: Option<Blend>,
     board: FaultBoard,
     origins: Vec<(Origin, Fault)>,
     pub effects: Vec<EffectEntry>,
     pub sources: Vec<SourceEntry>,
-    shelf_told: bool,
+    /// The effects that the lists are made of.
+    told: Option<Arc<Found>>,
     summary: Option<(Summary, Instant)>,
     idle_meter: Meter,
     nobody: Subject,
@@ -88,7 +92,7 @@ impl Session {
     /// What the command line leaves open is as in `settings`.
     pub fn start(args: &WindowArgs, settings: &Settings, shelf: Arc<Shelf>, waker: Waker) -> Self {
         let spec = args.source.clone().unwrap_or_default();
-        let LookArgs { strength, blend, split, mirror } = args.look;
+        let LookArgs { strength, steadiness, split, mirror } = args.look;
         let strength = strength.or(settings.strength).unwrap_or(Look::default().strength);
         // A variant belongs to its effect, and a size to what was typed with it.
         let remembered = args.paint.effect.is_none();
@@ -110,6 +114,7 @@ impl Session {
             before_dropped: 0,
             flow: None,
             wish: Wish {
+                blend: args.paint.blend.clone(),
                 effect,
                 variant,
                 engine: args.paint.engine.or(settings.engine).unwrap_or_default(),
@@ -121,12 +126,13 @@ impl Session {
             camera_mirror: settings.mirror,
             from_camera: false,
             remembered: remembered && settings.effect.is_some(),
-            blend,
+            steadiness,
+            last_blend: args.paint.blend.clone(),
             board: FaultBoard::default(),
             origins: Vec::new(),
             effects: Vec::new(),
             sources,
-            shelf_told: false,
+            told: None,
             summary: None,
             idle_meter: Meter::new(Budget::default()),
             nobody: Subject::default(),
@@ -239,12 +245,11 @@ impl Session {
 
     /// Once the shelf is known: the effects, and what is wrong with packs.
     fn learn_effects(&mut self, now: Instant) -> bool {
-        if self.shelf_told {
+        let Some(found) = self.shelf.known() else { return false };
+        if self.told.as_ref().is_some_and(|told| Arc::ptr_eq(told, &found)) {
             return false;
         }
-        let shelf = self.shelf.clone();
-        let Some(found) = shelf.known() else { return false };
-        self.shelf_told = true;
+        let first = self.told.replace(found.clone()).is_none();
         self.effects = found
             .gallery
             .effects()
@@ -258,6 +263,10 @@ impl Session {
             })
             .collect();
         found.faults.iter().for_each(|f| self.report(Origin::Flow, f.clone(), now));
+        if !first {
+            let what = format!("The effects were read anew: {} are there", self.effects.len());
+            self.report(Origin::Still, Fault::notice(what, ""), now);
+        }
         if std::mem::take(&mut self.remembered) && !self.effects.is_empty() {
             self.forget_what_is_gone(now);
         }
@@ -386,11 +395,20 @@ impl Session {
     pub fn effect(&self) -> Option<usize> {
         match &self.wish.effect {
             None => (!self.effects.is_empty()).then_some(0),
-            Some(name) => self
-                .effects
-                .iter()
-                .position(|e| e.name.eq_ignore_ascii_case(name) || e.title.to_lowercase() == name.to_lowercase()),
+            Some(name) => self.index_of(name),
         }
+    }
+
+    /// The two effects that are blended, and the share of the second, 0..=1.
+    pub fn blend(&self) -> Option<(usize, usize, f32)> {
+        let blend = self.wish.blend.as_ref()?;
+        Some((self.effect()?, self.index_of(&blend.other)?, blend.share.get()))
+    }
+
+    fn index_of(&self, name: &str) -> Option<usize> {
+        self.effects
+            .iter()
+            .position(|e| e.name.eq_ignore_ascii_case(name) || e.title.to_lowercase() == name.to_lowercase())
     }
 
     /// Id of the variant that was asked for, else of the one that paints.
@@ -401,7 +419,7 @@ impl Session {
     pub fn look(&self) -> Look {
         let Controls { strength, mirror, split, .. } = self.controls;
         let look = Look { strength, mirror, split, ..Look::default() };
-        Look { blend: self.blend.unwrap_or(look.blend), ..look }
+        Look { blend: self.steadiness.unwrap_or(look.blend), ..look }
     }
 
     pub fn flow(&mut self) -> Option<&mut Flow> {
@@ -493,6 +511,16 @@ impl Session {
                 self.set_wish(wish);
                 self.tell(Fault::notice(format!("Engine: {next}"), ""), now);
             }
+            Command::Second(i) => {
+                let share = self.wish.blend.as_ref().map_or(Share::HALF, |b| b.share);
+                self.act(Action::Blend { other: i, share: share.get() }, now);
+            }
+            Command::Share(by) => {
+                if let Some((_, other, share)) = self.blend() {
+                    self.set_blend(Some((other, (share + f32::from(by) / 100.0).clamp(0.0, 1.0))), now);
+                }
+            }
+            Command::Blend => self.toggle_blend(now),
             Command::Mirror => self.act(Action::Mirror(!self.controls.mirror), now),
             Command::Split => {
                 let split = if self.controls.split.is_some() { None } else { Some(0.5) };
@@ -509,7 +537,12 @@ impl Session {
         match action {
             Action::Effect(i) => {
                 let Some(effect) = self.effects.get(i) else { return };
-                let wish = Wish { effect: Some(effect.name.clone()), ..self.wish.clone() };
+                // A blend stays where it can: with another effect of the same network, and not with itself.
+                let stays = |(_, other, _): &(usize, usize, f32)| {
+                    *other != i && self.effects.get(*other).is_some_and(|o| o.network == effect.network)
+                };
+                let blend = self.wish.blend.clone().filter(|_| self.blend().as_ref().is_some_and(stays));
+                let wish = Wish { effect: Some(effect.name.clone()), blend, ..self.wish.clone() };
                 self.set_wish(wish);
             }
             Action::Variant(id) => {
@@ -531,7 +564,8 @@ impl Session {
                 self.meter().pause();
             }
             Action::Level(_) | Action::Still | Action::Fullscreen => {}
-            Action::Blend { .. } | Action::Keep(_) | Action::SaveReport => {}
+            Action::Blend { other, share } => self.set_blend((share > 0.0).then_some((other, share)), now),
+            Action::Keep(_) | Action::SaveReport => {}
         }
     }
 
@@ -540,6 +574,40 @@ impl Session {
         self.wish = wish.clone();
         if let Some(flow) = &mut self.flow {
             flow.set_wish(wish);
+        }
+    }
+
+    /// Blends the effect that was asked for with the one of that index, or with none.
+    fn set_blend(&mut self, with: Option<(usize, f32)>, now: Instant) {
+        let here = self.effect().and_then(|i| self.effects.get(i));
+        let blend = match with.and_then(|(i, share)| Some((self.effects.get(i)?, share))) {
+            None => None,
+            Some((other, _)) if here.is_none_or(|here| here.network != other.network || here.name == other.name) => {
+                let here = here.map_or("The effect", |e| e.title.as_str());
+                let what = format!("{here} cannot be blended with {}", other.title);
+                return self.tell(Fault::notice(what, "Choose two effects of one pack"), now);
+            }
+            Some((other, share)) => Some(Blend { other: other.name.clone(), share: Share::new(share) }),
+        };
+        if let Some(blend) = blend.as_ref().or(self.wish.blend.as_ref()) {
+            self.last_blend = Some(blend.clone());
+        }
+        let wish = Wish { blend, ..self.wish.clone() };
+        self.set_wish(wish);
+    }
+
+    /// Off, or back to what it was; the first time half of the next effect.
+    fn toggle_blend(&mut self, now: Instant) {
+        if self.wish.blend.is_some() {
+            return self.set_blend(None, now);
+        }
+        let Some(here) = self.effect() else { return };
+        let fits = |i: usize| i != here && self.effects[i].network == self.effects[here].network;
+        let last = self.last_blend.as_ref().and_then(|b| Some((self.index_of(&b.other)?, b.share.get().max(0.05))));
+        let next = || (1..self.effects.len()).map(|by| (here + by) % self.effects.len()).find(|i| fits(*i));
+        match last.filter(|(i, _)| fits(*i)).or_else(|| Some((next()?, Share::HALF.get()))) {
+            Some(with) => self.set_blend(Some(with), now),
+            None => self.tell(Fault::notice("This effect has no partner to blend with", "Choose another effect"), now),
         }
     }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::effect::Blend;
 use crate::export::Endpoint;
 use crate::nn::choose::EngineWish;
 use crate::source::SourceSpec;
@@ -58,6 +59,9 @@ pub struct PaintArgs {
     /// last time]
     #[arg(long, value_name = "NAME")]
     pub effect: Option<String>,
+    /// A second effect of the same pack to blend in, and how much of it: udnie=0.4 or udnie=40%
+    #[arg(long, value_name = "NAME=SHARE")]
+    pub blend: Option<Blend>,
     /// Size of the network, by its id in `impasto effects` [default: what suits the engine]
     #[arg(long, value_name = "ID")]
     pub variant: Option<String>,
@@ -78,7 +82,7 @@ pub struct LookArgs {
     pub strength: Option<f32>,
     /// How much of the painting before is kept where nothing moves, 0 to 100 percent [default: 50]
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
-    pub blend: Option<f32>,
+    pub steadiness: Option<f32>,
     /// Show the untouched picture left of this share of the width, 0 to 100 percent
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     pub split: Option<f32>,

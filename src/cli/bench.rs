@@ -48,6 +48,7 @@ pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
     let workshop = Workshop { gpu: gpu.clone(), shelf, format: FORMAT, waker };
     let wish = Wish {
         effect: args.paint.effect.clone(),
+        blend: args.paint.blend.clone(),
         variant: args.paint.variant.clone(),
         engine: args.paint.engine.unwrap_or_default(),
         size: args.paint.size,

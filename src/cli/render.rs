@@ -37,6 +37,7 @@ pub fn run(args: &RenderArgs, common: &Common) -> Result<(), CliError> {
     };
     let wish = Wish {
         effect: args.paint.effect.clone(),
+        blend: args.paint.blend.clone(),
         variant: args.paint.variant.clone(),
         engine: args.paint.engine.unwrap_or_default(),
         size: args.paint.size,
@@ -46,7 +47,7 @@ pub fn run(args: &RenderArgs, common: &Common) -> Result<(), CliError> {
         strength: args.look.strength.unwrap_or(defaults.strength),
         mirror: args.look.mirror,
         split: args.look.split,
-        blend: args.look.blend.unwrap_or(defaults.blend),
+        blend: args.look.steadiness.unwrap_or(defaults.blend),
         ..defaults
     };
     let mut shape = first.shape();

@@ -55,7 +55,7 @@ pub const PARAMETERS: &[Parameter] = &[
         step: 1.0,
     },
     Parameter {
-        name: "blend",
+        name: "steadiness",
         title: "Steadiness",
         help: "How much of the previous painting is kept where the picture does not move",
         unit: Unit::Percent,

@@ -1,12 +1,21 @@
-//! The thread that makes pipelines aside while the old one goes on painting.
+//! The thread that makes pipelines, and other styles for them, aside while the old ones go on painting.
 
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::build::{Built, Wish, Workshop};
+use super::restyle::Restylable;
 use crate::fault::Fault;
 use crate::frame::FrameShape;
+use crate::metrics::Subject;
 use crate::pipeline::Pipeline;
+
+/// After a pipeline was made: the picture comes first.
+const READY_AFTER: Duration = Duration::from_secs(1);
+/// A style that was not changed for so long will stay, for now.
+const SETTLED_AFTER: Duration = Duration::from_millis(400);
 
 /// What is to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,9 +24,17 @@ pub(super) struct Job {
     pub shape: FrameShape,
 }
 
+/// What paints now, for a job that may be another style of it.
+#[derive(Clone, Debug)]
+pub(super) struct Source {
+    /// Whose: comes back with the result.
+    pub pipeline: u64,
+    pub restylable: Restylable,
+}
+
 enum Order {
     /// `bridge`: nothing is shown yet, so make something quick first.
-    Build { job: Job, bridge: bool },
+    Build { job: Job, bridge: bool, from: Option<Source> },
     /// Taking a pipeline down frees much memory and takes time that the frame path does not have.
     TakeDown(Box<Pipeline>),
 }
@@ -25,9 +42,27 @@ enum Order {
 /// What came of a job.
 pub(super) struct Done {
     pub job: Job,
-    pub result: Result<Box<Built>, Fault>,
+    pub outcome: Outcome,
+}
+
+pub(super) enum Outcome {
+    Built(Box<Built>),
     /// Only until the wished-for pipeline is ready.
-    pub bridge: bool,
+    Bridge(Result<Box<Built>, Fault>),
+    /// Another style is ready for the pipeline of that number.
+    Restyled {
+        pipeline: u64,
+        subject: Subject,
+    },
+    Failed(Fault),
+}
+
+/// Work for when nothing is asked for.
+enum Spare {
+    /// Make ready for other styles.
+    TakeRows(Job, Restylable),
+    /// Give the style of now a faster network.
+    Settle(Job, Restylable),
 }
 
 /// Handle to the thread. Dropping it waits until the thread has ended, after the job that it is at: a driver must not be
@@ -36,6 +71,8 @@ pub(super) struct Builder {
     /// `None` only while dropping.
     orders: Option<mpsc::Sender<Order>>,
     done: mpsc::Receiver<Done>,
+    /// What is being made is only another style.
+    restyling: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -54,21 +91,27 @@ impl Builder {
     pub fn spawn(workshop: Workshop, woken: impl Fn() + Send + 'static) -> Result<Self, Fault> {
         let (orders, inbox) = mpsc::channel();
         let (outbox, done) = mpsc::channel();
-        let thread = std::thread::Builder::new()
-            .name("builder".into())
-            .spawn(move || run(&workshop, &inbox, &outbox, &woken))
-            .map_err(|e| {
-                Fault::failed(format!("The builder thread could not be started: {e}"), "Close other programs")
-            })?;
-        Ok(Self { orders: Some(orders), done, thread: Some(thread) })
+        let restyling = Arc::new(AtomicBool::new(false));
+        let bench = Bench { workshop, restyling: restyling.clone(), outbox, woken };
+        let thread = std::thread::Builder::new().name("builder".into()).spawn(move || bench.run(&inbox));
+        let thread = thread.map_err(|e| {
+            Fault::failed(format!("The builder thread could not be started: {e}"), "Close other programs")
+        })?;
+        Ok(Self { orders: Some(orders), done, restyling, thread: Some(thread) })
     }
 
-    pub fn build(&self, job: Job, bridge: bool) {
-        self.send(Order::Build { job, bridge });
+    /// `from`: what paints now, unless another job that may restyle it is under way.
+    pub fn build(&self, job: Job, bridge: bool, from: Option<Source>) {
+        self.send(Order::Build { job, bridge, from });
     }
 
     pub fn take_down(&self, pipeline: Pipeline) {
         self.send(Order::TakeDown(Box::new(pipeline)));
+    }
+
+    /// Whether what is being made is another style, which takes no time to speak of.
+    pub fn is_restyling(&self) -> bool {
+        self.restyling.load(Ordering::Acquire)
     }
 
     fn send(&self, order: Order) {
@@ -84,28 +127,89 @@ impl Builder {
     }
 }
 
-fn run(workshop: &Workshop, inbox: &mpsc::Receiver<Order>, outbox: &mpsc::Sender<Done>, woken: &impl Fn()) {
-    while let Ok(order) = inbox.recv() {
-        // Only the newest wish counts: whoever leafs through effects does not wait for all of them.
-        let mut newest = None;
-        for order in std::iter::once(order).chain(inbox.try_iter()) {
-            match order {
-                Order::Build { job, bridge } => newest = Some((job, bridge)),
-                Order::TakeDown(pipeline) => drop(pipeline),
+/// The thread's end.
+struct Bench<F> {
+    workshop: Workshop,
+    restyling: Arc<AtomicBool>,
+    outbox: mpsc::Sender<Done>,
+    woken: F,
+}
+
+impl<F: Fn()> Bench<F> {
+    fn run(&self, inbox: &mpsc::Receiver<Order>) {
+        let mut spare: Option<Spare> = None;
+        loop {
+            let order = match &spare {
+                None => inbox.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected),
+                Some(Spare::TakeRows(..)) => inbox.recv_timeout(READY_AFTER),
+                Some(Spare::Settle(..)) => inbox.recv_timeout(SETTLED_AFTER),
+            };
+            let order = match order {
+                Ok(order) => order,
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    if let Some(work) = spare.take() {
+                        self.work(work);
+                    }
+                    continue;
+                }
+                Err(mpsc::RecvTimeoutError::Disconnected) => return,
+            };
+            // Only the newest wish counts: whoever leafs through effects does not wait for all of them.
+            let mut newest = None;
+            for order in std::iter::once(order).chain(inbox.try_iter()) {
+                match order {
+                    Order::Build { job, bridge, from } => newest = Some((job, bridge, from)),
+                    Order::TakeDown(pipeline) => drop(pipeline),
+                }
+            }
+            let Some((job, bridge, from)) = newest else { continue };
+            self.restyling.store(false, Ordering::Release);
+            match self.make(job, bridge, from) {
+                Ok(left) => spare = left,
+                // Nobody listens any more.
+                Err(()) => return,
             }
         }
-        let Some((job, bridge)) = newest else { continue };
-        let send = |result: Result<Built, Fault>, bridge| {
-            let done = Done { job: job.clone(), result: result.map(Box::new), bridge };
-            let sent = outbox.send(done).is_ok();
-            woken();
-            sent
-        };
-        if bridge && !send(workshop.untouched(job.shape, "the effect is being prepared"), true) {
-            return;
+    }
+
+    fn work(&self, spare: Spare) {
+        match spare {
+            Spare::TakeRows(job, of) => {
+                if let Err(fault) = self.workshop.take_rows(&job.wish, &of) {
+                    // The first other style will be built whole, and that tells what is wrong.
+                    log::debug!("styles of {} cannot be exchanged: {fault}", job.wish.effect.unwrap_or_default());
+                }
+            }
+            Spare::Settle(job, of) => self.workshop.settle(&job.wish, job.shape, &of),
         }
-        if !send(workshop.build(&job.wish, job.shape), false) {
-            return;
+    }
+
+    fn make(&self, job: Job, bridge: bool, from: Option<Source>) -> Result<Option<Spare>, ()> {
+        if let Some(Source { pipeline, restylable }) = from {
+            self.restyling.store(true, Ordering::Release);
+            if let Some(subject) = self.workshop.restyle(&job.wish, job.shape, &restylable) {
+                self.send(job.clone(), Outcome::Restyled { pipeline, subject })?;
+                return Ok(restylable.settles().then_some(Spare::Settle(job, restylable)));
+            }
+            self.restyling.store(false, Ordering::Release);
         }
+        if bridge {
+            let built = self.workshop.untouched(job.shape, "the effect is being prepared");
+            self.send(job.clone(), Outcome::Bridge(built.map(Box::new)))?;
+        }
+        match self.workshop.build(&job.wish, job.shape) {
+            Ok(built) => {
+                let settles = built.restylable.clone().filter(Restylable::settles);
+                self.send(job.clone(), Outcome::Built(Box::new(built)))?;
+                Ok(settles.map(|of| Spare::TakeRows(job, of)))
+            }
+            Err(fault) => self.send(job, Outcome::Failed(fault)).map(|()| None),
+        }
+    }
+
+    fn send(&self, job: Job, outcome: Outcome) -> Result<(), ()> {
+        let sent = self.outbox.send(Done { job, outcome });
+        (self.woken)();
+        sent.map_err(|_| ())
     }
 }

@@ -2,17 +2,21 @@
 //!
 //! [`Flow`] is what the window, `bench` and `render` share. It hands frames to the pipeline that fits them, has a new
 //! pipeline made aside when the source's shape or the user's wish changes, lets the old one go on painting until the new
-//! one has a picture, and enters every span into the meter. Times come in as arguments. Knows neither windows nor where
+//! one has a picture (another style of the same network needs no new one: it paints from the next frame on), and enters every span into the meter. Times come in as arguments. Knows neither windows nor where
 //! frames come from. Nothing here blocks.
 
 mod build;
 mod builder;
+mod restyle;
+mod shelf;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub use build::{Built, Found, Shelf, Wish, Workshop};
-use builder::{Builder, Done, Job};
+pub use build::{Built, Wish, Workshop};
+use builder::{Builder, Done, Job, Outcome, Source};
+pub use restyle::Restylable;
+pub use shelf::{Found, Shelf};
 
 use crate::fault::Fault;
 use crate::frame::{CameraFrame, FrameShape};
@@ -43,7 +47,10 @@ pub struct Polled {
 }
 
 struct Running {
+    /// Tells it from those before and after it.
+    number: u64,
     pipeline: Pipeline,
+    restylable: Option<Restylable>,
     subject: Arc<Subject>,
     shape: FrameShape,
 }
@@ -56,8 +63,11 @@ pub struct Flow {
     shape: Option<FrameShape>,
     /// The newest job that was given out.
     asked: Option<Job>,
-    /// Whether the newest job is still being worked on.
+    /// Whether it is still being worked on. One at a time: the builder may be filling the weights that the pipeline
+    /// switches to next.
     building: bool,
+    /// Pipelines so far.
+    numbers: u64,
     current: Option<Running>,
     /// Made, but without a picture of its own yet, and since when.
     next: Option<(Running, Instant)>,
@@ -87,6 +97,7 @@ impl Flow {
             shape: None,
             asked: None,
             building: false,
+            numbers: 0,
             current: None,
             next: None,
             meter: Meter::new(budget),
@@ -101,10 +112,9 @@ impl Flow {
     pub fn start_with(&mut self, built: Built, shape: FrameShape) {
         self.shape = Some(shape);
         self.asked = Some(Job { wish: self.wish.clone(), shape });
-        self.take_notices(&built);
-        let subject = Arc::new(built.subject);
-        self.meter.switch(subject.clone());
-        self.current = Some(Running { pipeline: built.pipeline, subject, shape });
+        let running = self.running(built, shape);
+        self.meter.switch(running.subject.clone());
+        self.current = Some(running);
     }
 
     pub fn wish(&self) -> &Wish {
@@ -119,9 +129,9 @@ impl Flow {
         }
     }
 
-    /// Whether a pipeline is being made aside.
+    /// Whether a pipeline is being made aside. Another style of the one that paints is none.
     pub fn is_preparing(&self) -> bool {
-        self.building || self.next.is_some()
+        self.building && !self.builder.is_restyling() || self.next.is_some()
     }
 
     /// Another source delivers from now on.
@@ -282,44 +292,86 @@ impl Flow {
         self.current.as_ref().is_some_and(|c| c.pipeline.shown_painted())
     }
 
-    /// Has the wished-for pipeline made, unless just that was asked for last.
+    /// Has the wished-for pipeline made, unless just that was asked for last, or something is being made: then this is
+    /// called again when it is done.
     fn ask(&mut self) {
         let Some(shape) = self.shape else { return };
         let job = Job { wish: self.wish.clone(), shape };
-        if self.asked.as_ref() != Some(&job) {
-            self.asked = Some(job.clone());
-            self.building = true;
-            self.builder.build(job, self.current.is_none());
+        if self.building || self.asked.as_ref() == Some(&job) {
+            return;
         }
+        let running = self.next.as_ref().map(|(next, _)| next).or(self.current.as_ref());
+        let from = running.and_then(|r| Some(Source { pipeline: r.number, restylable: r.restylable.clone()? }));
+        self.asked = Some(job.clone());
+        self.building = true;
+        self.builder.build(job, self.current.is_none(), from);
     }
 
     fn take_done(&mut self, done: Done, now: Instant) {
-        let Done { job, result, bridge } = done;
-        let newest = self.asked.as_ref() == Some(&job);
-        if newest && !bridge {
-            self.building = false;
-        }
-        match result {
-            // A bridge serves whoever has nothing; anything else that is out of date is taken down again.
-            Ok(built) if bridge && self.current.is_none() || newest && !bridge => {
-                self.take_notices(&built);
-                let Built { pipeline, subject, .. } = *built;
-                let running = Running { pipeline, subject: Arc::new(subject), shape: job.shape };
-                if bridge {
+        let Done { job, outcome } = done;
+        let newest = self.wish == job.wish && self.shape == Some(job.shape);
+        if let Outcome::Bridge(result) = outcome {
+            match result {
+                // A bridge serves whoever has nothing.
+                Ok(built) if self.current.is_none() => {
+                    let running = self.running(*built, job.shape);
                     self.meter.switch(running.subject.clone());
                     self.current = Some(running);
-                } else if let Some((old, _)) = self.next.replace((running, now)) {
+                }
+                Ok(built) => self.builder.take_down(built.pipeline),
+                Err(fault) => self.events.push(FlowEvent::Fault(fault)),
+            }
+            return;
+        }
+        self.building = false;
+        match outcome {
+            Outcome::Built(built) if newest => {
+                let running = self.running(*built, job.shape);
+                if let Some((old, _)) = self.next.replace((running, now)) {
                     self.retire(old);
                 }
             }
-            Ok(built) => self.builder.take_down(built.pipeline),
-            Err(fault) if newest => self.events.push(FlowEvent::Fault(fault)),
-            Err(_) => {}
+            // What is out of date is taken down again.
+            Outcome::Built(built) => self.builder.take_down(built.pipeline),
+            // Also when it is out of date: a slider that is being dragged always is.
+            Outcome::Restyled { pipeline, subject } => self.restyle(pipeline, subject),
+            Outcome::Failed(fault) if newest => self.events.push(FlowEvent::Fault(fault)),
+            Outcome::Failed(_) | Outcome::Bridge(_) => {}
+        }
+        self.ask();
+    }
+
+    /// Another style is ready for the pipeline of that number: the next frame has it.
+    fn restyle(&mut self, number: u64, subject: Subject) {
+        let shown = self.next.is_none();
+        let next = self.next.as_mut().map(|(next, _)| next);
+        let Some(running) = next.into_iter().chain(&mut self.current).find(|r| r.number == number) else {
+            // It went away meanwhile; the wish has to be met by what came after it.
+            self.asked = None;
+            return;
+        };
+        if let Some(restylable) = &running.restylable {
+            restylable.switch();
+        }
+        if *running.subject != subject {
+            running.subject = Arc::new(subject);
+            if shown {
+                self.events.push(FlowEvent::Changed((*running.subject).clone()));
+                self.meter.switch(running.subject.clone());
+            }
         }
     }
 
-    fn take_notices(&mut self, built: &Built) {
-        self.events.extend(built.notices.iter().cloned().map(FlowEvent::Fault));
+    fn running(&mut self, built: Built, shape: FrameShape) -> Running {
+        self.events.extend(built.notices.into_iter().map(FlowEvent::Fault));
+        self.numbers += 1;
+        Running {
+            number: self.numbers,
+            pipeline: built.pipeline,
+            restylable: built.restylable,
+            subject: Arc::new(built.subject),
+            shape,
+        }
     }
 
     fn swap(&mut self) {
