@@ -26,7 +26,8 @@ def test_make_leaves_a_whole_pack(
     files = {variant["file"] for variant in pack["variants"]} | {effect["thumbnail"] for effect in pack["effects"]}
     assert {path.name for path in (tmp_path / "packs" / "test").iterdir()} == files | {"pack.toml", "CARD.md"}
     assert any("CC0" in credit for credit in pack["credits"])
-    assert {score["effect"] for score in pack["scores"]} == {"warm", "cold"}
+    assert [list(effect["scores"]) for effect in pack["effects"]] == [["t"], ["t"]]
+    assert [effect["kind"] for effect in pack["effects"]] == ["painting", "print"]
     assert {path.name for path in workshop.sheet_folder.iterdir()} == {"contents.txt", "warm.jpg", "cold.jpg"}
     workshop.quantise()
     workshop.card()

@@ -31,11 +31,15 @@ def test_pack_lists_the_scores_of_its_own_files_alone(recipe: Recipe, tmp_path: 
     fixture.write(path)
     packed = pack.describe(recipe.variants[0], path)
     measured = replace(evaluation(), sha256=packed.sha256)
-    scores = tomllib.loads(pack.pack_toml(recipe, [packed], [], [measured]))["scores"]
-    assert [score["effect"] for score in scores] == ["warm", "cold"]
-    assert scores[0]["variant"] == "t" and scores[0]["lpips_sq_portraits"] == 0.15
-    assert "clip_flicker_255" in scores[0] and "clip_flicker_255" not in scores[1]
-    assert "scores" not in tomllib.loads(pack.pack_toml(recipe, [packed], [], [evaluation()]))
+    table = tomllib.loads(pack.pack_toml(recipe, [packed], [], [measured]))
+    warm, cold = (effect["scores"]["t"] for effect in table["effects"])
+    assert warm["portraits_lpips"] == 0.15 and warm["teacher_warping"] == 4.0
+    assert warm["worst_tone_group_face"] == 1.2
+    assert "clip_flicker" in warm and "clip_flicker" not in cold
+    assert table["variants"][0]["measured"]["latency_p50_ms"] == 5.0
+    assert "Test CPU" in table["variants"][0]["machine"]
+    other = tomllib.loads(pack.pack_toml(recipe, [packed], [], [evaluation()]))
+    assert "scores" not in other["effects"][0] and "measured" not in other["variants"][0]
 
 
 def test_parity_of_the_fixture(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,27 +77,55 @@ def _text(value: str) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _scores(evaluation: Evaluation) -> list[str]:
-    """One table per effect; what could not be measured is left out."""
-    lines = []
-    for effect in evaluation.effects:
-        worst = Groups.worst(effect.groups.held_out, face=True)
+def _numbers(title: str, numbers: Mapping[str, float | None]) -> list[str]:
+    """A table of numbers; what could not be measured, or is no number, is left out."""
+    known = [(name, number) for name, number in numbers.items() if number is not None and math.isfinite(number)]
+    return [f"[{title}]", *(f"{name} = {float(number):.6g}" for name, number in known)] if known else []
+
+
+def _measured(evaluation: Evaluation) -> list[str]:
+    """What a variant's entry says beyond its file; the first latency is the one of ONNX Runtime."""
+    latency = evaluation.latencies[0] if evaluation.latencies else None
+    numbers = {
+        "parity_psnr": evaluation.parity_psnr,
+        "latency_p50_ms": latency.p50_ms if latency else None,
+        "latency_p95_ms": latency.p95_ms if latency else None,
+        "input_flicker": evaluation.input_stability.flicker,
+        "input_warping": evaluation.input_stability.warping,
+        "input_clip_flicker": evaluation.input_stability.clips,
+    }
+    machine = f"{evaluation.machine}, load average {evaluation.load_average:.1f}, {latency.engine if latency else ''}"
+    return [f"machine = {_text(machine.rstrip(', '))}", *_numbers("variants.measured", numbers)]
+
+
+def _scores(evaluation: Evaluation, effect: str) -> list[str]:
+    """What the card says of an effect as that variant paints it."""
+    for score in evaluation.effects:
+        if score.name != effect:
+            continue
+        whole, face = (Groups.worst(score.groups.held_out, face) for face in (False, True))
         numbers = {
-            "psnr_db": effect.student.psnr,
-            "ssim": effect.student.ssim,
-            "lpips_sq": effect.student.lpips,
-            "lpips_sq_portraits": effect.portraits.lpips,
-            "photo_lpips_sq": effect.untouched.lpips,
-            "flicker_255": effect.stability.flicker,
-            "teacher_flicker_255": effect.teacher_stability.flicker,
-            "warping_255": effect.stability.warping,
-            "teacher_warping_255": effect.teacher_stability.warping,
-            "clip_flicker_255": effect.stability.clips,
-            "worst_group": worst[1] if worst else None,
+            "student_psnr": score.student.psnr,
+            "student_ssim": score.student.ssim,
+            "student_lpips": score.student.lpips,
+            "portraits_psnr": score.portraits.psnr,
+            "portraits_ssim": score.portraits.ssim,
+            "portraits_lpips": score.portraits.lpips,
+            "untouched_psnr": score.untouched.psnr,
+            "untouched_ssim": score.untouched.ssim,
+            "untouched_lpips": score.untouched.lpips,
+            "colour": score.student.colour,
+            "flicker": score.stability.flicker,
+            "teacher_flicker": score.teacher_stability.flicker,
+            "warping": score.stability.warping,
+            "teacher_warping": score.teacher_stability.warping,
+            "clip_flicker": score.stability.clips,
+            "teacher_clip_flicker": score.teacher_stability.clips,
+            "worst_tone_group": whole[1] if whole else None,
+            "worst_tone_group_face": face[1] if face else None,
         }
-        lines += ["", "[[scores]]", f"effect = {_text(effect.name)}", f"variant = {_text(evaluation.variant)}"]
-        lines += [f"{name} = {number:.4g}" for name, number in numbers.items() if number is not None]
-    return lines
+        return _numbers(f"effects.scores.{evaluation.variant}", numbers)
+    return []
 
 
 def pack_toml(
@@ -118,6 +147,8 @@ def pack_toml(
         f"multiple_of = {STRIDE}",
         "value_range = [0.0, 1.0]",
     ]
+    measured = {evaluation.sha256: evaluation for evaluation in evaluations}
+    current = [measured[variant.sha256] for variant in variants if variant.sha256 in measured]
     for variant in variants:
         lines += [
             "",
@@ -132,6 +163,8 @@ def pack_toml(
             f"params = {variant.params}",
             f"bytes = {variant.bytes}",
         ]
+        if variant.sha256 in measured:
+            lines += _measured(measured[variant.sha256])
     for style, effect in enumerate(recipe.effects):
         lines += [
             "",
@@ -139,11 +172,10 @@ def pack_toml(
             f"name = {_text(effect.name)}",
             f"title = {_text(effect.title)}",
             f"artist = {_text(effect.artist)}",
+            f"kind = {_text(effect.kind)}",
             f"style = {style}",
             f"thumbnail = {_text(effect.name + '.jpg')}",
         ]
-    current = {variant.sha256 for variant in variants}
-    for evaluation in evaluations:
-        if evaluation.sha256 in current:
-            lines += _scores(evaluation)
+        for evaluation in current:
+            lines += _scores(evaluation, effect.name)
     return "\n".join(lines) + "\n"
