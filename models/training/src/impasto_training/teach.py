@@ -18,7 +18,7 @@ from impasto_training import data, targets
 from impasto_training.data import Content
 from impasto_training.recipe import EffectSettings, Recipe, RecipeError
 from impasto_training.teachers import registry
-from impasto_training.teachers.base import SIDE, Teacher
+from impasto_training.teachers.base import SIDE, Prepared, Teacher
 from impasto_training.teachers.registry import TeacherError
 
 
@@ -128,6 +128,10 @@ def teach(recipe: Recipe, data_root: Path, cache_root: Path, device: torch.devic
     jobs = list(_jobs(recipe, plan, cache, 1 if on_cpu else GPU_BATCH))
     if not jobs:
         return plan
+    for effect in {effect.name: effect for job in jobs for _, effect in job.missing}.values():
+        painter = teacher(effect, data_root, device)
+        if isinstance(painter, Prepared):
+            painter.prepare()
     workers = min(len(jobs), os.cpu_count() or 1) if on_cpu else 1
     lacking = sum(
         not cache.target_path(c, key).exists() for job in jobs for c in job.contents for key, _ in job.missing

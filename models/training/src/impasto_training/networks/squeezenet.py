@@ -41,6 +41,10 @@ class LpipsSqueeze(nn.Module):
 
     def features(self, image: Tensor) -> list[Tensor]:
         """Unit-length features at the seven taps."""
+        return [tap / (tap.square().sum(dim=1, keepdim=True).sqrt() + 1e-8) for tap in self.taps(image)]
+
+    def taps(self, image: Tensor) -> list[Tensor]:
+        """The features as they are."""
         x = self._conv(image.flip(1) * 255.0 - self.get_buffer("mean"), "features.0", stride=2)
         taps = [x]
         for fires in FIRES_AFTER_POOL:
@@ -56,7 +60,7 @@ class LpipsSqueeze(nn.Module):
                 )
                 if index in TAPS:
                     taps.append(x)
-        return [tap / (tap.square().sum(dim=1, keepdim=True).sqrt() + 1e-8) for tap in taps]
+        return taps
 
     def between(self, ours: list[Tensor], theirs: list[Tensor]) -> Tensor:
         """Distances `[N]` of two answers of `features`."""

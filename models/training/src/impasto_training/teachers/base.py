@@ -6,7 +6,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -33,6 +33,15 @@ class Teacher(Protocol):
 
     def paint_all(self, pictures: Sequence[Picture]) -> list[Picture]:
         """The same for many, in one batch where that is faster."""
+        ...
+
+
+@runtime_checkable
+class Prepared(Protocol):
+    """A teacher that needs something made once, before it paints in several processes."""
+
+    def prepare(self) -> None:
+        """Makes it, unless the cache has it."""
         ...
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from impasto_training.paths import cache_root
+from impasto_training.teachers import feed_forward
 from impasto_training.teachers.arbitrary_style import PRECISIONS, ArbitraryStyleTeacher, Manner
 from impasto_training.teachers.base import Algorithm, AlgorithmTeacher, Teacher
 from impasto_training.teachers.glass import Glass
@@ -37,9 +39,7 @@ ALGORITHMS: dict[str, type[Algorithm]] = {
 def _arbitrary_style(parameters: Mapping[str, Any], data_root: Path, device: torch.device) -> Teacher:
     known = {"painting": str, "smoothing": float, "calm": float, "precision": str, "side": float, "looks": float}
     _check("arbitrary-style", parameters, known, required={"painting", "smoothing"})
-    painting = data_root / parameters["painting"]
-    if not painting.is_file():
-        raise TeacherError(f"there is no painting at {painting}; paths are relative to the data folder")
+    painting = _existing(parameters["painting"], data_root)
     manner = Manner(
         smoothing=float(parameters["smoothing"]),
         calm=float(parameters.get("calm", Manner.calm)),
@@ -56,7 +56,29 @@ def _arbitrary_style(parameters: Mapping[str, Any], data_root: Path, device: tor
     return ArbitraryStyleTeacher(data_root / "teachers" / "arbitrary_style", painting, manner, device)
 
 
-BUILDERS: dict[str, Callable[[Mapping[str, Any], Path, torch.device], Teacher]] = {"arbitrary-style": _arbitrary_style}
+def _feed_forward(parameters: Mapping[str, Any], data_root: Path, device: torch.device) -> Teacher:
+    numbers: dict[str, type] = {field.name: float for field in dataclasses.fields(feed_forward.Settings)}
+    known = numbers | {"painting": str, "smoothing": float}
+    _check(feed_forward.METHOD, parameters, known, required={"painting", "smoothing"})
+    painting = _existing(parameters["painting"], data_root)
+    settings = feed_forward.Settings(**{name: float(parameters[name]) for name in numbers if name in parameters})
+    if settings.crop % 4 or settings.crop < 64:
+        raise TeacherError(f"teacher {feed_forward.METHOD!r}: crop must be a multiple of 4 from 64 on")
+    smoothing = float(parameters["smoothing"])
+    return feed_forward.FeedForwardTeacher(painting, smoothing, settings, data_root, cache_root(), device)
+
+
+def _existing(painting: str, data_root: Path) -> Path:
+    path = data_root / painting
+    if not path.is_file():
+        raise TeacherError(f"there is no painting at {path}; paths are relative to the data folder")
+    return path
+
+
+BUILDERS: dict[str, Callable[[Mapping[str, Any], Path, torch.device], Teacher]] = {
+    "arbitrary-style": _arbitrary_style,
+    feed_forward.METHOD: _feed_forward,
+}
 """Methods that need files of the data folder."""
 
 
