@@ -2,7 +2,7 @@
 
 mod chain_support;
 
-use chain_support::{frame, gpu};
+use chain_support::{frame, gpu, mapped, noise, read_buffer};
 use half::f16;
 use impasto::frame::{CameraFrame, ColorSpec, FrameShape, PixelFormat, YuvMatrix, YuvRange};
 use impasto::gpu::{Gpu, Uploader};
@@ -12,30 +12,6 @@ use impasto::twin::compose::{Before, Detail, Steady};
 use impasto::twin::prepare::Crop;
 use impasto::units::Extent;
 use proptest::prelude::*;
-
-/// Bytes that look random and are the same for the same seed.
-fn noise(seed: u64, len: usize) -> Vec<u8> {
-    let mut state = seed | 1;
-    let next = move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 32) as u8
-    };
-    std::iter::repeat_with(next).take(len).collect()
-}
-
-fn read_buffer(gpu: &Gpu, buffer: &wgpu::Buffer) -> Vec<u8> {
-    let back = gpu.device.create_buffer(&wgpu::BufferDescriptor {
-        label: None,
-        size: buffer.size(),
-        usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
-        mapped_at_creation: false,
-    });
-    let mut encoder = gpu.device.create_command_encoder(&Default::default());
-    encoder.copy_buffer_to_buffer(buffer, 0, &back, 0, buffer.size());
-    mapped(gpu, encoder, &back)
-}
 
 fn read_texture(gpu: &Gpu, texture: &wgpu::Texture, pixel_bytes: u32) -> Vec<u8> {
     let size = texture.size();
@@ -52,13 +28,6 @@ fn read_texture(gpu: &Gpu, texture: &wgpu::Texture, pixel_bytes: u32) -> Vec<u8>
     encoder.copy_texture_to_buffer(texture.as_image_copy(), info, size);
     let bytes = mapped(gpu, encoder, &back);
     bytes.chunks_exact(row as usize).flat_map(|r| r[..(size.width * pixel_bytes) as usize].to_vec()).collect()
-}
-
-fn mapped(gpu: &Gpu, encoder: wgpu::CommandEncoder, back: &wgpu::Buffer) -> Vec<u8> {
-    gpu.queue.submit([encoder.finish()]);
-    back.slice(..).map_async(wgpu::MapMode::Read, |r| r.unwrap());
-    gpu.device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
-    back.slice(..).get_mapped_range().unwrap().to_vec()
 }
 
 fn run(gpu: &Gpu, record: impl FnOnce(&mut wgpu::ComputePass<'_>)) {

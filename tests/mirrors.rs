@@ -1,6 +1,7 @@
 //! Rust structs that are written to buffers have the layout of their WGSL originals. No GPU.
 
 use impasto::assert_mirror;
+use impasto::pipeline::motion::{self, CarryLayout, PyramidLayout, SearchLayout};
 use impasto::pipeline::stages::{self, GainLayout, PrepareLayout, RawLayout, StabiliseLayout};
 use impasto::pipeline::{PICTURE, PictureLayout};
 use impasto::twin::ingest::YuvToRgb;
@@ -18,6 +19,28 @@ fn ingest() {
 fn compose() {
     assert_mirror!(stages::STABILISE, StabiliseLayout { width, height, blend });
     assert_mirror!(stages::GAIN, GainLayout { width, height });
+}
+
+#[test]
+fn motion() {
+    assert_mirror!(motion::PYRAMID, PyramidLayout { width, height });
+    assert_mirror!(
+        motion::SEARCH,
+        SearchLayout {
+            width,
+            height,
+            level_at,
+            columns,
+            rows,
+            field_at,
+            parent_columns,
+            parent_rows,
+            parent_at,
+            radius,
+            finest
+        }
+    );
+    assert_mirror!(motion::CARRY, CarryLayout { width, height, columns, rows });
 }
 
 #[test]

@@ -1,5 +1,5 @@
-// The painting of an earlier frame, moved to where its things are now: what stands in for the student on the frames that it
-// does not paint. Where no motion explains the picture, the painting stays where it is and takes on the change of the input.
+// The painting of an earlier frame moved to where its things are now: what stands in for the student on the frames that it does
+// not paint. What motion does not explain, light, occlusion, another scene, the painting follows by half of the input's change.
 
 struct CarryLayout {
     width: u32,
@@ -14,46 +14,42 @@ struct CarryLayout {
 @group(0) @binding(1) var<storage, read> key_guide: array<u32>;
 // The student's input as it would be for the present frame.
 @group(0) @binding(2) var<storage, read> guide: array<u32>;
-// From `motion/search`, in pixels of half the student's size.
-@group(0) @binding(3) var<storage, read> field: array<vec4<f32>>;
+// The finest of `motion/search`: sixteenths of a pixel of half the student's size, which are eighths of the student's.
+@group(0) @binding(3) var<storage, read> field: array<vec2<i32>>;
 @group(0) @binding(4) var<uniform> carry_layout: CarryLayout;
 @group(0) @binding(5) var<storage, read_write> carried: array<vec4<f32>>;
 
-// Change of the input up to which it is noise and shading, and from which on the place shows something else.
-const UNEXPLAINED: f32 = 0.05;
-const FOREIGN: f32 = 0.2;
+// How much of the input's change the painting takes on; where the number comes from stands at the twin.
+const FOLLOW: f32 = 0.5;
+// Vectors are in parts of a pixel of the student.
+const UNIT_BITS: u32 = 11u;
 
 fn at(p: vec2<i32>) -> u32 {
-    let last = vec2<i32>(i32(carry_layout.width), i32(carry_layout.height)) - 1;
+    let last = vec2(i32(carry_layout.width), i32(carry_layout.height)) - 1;
     let near = clamp(p, vec2(0), last);
     return u32(near.y) * carry_layout.width + u32(near.x);
 }
 
-fn vector_of(cell: vec2<i32>) -> vec2<f32> {
-    let last = vec2<i32>(i32(carry_layout.columns), i32(carry_layout.rows)) - 1;
+fn vector_of(cell: vec2<i32>) -> vec2<i32> {
+    let last = vec2(i32(carry_layout.columns), i32(carry_layout.rows)) - 1;
     let near = clamp(cell, vec2(0), last);
-    return field[u32(near.y) * carry_layout.columns + u32(near.x)].xy * 2.0;
+    return field[u32(near.y) * carry_layout.columns + u32(near.x)];
 }
 
-// The painted frame's input at any place, bilinear.
-fn key_guide_at(p: vec2<f32>) -> vec3<f32> {
-    let first = vec2<i32>(floor(p));
-    let part = p - floor(p);
-    let a = unpack4x8unorm(key_guide[at(first)]).rgb;
-    let b = unpack4x8unorm(key_guide[at(first + vec2(1, 0))]).rgb;
-    let c = unpack4x8unorm(key_guide[at(first + vec2(0, 1))]).rgb;
-    let d = unpack4x8unorm(key_guide[at(first + vec2(1, 1))]).rgb;
-    return mix(mix(a, b, part.x), mix(c, d, part.x), part.y);
+fn channels(pixel: u32) -> vec3<i32> {
+    return vec3<i32>(vec3(pixel & 0xffu, (pixel >> 8u) & 0xffu, (pixel >> 16u) & 0xffu));
 }
 
-fn key_painting_at(p: vec2<f32>) -> vec3<f32> {
-    let first = vec2<i32>(floor(p));
-    let part = p - floor(p);
-    let a = key_painting[at(first)].rgb;
-    let b = key_painting[at(first + vec2(1, 0))].rgb;
-    let c = key_painting[at(first + vec2(0, 1))].rgb;
-    let d = key_painting[at(first + vec2(1, 1))].rgb;
-    return mix(mix(a, b, part.x), mix(c, d, part.x), part.y);
+fn squared(p: vec2<i32>, shift: vec2<i32>) -> u32 {
+    let difference = channels(guide[at(p)]) - channels(key_guide[at(p + shift)]);
+    return u32(difference.r * difference.r + difference.g * difference.g + difference.b * difference.b);
+}
+
+// How badly a vector, to whole pixels, explains a pixel and its four neighbours.
+fn mismatch(p: vec2<i32>, vector: vec2<i32>) -> u32 {
+    let shift = (vector + (1 << (UNIT_BITS - 1u))) >> vec2(UNIT_BITS);
+    return squared(p, shift) + squared(p + vec2(1, 0), shift) + squared(p + vec2(-1, 0), shift)
+        + squared(p + vec2(0, 1), shift) + squared(p + vec2(0, -1), shift);
 }
 
 @compute @workgroup_size(8, 8)
@@ -61,22 +57,37 @@ fn carry(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x >= carry_layout.width || id.y >= carry_layout.height {
         return;
     }
-    let here = vec2<f32>(id.xy);
-    let place = (here - 3.5) / 8.0;
-    let cell = vec2<i32>(floor(place));
-    let part = place - floor(place);
-    let motion = mix(
-        mix(vector_of(cell), vector_of(cell + vec2(1, 0)), part.x),
-        mix(vector_of(cell + vec2(0, 1)), vector_of(cell + vec2(1, 1)), part.x),
-        part.y,
-    );
+    let p = vec2<i32>(id.xy);
+    // Sixteenths of a cell from the centre of the first one.
+    let place = 2 * p - 7;
+    let cell = place >> vec2(4u);
+    let part = place & vec2(15);
+    let a = vector_of(cell);
+    let b = vector_of(cell + vec2(1, 0));
+    let c = vector_of(cell + vec2(0, 1));
+    let d = vector_of(cell + vec2(1, 1));
+    // Between the four around, or one of them, or none: whichever explains the pixel best. So a hand's outline stays one.
+    var vector = (16 - part.y) * ((16 - part.x) * a + part.x * b) + part.y * ((16 - part.x) * c + part.x * d);
+    if any(a != vec2(0)) || any(b != vec2(0)) || any(c != vec2(0)) || any(d != vec2(0)) {
+        var least = mismatch(p, vector);
+        var others = array(vec2(0), a * 256, b * 256, c * 256, d * 256);
+        for (var i = 0; i < 5; i++) {
+            let mine = mismatch(p, others[i]);
+            if mine < least {
+                least = mine;
+                vector = others[i];
+            }
+        }
+    }
+    let first = p + (vector >> vec2(UNIT_BITS));
+    let share = vec2<f32>(vector & vec2((1 << UNIT_BITS) - 1)) / f32(1 << UNIT_BITS);
+    var corners = array(at(first), at(first + vec2(1, 0)), at(first + vec2(0, 1)), at(first + vec2(1, 1)));
+    // What follows the input of the painted frame there: its painting less its share of that input.
+    var kept = array<vec3<f32>, 4>();
+    for (var i = 0; i < 4; i++) {
+        kept[i] = key_painting[corners[i]].rgb - FOLLOW * unpack4x8unorm(key_guide[corners[i]]).rgb;
+    }
+    let moved = mix(mix(kept[0], kept[1], share.x), mix(kept[2], kept[3], share.x), share.y);
     let pixel = id.y * carry_layout.width + id.x;
-    let input = unpack4x8unorm(guide[pixel]).rgb;
-    let moved = input - key_guide_at(here + motion);
-    let stayed = input - key_guide_at(here);
-    let explained = dot(moved, moved) <= dot(stayed, stayed);
-    let change = select(stayed, moved, explained);
-    let source = select(here, here + motion, explained);
-    let unexplained = smoothstep(UNEXPLAINED, FOREIGN, max(abs(change.r), max(abs(change.g), abs(change.b))));
-    carried[pixel] = vec4(saturate(key_painting_at(source) + change * unexplained), 1.0);
+    carried[pixel] = vec4(saturate(moved + FOLLOW * unpack4x8unorm(guide[pixel]).rgb), 1.0);
 }

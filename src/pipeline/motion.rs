@@ -98,6 +98,7 @@ pub struct Motion {
     key: Sight,
     has_key: bool,
     away: Vec<Away>,
+    field: wgpu::Buffer,
     carried: wgpu::Buffer,
     guides: [wgpu::Buffer; 2],
     /// By slot.
@@ -128,7 +129,7 @@ impl Motion {
         let carry = Kernel::new(gpu, CARRY, &[])?;
         let key = Sight::new(gpu, extent);
         let now = stages::storage(gpu, "motion levels now", levels_len(extent) as u64 * 4);
-        let field = stages::storage(gpu, "motion field", fields.len() as u64 * 16);
+        let field = stages::storage(gpu, "motion field", fields.len() as u64 * 8);
         let carried = stages::storage(gpu, "carried painting", extent.pixels() * 16);
 
         let pyramid_layout = uniform(gpu, "pyramid layout", bytemuck::bytes_of(&PyramidLayout { width, height }));
@@ -185,6 +186,7 @@ impl Motion {
             key,
             has_key: false,
             away: (0..trips).map(|_| Away { frame: None, sight: Sight::new(gpu, extent) }).collect(),
+            field,
             carried,
             guides: guides.map(wgpu::Buffer::clone),
             look,
@@ -196,6 +198,16 @@ impl Motion {
     /// Where [`Self::record_carry`] leaves the painting: H*W `vec4<f32>`.
     pub fn carried(&self) -> &wgpu::Buffer {
         &self.carried
+    }
+
+    /// What [`Self::record_look`] left: the present frame's levels.
+    pub fn levels(&self) -> &wgpu::Buffer {
+        &self.now
+    }
+
+    /// What [`Self::record_carry`] found: `vec2<i32>` for each block, the finest level first.
+    pub fn field(&self) -> &wgpu::Buffer {
+        &self.field
     }
 
     /// Whether it is known which frame the newest painting was made from.

@@ -3,8 +3,24 @@
 //!
 //! Block matching from coarse to fine, as in hierarchical motion estimation for video coding (Bierling, "Displacement
 //! estimation by hierarchical blockmatching", SPIE VCIP 1988): on three levels of luma, one block of eight by eight pixels for
-//! each four by four, candidates around what the coarser level found there and around, and none at all. The sums are whole
-//! numbers, so every GPU finds the same blocks.
+//! each four by four, candidates around what the coarser level found there and around, and none at all. All of it in whole
+//! numbers, so every GPU finds the same motion.
+//!
+//! How well it does: pairs of successive frames of five webcam clips of one person (30 frames per second, 288 by 208), painted by
+//! five styles of the smallest network of this project; PSNR against the really painted second frame, over the whole picture /
+//! where the input moved (7 % of it); and over a cut from one clip to another:
+//!
+//! | | whole | moving | cut |
+//! |---|---|---|---|
+//! | the first painting as it is | 32.7 dB | 24.4 dB | 16.5 dB |
+//! | moved, one vector for all of a block's pixels by interpolation | 34.8 | 28.0 | |
+//! | moved, each pixel by the best of the vectors around and none | 35.1 | 28.6 | |
+//! | **so, and following the input's change by half** | **35.7** | **30.1** | **21.7** |
+//! | so, following by 0.4 / 0.6 | 35.7 / 35.7 | 30.2 / 30.0 | 21.7 / 21.5 |
+//! | so, following in full where the change is large | 35.7 | 30.0 | 20.8 |
+//!
+//! Over two frames 33.9 instead of 30.6 dB, over four 32.0 instead of 27.8. Bicubic sampling, a denser field and a longer reach gained
+//! less than 0.1 dB.
 
 use crate::units::Extent;
 
@@ -15,6 +31,15 @@ pub const RADIUS: [i32; LEVELS] = [2, 2, 3];
 /// Pixels of a level from one block's centre to the next, and the side of what is compared.
 pub const STEP: u32 = 4;
 pub const SIDE: i32 = 8;
+/// What a vector must be better by than none, in sums over a block of squared differences of luma 0..1020, and how much more for
+/// each pixel of its length. Noise on a flat wall is full of chance matches; this is a difference of 1.2 of 255 at each pixel.
+const WORTH: u32 = 1500;
+const WORTH_PER_PIXEL: u32 = 60;
+/// How much of the input's change the carried painting takes on.
+const FOLLOW: f32 = 0.5;
+
+/// Columns and rows to the right and down.
+pub type Vector = [i32; 2];
 
 /// Size of a level of the pyramid over the student's `extent`, 0 the finest.
 pub fn level_extent(extent: Extent, level: usize) -> Extent {
@@ -66,5 +91,335 @@ impl Fields {
     /// False: every picture has a block.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+/// 256 times the luma of a pixel: BT.601's weights in 256ths.
+fn luma_256(pixel: [u8; 4]) -> u32 {
+    77 * u32::from(pixel[0]) + 150 * u32::from(pixel[1]) + 29 * u32::from(pixel[2])
+}
+
+/// `motion/pyramid`: luma 0..1020 of the student's input at a half, a quarter and an eighth of its size, the means over boxes; where
+/// a box reaches beyond the picture, the border's pixels repeat.
+///
+/// # Panics
+/// When `guide` is shorter than `extent`.
+pub fn pyramid(guide: &[[u8; 4]], extent: Extent) -> Vec<u32> {
+    let (width, height) = (extent.width as usize, extent.height as usize);
+    let mut levels = Vec::with_capacity(levels_len(extent));
+    for level in 0..LEVELS {
+        let size = level_extent(extent, level);
+        let side = 2_usize << level;
+        let shift = 2 * (level as u32 + 1);
+        for y in 0..size.height as usize {
+            for x in 0..size.width as usize {
+                let pixels = (0..side).flat_map(|dy| (0..side).map(move |dx| (dx, dy)));
+                let sum: u32 = pixels
+                    .map(|(dx, dy)| {
+                        let (x, y) = ((x * side + dx).min(width - 1), (y * side + dy).min(height - 1));
+                        luma_256(guide[y * width + x])
+                    })
+                    .sum();
+                levels.push((sum + (32 << shift)) >> (6 + shift));
+            }
+        }
+    }
+    levels
+}
+
+/// One plane of numbers, its border repeated without end.
+#[derive(Clone, Copy)]
+struct Plane<'a, T> {
+    values: &'a [T],
+    extent: Extent,
+}
+
+impl<T: Copy> Plane<'_, T> {
+    fn at(&self, x: i32, y: i32) -> T {
+        let column = x.clamp(0, self.extent.width as i32 - 1) as usize;
+        let row = y.clamp(0, self.extent.height as i32 - 1) as usize;
+        self.values[row * self.extent.width as usize + column]
+    }
+}
+
+/// `motion/search` on one level, 0 the finest: reads `field` of the coarser level and writes that of this one. `now`, `key`: what
+/// [`pyramid`] gave for the present frame and for the painted one, both of a student's `extent`. A vector says where a block was in
+/// the painted frame, relative to where it is now, in sixteenths of a pixel of the level.
+///
+/// # Panics
+/// When a slice is shorter than `extent` asks for.
+pub fn search(now: &[u32], key: &[u32], extent: Extent, level: usize, field: &mut [Vector]) {
+    let fields = Fields::new(extent);
+    let size = level_extent(extent, level);
+    let begin = level_at(extent, level);
+    let [now, key] =
+        [now, key].map(|levels| Plane { values: &levels[begin..][..size.pixels() as usize], extent: size });
+    let grid = fields.grid(level);
+    for y in 0..grid.height as i32 {
+        for x in 0..grid.width as i32 {
+            let coarser = (level + 1 < LEVELS).then(|| {
+                let grid = fields.grid(level + 1);
+                let begin = fields.at(level + 1);
+                Plane { values: &field[begin..begin + grid.pixels() as usize], extent: grid }
+            });
+            let found = search_block(now, key, coarser, [x, y], RADIUS[level], level == 0);
+            field[fields.at(level) + (y * grid.width as i32 + x) as usize] = found;
+        }
+    }
+}
+
+fn search_block(
+    now: Plane<'_, u32>,
+    key: Plane<'_, u32>,
+    coarser: Option<Plane<'_, Vector>>,
+    [column, row]: Vector,
+    radius: i32,
+    finest: bool,
+) -> Vector {
+    let (left, top) =
+        (column * STEP as i32 + STEP as i32 / 2 - SIDE / 2, row * STEP as i32 + STEP as i32 / 2 - SIDE / 2);
+    let cost = |[dx, dy]: Vector| -> u32 {
+        let pixels = (top..top + SIDE).flat_map(|y| (left..left + SIDE).map(move |x| (x, y)));
+        pixels.map(|(x, y)| now.at(x, y).abs_diff(key.at(x + dx, y + dy)).pow(2)).sum()
+    };
+    let unmoved = cost([0, 0]);
+    if unmoved <= WORTH {
+        return [0, 0];
+    }
+    let predicted = |dx, dy| coarser.map_or([0, 0], |plane| plane.at(column / 2 + dx, row / 2 + dy).map(|v| v / 8));
+    let side = 2 * radius + 1;
+    let own = predicted(0, 0);
+    let window = (-radius..=radius).flat_map(|dy| (-radius..=radius).map(move |dx| [own[0] + dx, own[1] + dy]));
+    let around = (-1..=1).flat_map(|dy| (-1..=1).map(move |dx| (dx, dy))).filter(|offset| *offset != (0, 0));
+    let around = around.filter(|_| coarser.is_some()).map(|(dx, dy)| predicted(dx, dy));
+    let candidates: Vec<(Vector, u32)> = window.chain(around).map(|vector| (vector, cost(vector))).collect();
+    let (mut best, mut least) = (None, unmoved);
+    for (index, (vector, cost)) in candidates.iter().enumerate() {
+        let price = cost + WORTH + WORTH_PER_PIXEL * (vector[0].unsigned_abs() + vector[1].unsigned_abs());
+        if price < least {
+            (best, least) = (Some(index as i32), price);
+        }
+    }
+    let Some(best) = best else { return [0, 0] };
+    let cost_of = |index: i32| candidates[index as usize].1;
+    let mut found = candidates[best as usize].0.map(|v| v * 16);
+    if finest && best < side * side {
+        if (1..side - 1).contains(&(best % side)) {
+            found[0] += vertex(cost_of(best - 1), cost_of(best), cost_of(best + 1));
+        }
+        if (1..side - 1).contains(&(best / side)) {
+            found[1] += vertex(cost_of(best - side), cost_of(best), cost_of(best + side));
+        }
+    }
+    found
+}
+
+/// Where the parabola through three costs is least, in sixteenths from the middle one, if that is the least of them; -8..=8.
+fn vertex(before: u32, least: u32, after: u32) -> i32 {
+    if before < least || after < least || before + after == 2 * least {
+        return 0;
+    }
+    let (left, right) = ((before - least) as i32, (after - least) as i32);
+    let sum = left + right;
+    (16 * (left - right) + if left >= right { sum } else { -sum }) / (2 * sum)
+}
+
+/// The whole field of motion: [`search`] on every level. The finest level comes first.
+pub fn motion(now: &[u32], key: &[u32], extent: Extent) -> Vec<Vector> {
+    let mut field = vec![[0, 0]; Fields::new(extent).len()];
+    for level in (0..LEVELS).rev() {
+        search(now, key, extent, level, &mut field);
+    }
+    field
+}
+
+/// A painted frame: what the student saw of it in eight bits a channel, and what it painted.
+#[derive(Clone, Copy, Debug)]
+pub struct Key<'a> {
+    pub guide: &'a [[u8; 4]],
+    pub painting: &'a [[f32; 4]],
+}
+
+/// Parts of a pixel of the student in which [`carry`] reckons.
+const UNIT: i32 = 1 << 11;
+
+/// `motion/carry`: the key's painting moved to where its things are in the frame that `guide` shows; `field` as [`motion`] gives it.
+/// Each pixel takes the vector between the four around it, or one of the four, or none: whichever explains it and its four
+/// neighbours best. What remains unexplained of the input's change, the painting follows by half.
+///
+/// # Panics
+/// When a slice is shorter than `extent` asks for.
+pub fn carry(key: Key<'_>, guide: &[[u8; 4]], field: &[Vector], extent: Extent, carried: &mut [[f32; 4]]) {
+    let grid = Fields::new(extent).grid(0);
+    let vectors = Plane { values: field, extent: grid };
+    let was = Plane { values: key.guide, extent };
+    let is = Plane { values: guide, extent };
+    let painting = Plane { values: key.painting, extent };
+    let rgb = |pixel: [u8; 4]| [pixel[0], pixel[1], pixel[2]].map(|c| f32::from(c) / 255.0);
+    for y in 0..extent.height as i32 {
+        for x in 0..extent.width as i32 {
+            let [dx, dy] = vector_at(vectors, was, is, [x, y]);
+            let (left, top) = (x + dx.div_euclid(UNIT), y + dy.div_euclid(UNIT));
+            let (across, down) = (dx.rem_euclid(UNIT) as f32 / UNIT as f32, dy.rem_euclid(UNIT) as f32 / UNIT as f32);
+            let kept = |x, y| -> [f32; 3] {
+                let (painted, saw) = (painting.at(x, y), rgb(was.at(x, y)));
+                std::array::from_fn(|i| painted[i] - FOLLOW * saw[i])
+            };
+            let mix =
+                |a: [f32; 3], b: [f32; 3], t: f32| -> [f32; 3] { std::array::from_fn(|i| a[i] + (b[i] - a[i]) * t) };
+            let moved = mix(
+                mix(kept(left, top), kept(left + 1, top), across),
+                mix(kept(left, top + 1), kept(left + 1, top + 1), across),
+                down,
+            );
+            let sees = rgb(is.at(x, y));
+            let [r, g, b] = std::array::from_fn(|i| (moved[i] + FOLLOW * sees[i]).clamp(0.0, 1.0));
+            carried[(y as u32 * extent.width + x as u32) as usize] = [r, g, b, 1.0];
+        }
+    }
+}
+
+/// The vector of one pixel, in [`UNIT`]s.
+fn vector_at(vectors: Plane<'_, Vector>, was: Plane<'_, [u8; 4]>, is: Plane<'_, [u8; 4]>, [x, y]: Vector) -> Vector {
+    // Sixteenths of a cell from the centre of the first one.
+    let (place_x, place_y) = (2 * x - 7, 2 * y - 7);
+    let (column, row) = (place_x.div_euclid(16), place_y.div_euclid(16));
+    let (right, down) = (place_x.rem_euclid(16), place_y.rem_euclid(16));
+    let [a, b, c, d] = [(0, 0), (1, 0), (0, 1), (1, 1)].map(|(dx, dy)| vectors.at(column + dx, row + dy));
+    let between = std::array::from_fn(|i| {
+        (16 - down) * ((16 - right) * a[i] + right * b[i]) + down * ((16 - right) * c[i] + right * d[i])
+    });
+    let mismatch = |vector: Vector| -> u32 {
+        let [dx, dy] = vector.map(|v| (v + UNIT / 2).div_euclid(UNIT));
+        let squared = |x: i32, y: i32| -> u32 {
+            let (now, then) = (is.at(x, y), was.at(x + dx, y + dy));
+            (0..3).map(|i| u32::from(now[i].abs_diff(then[i])).pow(2)).sum()
+        };
+        [(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)].into_iter().map(|(dx, dy)| squared(x + dx, y + dy)).sum()
+    };
+    let others = [[0, 0], a, b, c, d].map(|vector| vector.map(|v| v * 256));
+    let (mut vector, mut least) = (between, mismatch(between));
+    for other in others {
+        let mine = mismatch(other);
+        if mine < least {
+            (vector, least) = (other, mine);
+        }
+    }
+    vector
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A picture without a period, with an outline here and there, `shift` pixels to the right and down.
+    fn picture(extent: Extent, shift: [f32; 2]) -> Vec<[u8; 4]> {
+        let value = |x: f32, y: f32| {
+            let wave = (x * 0.31).sin() + (y * 0.27 + x * 0.11).sin() + (x * 0.07 - y * 0.19).cos();
+            let step = if (x * 0.05).sin() + (y * 0.06).cos() > 0.3 { 30.0 } else { 0.0 };
+            (110.0 + wave * 28.0 + step) as u8
+        };
+        let pixels = (0..extent.height).flat_map(|y| (0..extent.width).map(move |x| (x as f32, y as f32)));
+        pixels
+            .map(|(x, y)| (x - shift[0], y - shift[1]))
+            .map(|(x, y)| [value(x, y), value(x + 40.0, y), value(x, y + 25.0), 255])
+            .collect()
+    }
+
+    fn painted(guide: &[[u8; 4]]) -> Vec<[f32; 4]> {
+        guide.iter().map(|p| [p[2], p[0], p[1], 255].map(|c| f32::from(255 - c) / 255.0)).collect()
+    }
+
+    fn moved(extent: Extent, shift: [f32; 2]) -> (Vec<Vector>, Vec<[f32; 4]>) {
+        let (was, is) = (picture(extent, [0.0, 0.0]), picture(extent, shift));
+        let field = motion(&pyramid(&is, extent), &pyramid(&was, extent), extent);
+        let mut carried = vec![[0.0; 4]; extent.pixels() as usize];
+        carry(Key { guide: &was, painting: &painted(&was) }, &is, &field, extent, &mut carried);
+        (field, carried)
+    }
+
+    #[test]
+    fn levels_are_means_and_end_where_the_picture_ends() {
+        for (width, height) in [(1, 1), (7, 3), (17, 8), (33, 50)] {
+            let extent = Extent::new(width, height);
+            let flat = pyramid(&vec![[90, 90, 90, 255]; extent.pixels() as usize], extent);
+            assert_eq!(flat.len(), levels_len(extent));
+            // 256 parts of 90 in sixty-fourths.
+            assert!(flat.iter().all(|luma| *luma == 360), "{extent}");
+        }
+        let extent = Extent::new(4, 2);
+        let bright = [[0; 4], [0; 4], [255; 4], [255; 4]].repeat(2);
+        // The last level's box is eight wide: two columns dark, and the border's four times over.
+        assert_eq!(pyramid(&bright, extent), [0, 1020, 510, 765]);
+    }
+
+    #[test]
+    fn what_does_not_move_stays_exactly() {
+        for extent in [Extent::new(1, 1), Extent::new(3, 40), Extent::new(67, 49)] {
+            let (field, carried) = moved(extent, [0.0, 0.0]);
+            assert!(field.iter().all(|vector| *vector == [0, 0]));
+            for (got, want) in carried.iter().zip(painted(&picture(extent, [0.0, 0.0]))) {
+                assert!((0..3).all(|i| (got[i] - want[i]).abs() < 1e-6), "{extent}: {got:?}, painted {want:?}");
+            }
+        }
+    }
+
+    /// Wherever the thing can be seen in both frames, its motion is found: to a quarter of a pixel on average, nowhere far off.
+    #[test]
+    fn a_shift_is_found_and_undone() {
+        let extent = Extent::new(131, 102);
+        for shift in [[3.0, 0.0], [-2.0, 5.0], [9.0, -7.0], [18.0, 12.0], [1.5, -0.5]] {
+            let (field, carried) = moved(extent, shift);
+            let grid = Fields::new(extent).grid(0);
+            let margin = 3;
+            let inside = (margin..grid.height - margin).flat_map(|y| (margin..grid.width - margin).map(move |x| (x, y)));
+            let off: Vec<f32> = inside
+                .flat_map(|(x, y)| {
+                    let vector = field[(y * grid.width + x) as usize].map(|v| v as f32 / 8.0);
+                    [(vector[0] + shift[0]).abs(), (vector[1] + shift[1]).abs()]
+                })
+                .collect();
+            let (mean, worst) = (off.iter().sum::<f32>() / off.len() as f32, off.iter().copied().fold(0.0, f32::max));
+            assert!(mean < 0.25 && worst < 2.0, "{shift:?}: off by {mean} on average, {worst} at worst");
+            let want = painted(&picture(extent, shift));
+            let differences = (24..extent.height - 24).flat_map(|y| (24..extent.width - 24).map(move |x| (x, y)));
+            let at = |x: u32, y: u32| (y * extent.width + x) as usize;
+            let total: f32 =
+                differences.clone().map(|(x, y)| (carried[at(x, y)][0] - want[at(x, y)][0]).abs() * 255.0).sum();
+            let mean = total / differences.count() as f32;
+            assert!(mean < 2.5, "{shift:?}: {mean:.2} of 255 off");
+        }
+    }
+
+    /// Camera noise on a wall is no motion.
+    #[test]
+    fn noise_does_not_move() {
+        let extent = Extent::new(96, 80);
+        let mut state = 7_u32;
+        let mut noisy = || -> Vec<[u8; 4]> {
+            let mut pixel = || {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let [a, b, c, d] = state.to_be_bytes();
+                // Three dice: nearly a normal distribution, of 2.4 of 255.
+                120 + a % 4 + b % 4 + c % 4 + d % 4
+            };
+            (0..extent.pixels()).map(|_| [pixel(), pixel(), pixel(), 255]).collect()
+        };
+        let (now, key) = (pyramid(&noisy(), extent), pyramid(&noisy(), extent));
+        let field = motion(&now, &key, extent);
+        assert_eq!(field.iter().filter(|vector| **vector != [0, 0]).count(), 0);
+    }
+
+    /// Another scene: no motion explains it, and the carried picture is nearer to the new one than to the old.
+    #[test]
+    fn after_a_cut_the_painting_follows_the_new_picture() {
+        let extent = Extent::new(64, 48);
+        let pixels = extent.pixels() as usize;
+        let (was, is) = (vec![[40, 40, 40, 255]; pixels], vec![[200, 200, 200, 255]; pixels]);
+        let field = motion(&pyramid(&is, extent), &pyramid(&was, extent), extent);
+        let mut carried = vec![[0.0; 4]; pixels];
+        carry(Key { guide: &was, painting: &vec![[0.2, 0.2, 0.2, 1.0]; pixels] }, &is, &field, extent, &mut carried);
+        let want = 0.2 + FOLLOW * 160.0 / 255.0;
+        assert!(carried.iter().all(|p| (p[0] - want).abs() < 1e-5), "{:?}", carried[0]);
     }
 }

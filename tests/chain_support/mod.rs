@@ -37,6 +37,39 @@ pub fn frame(shape: FrameShape, id: u64, bytes: Vec<u8>) -> CameraFrame {
     CameraFrame::new(shape, stamp(id), FrameBytes::from(bytes)).unwrap()
 }
 
+/// Bytes that look random and are the same for the same seed.
+pub fn noise(seed: u64, len: usize) -> Vec<u8> {
+    let mut state = seed | 1;
+    let next = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 32) as u8
+    };
+    std::iter::repeat_with(next).take(len).collect()
+}
+
+/// What a buffer holds. Waits for the GPU.
+pub fn read_buffer(gpu: &Gpu, buffer: &wgpu::Buffer) -> Vec<u8> {
+    let back = gpu.device.create_buffer(&wgpu::BufferDescriptor {
+        label: None,
+        size: buffer.size(),
+        usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
+        mapped_at_creation: false,
+    });
+    let mut encoder = gpu.device.create_command_encoder(&Default::default());
+    encoder.copy_buffer_to_buffer(buffer, 0, &back, 0, buffer.size());
+    mapped(gpu, encoder, &back)
+}
+
+/// What `back` holds after the encoder's commands. Waits for the GPU.
+pub fn mapped(gpu: &Gpu, encoder: wgpu::CommandEncoder, back: &wgpu::Buffer) -> Vec<u8> {
+    gpu.queue.submit([encoder.finish()]);
+    back.slice(..).map_async(wgpu::MapMode::Read, |r| r.unwrap());
+    gpu.device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+    back.slice(..).get_mapped_range().unwrap().to_vec()
+}
+
 /// Paints the negative of what it gets, or panics when told to.
 pub struct Negative {
     pub extent: Extent,
