@@ -2,6 +2,7 @@
 
 use impasto::assert_mirror;
 use impasto::pipeline::motion::{self, CarryLayout, PyramidLayout, SearchLayout};
+use impasto::pipeline::stability::{self, CompareLayout, GatherLayout};
 use impasto::pipeline::stages::{self, GainLayout, PrepareLayout, RawLayout, StabiliseLayout};
 use impasto::pipeline::{PICTURE, PictureLayout};
 use impasto::twin::ingest::YuvToRgb;
@@ -41,6 +42,12 @@ fn motion() {
         }
     );
     assert_mirror!(motion::CARRY, CarryLayout { width, height, columns, rows });
+}
+
+#[test]
+fn stability() {
+    assert_mirror!(stability::COMPARE, CompareLayout { width, height });
+    assert_mirror!(stability::GATHER, GatherLayout { width, height });
 }
 
 #[test]

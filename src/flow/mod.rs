@@ -190,6 +190,7 @@ impl Flow {
         let Some(current) = &mut self.current else { return Polled::default() };
         let meter = &mut self.meter;
         let picture = current.pipeline.poll(&mut |span| meter.enter(span));
+        meter.set_stability(current.pipeline.stability().map(|stability| stability.difference));
         self.hear_round_trip();
         self.count(now);
         Polled { picture, painted: self.painted() }

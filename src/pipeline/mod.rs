@@ -20,6 +20,8 @@
 //!          guide and levels of the painted frame ──┴── newest painting ──┘
 //! ```
 //!
+//! On some frames `stability/*` compares painting and guide with those of the frame before: see [`Pipeline::stability`].
+//!
 //! This file shows the chain of one frame, whole; `routes` decides which frame goes through it when, and what is shown.
 //! Nothing here blocks except [`Pipeline::finish`] and [`Pipeline::read_picture`], and after [`Pipeline::new`] no GPU object
 //! is made but command encoders. Knows nothing of windows, of where frames come from, nor of how long they may take.
@@ -29,7 +31,9 @@ mod present;
 mod read;
 mod routes;
 mod slots;
+pub mod stability;
 pub mod stages;
+mod student;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -42,10 +46,13 @@ use crate::metrics::{Span, Stage};
 use crate::nn::gpu::GpuStudent;
 use crate::roundtrip::RoundTrip;
 use crate::twin::prepare::Crop;
+pub use crate::twin::stability::Stability;
 use crate::units::{Extent, FrameId, FrameStamp};
 use present::Present;
-use slots::{Around, Slot, build_around, build_present, check_size};
+use slots::{Slot, build_around, build_present, check_size};
 use stages::Ingest;
+pub use student::Student;
+use student::{Brush, Open, Work};
 
 /// The shaders of the chain, apart from the student's.
 pub const SHADERS: &[Shader] = &[
@@ -59,6 +66,8 @@ pub const SHADERS: &[Shader] = &[
     motion::PYRAMID,
     motion::SEARCH,
     motion::CARRY,
+    stability::COMPARE,
+    stability::GATHER,
     PICTURE,
 ];
 
@@ -78,28 +87,6 @@ pub enum PipelineError {
     Stalled(Duration),
     #[error("the picture could not be read back from the GPU: {0}; try again, or choose a smaller size")]
     Read(String),
-}
-
-/// Who paints.
-#[expect(clippy::large_enum_variant, reason = "there is one, moved once; a box would only add an allocation")]
-pub enum Student {
-    /// Our own engine, in the frame's command buffer.
-    InPlace(GpuStudent),
-    /// A thread that takes frames and gives back pairs of a frame and its painting.
-    RoundTrip(RoundTrip),
-    /// Nobody: the camera's picture is shown.
-    Untouched,
-}
-
-impl Student {
-    /// The size at which it paints; `None` when nobody does.
-    pub fn extent(&self) -> Option<Extent> {
-        match self {
-            Self::InPlace(student) => Some(student.extent()),
-            Self::RoundTrip(student) => Some(student.extent()),
-            Self::Untouched => None,
-        }
-    }
 }
 
 /// What became of the frames.
@@ -128,51 +115,10 @@ const PENDING: usize = 64;
 /// Frames on the round trip at once: being painted, waiting for it, painted and not yet fetched.
 const TRIPS: usize = 3;
 
-/// The student at work.
-enum Work {
-    InPlace {
-        student: GpuStudent,
-        around: Around,
-    },
-    RoundTrip {
-        student: RoundTrip,
-        around: Around,
-        /// Where paintings arrive on the GPU.
-        painted: wgpu::Buffer,
-        upload: Uploader,
-        /// Frames handed over whose fate is open, oldest first.
-        open: VecDeque<Open>,
-        /// Since when there has been such a frame and no painting came.
-        owed_since: Instant,
-    },
-    Untouched,
-}
-
-/// A frame on the round trip.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Open {
-    frame: FrameId,
-    /// It came out with a painting that was carried along, and has been counted.
-    counted: bool,
-}
-
 struct InFlight {
     slot: usize,
     stamp: FrameStamp,
     submission: wgpu::SubmissionIndex,
-}
-
-/// Who paints a frame.
-#[derive(Clone, Copy)]
-enum Brush<'a> {
-    /// The student in place.
-    Student,
-    /// The round trip has: these pixels.
-    Arrived(&'a [[f32; 4]]),
-    /// Nobody; the newest painting is carried along.
-    Carried,
-    /// Nobody: the camera's picture is shown.
-    Nobody,
 }
 
 /// Everything on the GPU between a camera's frame and a target. Made for one shape of frame, one student and one format of
@@ -361,6 +307,15 @@ impl Pipeline {
         }
     }
 
+    /// How steady the painting was of late where the camera's picture did not change: a mean over some forty frames, some
+    /// frames old. `None` while too little of the picture is still, before there are two paintings, and without a student.
+    pub fn stability(&self) -> Option<Stability> {
+        match &self.work {
+            Work::InPlace { around, .. } | Work::RoundTrip { around, .. } => around.steadiness.latest(),
+            Work::Untouched => None,
+        }
+    }
+
     /// Share of the previous painting where nothing moves, 0..=1, for the next frame on. [`Self::draw`] sets it too.
     pub fn set_blend(&mut self, blend: f32) {
         self.blend = blend.clamp(0.0, 1.0);
@@ -373,7 +328,7 @@ impl Pipeline {
     fn run(&mut self, frame: &CameraFrame, index: usize, brush: Brush<'_>, sent: bool) -> wgpu::SubmissionIndex {
         let stamp = frame.stamp();
         let cadenced = self.every > 1;
-        let blend = if self.slots[1 - index].painted { self.blend } else { 0.0 };
+        let follows_painting = self.slots[1 - index].painted;
         let slot = &mut self.slots[index];
         let mut encoder = self.gpu.device.create_command_encoder(&ENCODER);
         let stands_in = matches!((brush, &self.work), (Brush::Nobody, Work::RoundTrip { .. }));
@@ -391,7 +346,9 @@ impl Pipeline {
             Work::RoundTrip { around, .. } => (None, Some(around)),
             Work::Untouched => (None, None),
         };
-        let around = around.zip(slot.around.as_ref());
+        let mut around = around.zip(slot.around.as_ref());
+        let follows = follows_painting && !matches!(brush, Brush::Nobody);
+        let compared = follows && around.as_mut().is_some_and(|(around, _)| around.steadiness.is_due());
         // A painting that arrives was prepared and painted aside, on the thread's clock: what is done here counts as laying it on.
         let arrived = matches!(brush, Brush::Arrived(_));
         {
@@ -404,13 +361,16 @@ impl Pipeline {
             }
             if let (Some((around, bound)), true) = (&around, arrived) {
                 around.compose.record(&mut pass, &bound.compose);
+                if compared {
+                    around.steadiness.record(&mut pass, index);
+                }
             }
         }
         if let (Some(student), Brush::Student) = (student, brush) {
             student.record(&mut recorder.pass("infer", INFER));
         }
         if let Some((around, bound)) = around {
-            around.compose.set_blend(&self.gpu, blend);
+            around.compose.set_blend(&self.gpu, if follows_painting { self.blend } else { 0.0 });
             if !arrived && (cadenced || !stands_in) {
                 let mut pass = recorder.pass("compose", COMPOSE);
                 if cadenced {
@@ -424,6 +384,12 @@ impl Pipeline {
                     }
                     Brush::Arrived(_) | Brush::Nobody => {}
                 }
+                if compared {
+                    around.steadiness.record(&mut pass, index);
+                }
+            }
+            if compared {
+                around.steadiness.fetch(recorder.encoder);
             }
             if cadenced && matches!(brush, Brush::Student) {
                 around.motion.remember(recorder.encoder, index);
@@ -487,6 +453,9 @@ impl Pipeline {
         self.upload.submitted();
         if let Work::RoundTrip { upload, .. } = &mut self.work {
             upload.submitted();
+        }
+        if let Work::InPlace { around, .. } | Work::RoundTrip { around, .. } = &mut self.work {
+            around.steadiness.submitted();
         }
         if let (Some(times), Some(measure)) = (&mut self.frame_times, measure) {
             times.submitted(measure);

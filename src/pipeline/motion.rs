@@ -253,13 +253,18 @@ impl Motion {
     /// Finds the motion since the painted frame and moves its painting to where things are in the frame in `slot`, which was
     /// looked at last.
     pub fn record_carry(&self, pass: &mut wgpu::ComputePass<'_>, slot: usize) {
+        self.record_search(pass);
+        let Extent { width, height } = self.extent;
+        self.carry.dispatch(pass, &self.carries[slot], [width, height, 1]);
+    }
+
+    /// The first part of [`Self::record_carry`] alone, for measuring.
+    pub fn record_search(&self, pass: &mut wgpu::ComputePass<'_>) {
         for level in (0..LEVELS).rev() {
             let Extent { width, height } = self.fields.grid(level);
             let [invocations, ..] = self.search.workgroup();
             self.search.dispatch(pass, &self.searches[level], [width * invocations, height, 1]);
         }
-        let Extent { width, height } = self.extent;
-        self.carry.dispatch(pass, &self.carries[slot], [width, height, 1]);
     }
 }
 

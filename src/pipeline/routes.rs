@@ -83,6 +83,9 @@ impl Pipeline {
         }
         // An error here is a lost device, which `Gpu::is_lost` tells.
         let _ = self.gpu.device.poll(wgpu::PollType::Poll);
+        if let Work::InPlace { around, .. } | Work::RoundTrip { around, .. } = &mut self.work {
+            around.steadiness.drain();
+        }
         let landed = self.land();
         let ready = self.take_painting().or(landed);
         if self.in_flight.is_none()

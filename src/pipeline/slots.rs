@@ -3,6 +3,7 @@
 use super::PipelineError;
 use super::motion::Motion;
 use super::present::{Present, PresentSource};
+use super::stability::Steadiness;
 use super::stages::{self, Compose, ComposeBound, Memory, Prepare};
 use crate::gpu::{Gpu, GpuError};
 use crate::twin::prepare::Crop;
@@ -35,6 +36,7 @@ pub(super) struct Around {
     pub(super) prepare: Prepare,
     pub(super) compose: Compose,
     pub(super) motion: Motion,
+    pub(super) steadiness: Steadiness,
 }
 
 /// What stands around a student that reads `image` and writes `painted`, for the two slots with these frames; `trips` frames may
@@ -52,6 +54,7 @@ pub(super) fn build_around(
     let compose = Compose::new(gpu, extent)?;
     let memories = [Memory::new(gpu, extent), Memory::new(gpu, extent)];
     let motion = Motion::new(gpu, extent, painted, memories.each_ref().map(|memory| &memory.guide), trips)?;
+    let steadiness = Steadiness::new(gpu, extent, &memories)?;
     let slot = |index: usize| -> Result<AroundSlot, GpuError> {
         let (next, previous) = (&memories[index], &memories[1 - index]);
         let painting = stages::view(&stages::texture(gpu, "painting", extent));
@@ -65,7 +68,7 @@ pub(super) fn build_around(
         })
     };
     let slots = [slot(0)?, slot(1)?];
-    Ok((Around { prepare, compose, motion }, slots))
+    Ok((Around { prepare, compose, motion, steadiness }, slots))
 }
 
 /// The last pass for targets of `format`, over both slots.

@@ -5,3 +5,4 @@ pub mod ingest;
 pub mod motion;
 pub mod nn;
 pub mod prepare;
+pub mod stability;

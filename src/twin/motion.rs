@@ -312,12 +312,26 @@ fn vector_at(vectors: Plane<'_, Vector>, was: Plane<'_, [u8; 4]>, is: Plane<'_, 
 mod tests {
     use super::*;
 
-    /// A picture without a period, with an outline here and there, `shift` pixels to the right and down.
+    /// Noise on a lattice, brought to pixels by interpolation; 0..=1.
+    fn lattice(x: f32, y: f32, seed: u32) -> f32 {
+        let value = |x: f32, y: f32| {
+            let mut h =
+                (x as i32 as u32).wrapping_mul(0x9E37_79B1) ^ (y as i32 as u32).wrapping_mul(0x85EB_CA77) ^ seed;
+            for _ in 0..2 {
+                h = (h ^ (h >> 15)).wrapping_mul(0x2C1B_3C6D);
+            }
+            (h >> 8) as f32 / (1 << 24) as f32
+        };
+        let (left, top) = (x.floor(), y.floor());
+        let mix = |a: f32, b: f32, t: f32| a + (b - a) * t;
+        let row = |y| mix(value(left, y), value(left + 1.0, y), x - left);
+        mix(row(top), row(top + 1.0), y - top)
+    }
+
+    /// Clouds of two sizes without a period, `shift` pixels to the right and down.
     fn picture(extent: Extent, shift: [f32; 2]) -> Vec<[u8; 4]> {
         let value = |x: f32, y: f32| {
-            let wave = (x * 0.31).sin() + (y * 0.27 + x * 0.11).sin() + (x * 0.07 - y * 0.19).cos();
-            let step = if (x * 0.05).sin() + (y * 0.06).cos() > 0.3 { 30.0 } else { 0.0 };
-            (110.0 + wave * 28.0 + step) as u8
+            (30.0 + 120.0 * lattice(x / 19.0, y / 19.0, 1) + 80.0 * lattice(x / 7.0, y / 7.0, 2)) as u8
         };
         let pixels = (0..extent.height).flat_map(|y| (0..extent.width).map(move |x| (x as f32, y as f32)));
         pixels
@@ -364,7 +378,7 @@ mod tests {
         }
     }
 
-    /// Wherever the thing can be seen in both frames, its motion is found: to a quarter of a pixel on average, nowhere far off.
+    /// Wherever the thing can be seen in both frames, its motion is found: to less than half a pixel on average, nowhere far off.
     #[test]
     fn a_shift_is_found_and_undone() {
         let extent = Extent::new(131, 102);
@@ -372,7 +386,8 @@ mod tests {
             let (field, carried) = moved(extent, shift);
             let grid = Fields::new(extent).grid(0);
             let margin = 3;
-            let inside = (margin..grid.height - margin).flat_map(|y| (margin..grid.width - margin).map(move |x| (x, y)));
+            let inside =
+                (margin..grid.height - margin).flat_map(|y| (margin..grid.width - margin).map(move |x| (x, y)));
             let off: Vec<f32> = inside
                 .flat_map(|(x, y)| {
                     let vector = field[(y * grid.width + x) as usize].map(|v| v as f32 / 8.0);
@@ -380,7 +395,7 @@ mod tests {
                 })
                 .collect();
             let (mean, worst) = (off.iter().sum::<f32>() / off.len() as f32, off.iter().copied().fold(0.0, f32::max));
-            assert!(mean < 0.25 && worst < 2.0, "{shift:?}: off by {mean} on average, {worst} at worst");
+            assert!(mean < 0.4 && worst < 1.5, "{shift:?}: off by {mean} on average, {worst} at worst");
             let want = painted(&picture(extent, shift));
             let differences = (24..extent.height - 24).flat_map(|y| (24..extent.width - 24).map(move |x| (x, y)));
             let at = |x: u32, y: u32| (y * extent.width + x) as usize;
