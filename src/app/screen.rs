@@ -37,6 +37,12 @@ pub enum Drawn {
     Lost,
 }
 
+/// Why there is nothing to draw on.
+enum Missed {
+    Skipped,
+    Lost,
+}
+
 /// The interface as triangles.
 pub struct Triangles {
     pub primitives: Vec<egui::ClippedPrimitive>,
@@ -126,10 +132,13 @@ impl Screen {
         let began = Instant::now();
         let texture = match self.acquire() {
             Ok(texture) => texture,
-            Err(drawn) => {
+            Err(missed) => {
                 // The textures must reach the renderer even when nothing is shown: they are not sent again.
                 self.take_textures(triangles);
-                return drawn;
+                return match missed {
+                    Missed::Skipped => Drawn::Skipped,
+                    Missed::Lost => Drawn::Lost,
+                };
             }
         };
         let acquired = Instant::now();
@@ -202,9 +211,9 @@ impl Screen {
         }
     }
 
-    fn acquire(&mut self) -> Result<wgpu::SurfaceTexture, Drawn> {
+    fn acquire(&mut self) -> Result<wgpu::SurfaceTexture, Missed> {
         if !self.configured {
-            return Err(Drawn::Skipped);
+            return Err(Missed::Skipped);
         }
         // A surface that is out of date is configured once and tried again; twice means that it is changing just now.
         for _ in 0..2 {
@@ -212,13 +221,13 @@ impl Screen {
                 wgpu::CurrentSurfaceTexture::Success(texture) => return Ok(texture),
                 wgpu::CurrentSurfaceTexture::Suboptimal(texture) => return Ok(texture),
                 wgpu::CurrentSurfaceTexture::Outdated => self.surface.configure(&self.gpu.device, &self.config),
-                wgpu::CurrentSurfaceTexture::Lost => return Err(Drawn::Lost),
+                wgpu::CurrentSurfaceTexture::Lost => return Err(Missed::Lost),
                 wgpu::CurrentSurfaceTexture::Timeout
                 | wgpu::CurrentSurfaceTexture::Occluded
-                | wgpu::CurrentSurfaceTexture::Validation => return Err(Drawn::Skipped),
+                | wgpu::CurrentSurfaceTexture::Validation => return Err(Missed::Skipped),
             }
         }
-        Err(Drawn::Skipped)
+        Err(Missed::Skipped)
     }
 
     fn take_textures(&mut self, triangles: &mut Triangles) {

@@ -60,7 +60,7 @@ impl Meter {
             ledger: Ledger::new(),
             settled: Settled {
                 recent: Recent::new(Self::WINDOW),
-                book: Book::new(),
+                book: Book::default(),
                 hitches: Hitches::new(),
                 budget,
                 paced: true,

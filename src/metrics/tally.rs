@@ -153,16 +153,18 @@ struct Page {
     turned: u64,
 }
 
+impl Default for Book {
+    /// Open at a page for nothing in particular.
+    fn default() -> Self {
+        let mut pages = Vec::with_capacity(Self::MOST);
+        pages.push(Page { subject: Arc::default(), tally: Box::default(), turned: 0 });
+        Self { pages, current: 0, turns: 0 }
+    }
+}
+
 impl Book {
     /// Things kept apart at most; the one that was left longest ago makes room.
     pub const MOST: usize = 12;
-
-    pub fn new() -> Self {
-        let first = Page { subject: Arc::default(), tally: Box::default(), turned: 0 };
-        let mut pages = Vec::with_capacity(Self::MOST);
-        pages.push(first);
-        Self { pages, current: 0, turns: 0 }
-    }
 
     /// Measurements from now on are of `subject`. Allocates when it is a new one.
     pub fn turn_to(&mut self, subject: Arc<Subject>) {
@@ -229,7 +231,7 @@ mod tests {
 
     #[test]
     fn coming_back_goes_on() {
-        let mut book = Book::new();
+        let mut book = Book::default();
         for (effect, variant, ms) in [("a", "s", 10), ("a", "l", 40), ("a", "s", 10), ("b", "s", 5)] {
             book.turn_to(subject(effect, variant));
             (0..3).for_each(|_| book.tally_mut().record(&cost(ms), false));
@@ -243,7 +245,7 @@ mod tests {
 
     #[test]
     fn the_book_does_not_grow_for_ever() {
-        let mut book = Book::new();
+        let mut book = Book::default();
         for i in 0..40 {
             book.turn_to(subject(&i.to_string(), "s"));
             book.tally_mut().record(&cost(1), false);
