@@ -97,8 +97,8 @@ struct App {
     failure: Option<Fault>,
     memory: Memory,
     remembered_at: Instant,
-    /// What an earlier run left to tell.
-    announcement: Option<Fault>,
+    /// What is to be told as soon as there is a picture.
+    announcements: Vec<Fault>,
 }
 
 impl App {
@@ -162,9 +162,9 @@ impl App {
             last_draw: started,
             draws: 0,
             threads: vec![shelf_thread],
+            announcements: announcements(&settings),
             memory: Memory::new(folder, settings),
             remembered_at: started,
-            announcement: crash::folder().and_then(|folder| crash::announce(&folder)),
             failure: None,
         };
         app.notice_choices(started);
@@ -363,10 +363,10 @@ impl App {
         self.obey(event_loop);
         self.remember(now);
         // Not before somebody can see it: notices leave by themselves.
-        if self.session.shown > 0
-            && let Some(fault) = self.announcement.take()
-        {
-            self.session.tell(fault, now);
+        if self.session.shown > 0 {
+            for fault in std::mem::take(&mut self.announcements) {
+                self.session.tell(fault, now);
+            }
         }
         if self.args.frames.is_some_and(|frames| self.session.shown >= frames) {
             event_loop.exit();
@@ -626,6 +626,18 @@ impl ApplicationHandler<Wake> for App {
             None => event_loop.set_control_flow(ControlFlow::Wait),
         }
     }
+}
+
+/// What an earlier run left to tell, and what nobody should have to look up.
+fn announcements(settings: &Settings) -> Vec<Fault> {
+    let crashed = crash::folder().and_then(|folder| crash::announce(&folder));
+    let sending = settings.telemetry.destination().map(|endpoint| {
+        Fault::notice(
+            format!("Figures are sent to {endpoint}, as you asked for"),
+            "`impasto telemetry` lists them and turns it off",
+        )
+    });
+    crashed.into_iter().chain(sending).collect()
 }
 
 /// The window's inside as the user made it; nothing while it fills the screen or is hidden.
