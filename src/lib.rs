@@ -20,7 +20,7 @@
 //! # Dependencies point one way
 //!
 //! ```text
-//! units ◀ frame, mailbox, metrics, fault, system ◀ govern | source | gpu | effect | nn (graph, plan) ◀ twin ◀ roundtrip ◀ nn (engines) ◀ pipeline ◀ flow | ui | output | export ◀ settings ◀ cli ◀ app ◀ main
+//! units ◀ frame, mailbox, metrics, fault, system ◀ govern | source | gpu | effect | nn (graph, plan) ◀ twin ◀ roundtrip ◀ nn (engines) ◀ calibrate | pipeline ◀ flow | ui | output | export ◀ settings ◀ cli ◀ app ◀ main
 //! ```
 //!
 //! Each of the large packages is named in one place: `nokhwa` in `source/camera/nokhwa.rs`, `v4l` in `source/camera/v4l2`,
@@ -45,6 +45,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic, clippy::unreachable))]
 
 pub mod app;
+pub mod calibrate;
 pub mod cli;
 pub mod effect;
 pub mod export;
@@ -53,6 +54,7 @@ pub mod flow;
 pub mod frame;
 pub mod govern;
 pub mod gpu;
+pub mod inject;
 pub mod mailbox;
 pub mod metrics;
 pub mod nn;

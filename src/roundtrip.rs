@@ -16,7 +16,7 @@ use crate::fault::Fault;
 use crate::frame::CameraFrame;
 use crate::mailbox::{Latest, MailboxCounts};
 use crate::twin::prepare::{Crop, Prepare};
-use crate::units::Extent;
+use crate::units::{Burden, Extent};
 
 /// What paints on the thread: an engine holding one network at one size.
 pub trait Painter: Send {
@@ -70,6 +70,7 @@ struct Shared {
     outbox: Latest<Painted>,
     free: Mutex<Vec<Vec<[f32; 4]>>>,
     events: Mutex<Vec<RoundTripEvent>>,
+    burden: Mutex<Burden>,
 }
 
 /// Painted pictures in use at once: being painted, waiting, shown, and one changing hands.
@@ -132,6 +133,11 @@ impl RoundTrip {
     /// Whether the thread still takes frames. It ends early only when the painter panics.
     pub fn is_alive(&self) -> bool {
         !self.shared.inbox.is_closed()
+    }
+
+    /// From the next picture on, the thread waits before it gives a painting back, as if the network took longer.
+    pub fn set_burden(&self, burden: Burden) {
+        *lock(&self.shared.burden) = burden;
     }
 
     /// What happened since the last call, oldest first. Never blocks.
@@ -198,6 +204,10 @@ impl Shared {
         prepare.get_or_insert_with(|| Prepare::new(shape, crop, extent)).run(&frame, painter.image_mut());
         let prepared = Instant::now();
         let planes = painter.paint()?;
+        let burden = *lock(&self.burden);
+        if burden != Burden::NONE {
+            std::thread::sleep(burden.on_top_of(prepared.elapsed()));
+        }
         let mut pixels = lock(&self.free).pop().unwrap_or_default();
         interleave(planes, &mut pixels);
         let infer = prepared.elapsed();

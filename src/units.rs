@@ -91,6 +91,36 @@ impl std::str::FromStr for Extent {
     }
 }
 
+/// Work that is put on top of a network's own, to try out what becomes of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Burden {
+    /// Each picture takes longer by this.
+    pub extra: Duration,
+    /// Each picture takes so many times as long; at least 1.
+    pub factor: f32,
+}
+
+impl Burden {
+    pub const NONE: Self = Self { extra: Duration::ZERO, factor: 1.0 };
+
+    /// What comes on top of a network that takes `own`.
+    pub fn on_top_of(self, own: Duration) -> Duration {
+        self.extra + own.mul_f32((self.factor - 1.0).max(0.0))
+    }
+
+    /// Both at once.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { extra: self.extra + other.extra, factor: self.factor * other.factor }
+    }
+}
+
+impl Default for Burden {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
 /// The time that one frame may take: the source's frame interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget(pub Duration);

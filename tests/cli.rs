@@ -9,6 +9,7 @@ use serde_json::Value;
 fn impasto(arguments: &[&str]) -> Output {
     // Without the user's own settings of logging and packs.
     Command::new(env!("CARGO_BIN_EXE_impasto"))
+        .env("IMPASTO_CACHE", env!("CARGO_TARGET_TMPDIR"))
         .args(arguments)
         .env_remove("RUST_LOG")
         .env_remove("IMPASTO_MODELS")
@@ -280,6 +281,7 @@ fn a_window_without_a_display_is_an_error_with_a_remedy() {
         return;
     }
     let output = Command::new(env!("CARGO_BIN_EXE_impasto"))
+        .env("IMPASTO_CACHE", env!("CARGO_TARGET_TMPDIR"))
         .args(["--source", "demo", "--frames", "1"])
         .env_remove("DISPLAY")
         .env_remove("WAYLAND_DISPLAY")

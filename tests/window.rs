@@ -39,6 +39,7 @@ impl Display {
 
     fn impasto(&self, arguments: &[&str]) -> Program {
         let child = Command::new(env!("CARGO_BIN_EXE_impasto"))
+            .env("IMPASTO_CACHE", env!("CARGO_TARGET_TMPDIR"))
             .args(arguments)
             .env("DISPLAY", &self.name)
             .env_remove("WAYLAND_DISPLAY")

@@ -27,6 +27,8 @@ pub enum Command {
     /// The other size of network.
     Variant,
     Engine,
+    /// The next thing for the governor to keep.
+    Keep,
     Mirror,
     Split,
     /// So many percent more or less of the painting.
@@ -83,6 +85,7 @@ fn meaning(key: &Key) -> Option<Command> {
             "]" => Some(Command::Share(5)),
             "v" => Some(Command::Variant),
             "e" => Some(Command::Engine),
+            "k" => Some(Command::Keep),
             "m" => Some(Command::Mirror),
             "s" => Some(Command::Split),
             "p" => Some(Command::Still),

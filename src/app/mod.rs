@@ -19,6 +19,7 @@ use winit::event::{StartCause, WindowEvent};
 use winit::event_loop::{ActiveEventLoop, ControlFlow, EventLoop, EventLoopProxy};
 use winit::window::{Fullscreen, Window, WindowId};
 
+use crate::calibrate::Cache;
 use crate::cli::{CliError, Common, OverlayLevel, WindowArgs};
 use crate::effect::models_dirs;
 use crate::export::crash;
@@ -103,7 +104,11 @@ struct App {
 
 impl App {
     fn new(args: WindowArgs, common: &Common, started: Instant, proxy: EventLoopProxy<Wake>) -> Result<Self, CliError> {
-        let shelf = Shelf::new(models_dirs(common.models.as_deref()));
+        let folders = models_dirs(common.models.as_deref());
+        let shelf = match Cache::of_user() {
+            Some(cache) => Shelf::timing(folders, cache),
+            None => Shelf::new(folders),
+        };
         let looking = Arc::new(AtomicBool::new(false));
         let waker: Waker = {
             let (proxy, looking) = (proxy.clone(), looking.clone());
@@ -116,7 +121,7 @@ impl App {
         };
         let folder = settings::folder();
         let (settings, unusable) = folder.as_deref().map(Settings::load).unwrap_or_default();
-        let mut session = Session::start(&args, &settings, shelf.clone(), waker.clone());
+        let mut session = Session::start(&args, &settings, shelf.clone(), waker.clone(), started);
         if let Some(fault) = unusable {
             session.tell(fault, started);
         }
@@ -289,6 +294,11 @@ impl App {
             self.rebuild(event_loop, now);
         }
         let advanced = self.session.advance(now);
+        if advanced.lose_gpu
+            && let Some(screen) = &self.screen
+        {
+            screen.gpu.lose();
+        }
         self.poll_at = advanced.poll_soon.then(|| now + POLL_EVERY);
         if advanced.redraw {
             self.request_redraw();
@@ -396,7 +406,7 @@ impl App {
             source: &source,
             controls: session.controls,
             blend: session.blend(),
-            governor: None,
+            governor: session.governor(),
             picture_aspect: session.picture_aspect(),
             faults: &faults,
             system: &system,
@@ -555,6 +565,8 @@ impl ApplicationHandler<Wake> for App {
         }
         if self.redraw_at.is_some_and(|at| at <= now) {
             self.redraw_at = None;
+            // Also while nothing comes that would wake us.
+            self.look(event_loop);
             self.request_redraw();
         }
     }

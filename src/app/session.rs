@@ -9,13 +9,15 @@ use crate::effect::{Blend, Share};
 use crate::export::otlp::{Key, Telemetry};
 use crate::export::{Circumstances, Handout, crash};
 use crate::fault::{Fault, FaultBoard, Severity};
-use crate::flow::{Flow, FlowEvent, Found, Shelf, Wish, Workshop};
+use crate::flow::{Flow, FlowEvent, Found, Legacy, Shelf, Wish, Workshop};
+use crate::govern::{self, Keep};
 use crate::gpu::{Gpu, GpuCaps};
+use crate::inject::{Injected, Injector, What};
 use crate::metrics::{Counts, FrameCost, Lap, Meter, Report, Subject, Summary};
 use crate::nn::choose::EngineWish;
 use crate::pipeline::Look;
 use crate::settings::Settings;
-use crate::source::{SourceEvent, SourceKind, SourceSpec, SourceThread, SourceWish};
+use crate::source::{Source, SourceEvent, SourceKind, SourceSpec, SourceThread, SourceWish};
 use crate::system::{Reading, Sensors};
 use crate::ui::{Action, Controls, EffectEntry, SourceEntry};
 use crate::units::{Budget, Extent, FrameId};
@@ -30,6 +32,8 @@ pub struct Advanced {
     pub redraw: bool,
     /// Something is on its way on the GPU that nobody will wake us for: look again soon.
     pub poll_soon: bool,
+    /// The GPU is to be lost now, because the user wants to see that.
+    pub lose_gpu: bool,
 }
 
 /// Who reported a fault: decides when it is over.
@@ -51,7 +55,12 @@ pub struct Session {
     before_captured: u64,
     before_dropped: u64,
     flow: Option<Flow>,
+    /// Of a flow whose GPU was lost.
+    legacy: Option<Legacy>,
     wish: Wish,
+    keep: Keep,
+    injector: Option<Injector>,
+    injected: Injected,
     budget: Budget,
     pub controls: Controls,
     mirror_by_hand: bool,
@@ -90,7 +99,7 @@ impl Session {
 
     /// Starts the source at once.
     /// What the command line leaves open is as in `settings`.
-    pub fn start(args: &WindowArgs, settings: &Settings, shelf: Arc<Shelf>, waker: Waker) -> Self {
+    pub fn start(args: &WindowArgs, settings: &Settings, shelf: Arc<Shelf>, waker: Waker, started: Instant) -> Self {
         let spec = args.source.clone().unwrap_or_default();
         let LookArgs { strength, steadiness, split, mirror } = args.look;
         let strength = strength.or(settings.strength).unwrap_or(Look::default().strength);
@@ -98,7 +107,8 @@ impl Session {
         let remembered = args.paint.effect.is_none();
         let effect = args.paint.effect.clone().or_else(|| settings.effect.clone());
         let variant = args.paint.variant.clone().or_else(|| settings.variant.clone().filter(|_| remembered));
-        let source = Self::spawn_source(&spec, &waker);
+        let injector = args.govern.inject.clone().map(|script| Injector::new(script, started));
+        let source = Self::spawn_source(&spec, &waker, injector.as_ref());
         let mut sources = vec![SourceEntry { spec: "demo".to_owned(), title: "Demo scene".to_owned() }];
         if let SourceSpec::File(path) = &spec {
             let title = path.file_name().map_or_else(|| spec.to_string(), |n| n.to_string_lossy().into_owned());
@@ -113,12 +123,17 @@ impl Session {
             before_captured: 0,
             before_dropped: 0,
             flow: None,
+            legacy: None,
+            keep: args.govern.keep.or(settings.keep).unwrap_or_default(),
+            injector,
+            injected: Injected::default(),
             wish: Wish {
                 blend: args.paint.blend.clone(),
                 effect,
                 variant,
                 engine: args.paint.engine.or(settings.engine).unwrap_or_default(),
                 size: args.paint.size,
+                rung: None,
             },
             budget: Budget::default(),
             controls: Controls { strength, mirror, split, frozen: false },
@@ -146,9 +161,16 @@ impl Session {
         }
     }
 
-    fn spawn_source(spec: &SourceSpec, waker: &Waker) -> SourceThread {
+    fn spawn_source(spec: &SourceSpec, waker: &Waker, injector: Option<&Injector>) -> SourceThread {
         let waker = waker.clone();
-        SourceThread::spawn(spec.clone(), SourceWish::default(), move || waker())
+        let (spec, wish) = (spec.clone(), SourceWish::default());
+        match injector.and_then(Injector::stalling) {
+            None => SourceThread::spawn(spec, wish, move || waker()),
+            Some(stalling) => {
+                let each = move |source, stop| Box::new(stalling(source, stop)) as Box<dyn Source>;
+                SourceThread::spawn_each(spec, wish, each, move || waker())
+            }
+        }
     }
 
     /// The GPU is open: a flow can be made for it. Replaces one on a GPU that was lost.
@@ -158,13 +180,19 @@ impl Session {
     pub fn attach(&mut self, gpu: Gpu, format: wgpu::TextureFormat) -> Result<(), Fault> {
         self.gpu = Some(gpu.caps.as_ref().clone());
         let workshop = Workshop { gpu, shelf: self.shelf.clone(), format, waker: self.waker.clone() };
-        self.flow = Some(Flow::new(workshop, self.wish.clone(), self.budget)?);
+        let mut flow = Flow::new(workshop, self.wish.clone(), self.budget)?;
+        if let Some(legacy) = self.legacy.take() {
+            flow.inherit(legacy);
+        }
+        flow.set_keep(self.keep);
+        self.flow = Some(flow);
         Ok(())
     }
 
     /// The GPU is gone, and everything on it. Returns what is left: dropping it can take a moment.
     pub fn detach(&mut self) -> Option<Flow> {
         self.summary = None;
+        self.legacy = self.flow.as_mut().map(Flow::bequeath);
         self.flow.take()
     }
 
@@ -172,7 +200,9 @@ impl Session {
     pub fn advance(&mut self, now: Instant) -> Advanced {
         let mut redraw = self.hear_source(now);
         redraw |= self.learn_effects(now);
-        let Some(flow) = &mut self.flow else { return Advanced { redraw, poll_soon: false } };
+        let lose_gpu = self.inject(now);
+        let Some(flow) = &mut self.flow else { return Advanced { redraw, poll_soon: false, lose_gpu } };
+        flow.set_burden(self.injected.burden);
         let mailbox = self.source.latest().counts();
         flow.captured(self.before_captured + mailbox.put, self.before_dropped + mailbox.dropped, now);
         if !self.controls.frozen
@@ -208,7 +238,18 @@ impl Session {
                 FlowEvent::Recovered => self.recovered(Origin::Flow),
             }
         }
-        Advanced { redraw, poll_soon }
+        Advanced { redraw, poll_soon, lose_gpu }
+    }
+
+    /// Plays the faults that were asked for. True when the GPU is to be lost.
+    fn inject(&mut self, now: Instant) -> bool {
+        let Some(injector) = &mut self.injector else { return false };
+        self.injected = injector.at(now);
+        let begun: Vec<_> = std::iter::from_fn(|| injector.begun(now)).collect();
+        for event in &begun {
+            self.tell(Fault::notice(format!("On purpose: {event}"), ""), now);
+        }
+        begun.iter().any(|event| event.what == What::GpuLoss)
     }
 
     fn hear_source(&mut self, now: Instant) -> bool {
@@ -299,6 +340,7 @@ impl Session {
             effect: self.wish.effect.clone(),
             variant: self.wish.variant.clone(),
             engine: Some(self.wish.engine),
+            keep: Some(self.keep),
             mirror: self.camera_mirror,
             strength: Some(self.controls.strength),
             ..Settings::default()
@@ -343,6 +385,11 @@ impl Session {
     pub fn refresh_summary(&mut self, now: Instant) {
         let old = self.summary.as_ref().is_none_or(|(_, at)| now.saturating_duration_since(*at) >= Self::FIGURES_FOR);
         if old {
+            let reading = self.system();
+            if let Some(flow) = &mut self.flow {
+                flow.set_machine(reading.thermal, reading.saver);
+                flow.meter().set_throttled(reading.throttled);
+            }
             let summary = self.meter().summary(now);
             self.summary = Some((summary, now));
         }
@@ -370,7 +417,12 @@ impl Session {
 
     /// What the machine's sensors said last.
     pub fn system(&self) -> Reading {
-        self.sensors.latest()
+        self.injected.reading(self.sensors.latest())
+    }
+
+    /// What the governor does; `None` before there is a picture.
+    pub fn governor(&self) -> Option<&govern::State> {
+        self.flow.as_ref().filter(|f| f.subject().is_some()).map(Flow::governor)
     }
 
     /// Width over height of the picture that is shown.
@@ -521,6 +573,11 @@ impl Session {
                 }
             }
             Command::Blend => self.toggle_blend(now),
+            Command::Keep => {
+                let next = self.keep.next();
+                self.tell(Fault::notice(format!("Keep: {next}"), next.explanation()), now);
+                self.act(Action::Keep(next), now);
+            }
             Command::Mirror => self.act(Action::Mirror(!self.controls.mirror), now),
             Command::Split => {
                 let split = if self.controls.split.is_some() { None } else { Some(0.5) };
@@ -565,7 +622,17 @@ impl Session {
             }
             Action::Level(_) | Action::Still | Action::Fullscreen => {}
             Action::Blend { other, share } => self.set_blend((share > 0.0).then_some((other, share)), now),
-            Action::Keep(_) | Action::SaveReport => {}
+            Action::Keep(keep) => {
+                self.keep = keep;
+                // What was chosen by hand goes on only where nothing is to be changed.
+                if keep != Keep::Fixed && self.wish.by_hand() {
+                    self.set_wish(Wish { variant: None, size: None, ..self.wish.clone() });
+                }
+                if let Some(flow) = &mut self.flow {
+                    flow.set_keep(keep);
+                }
+            }
+            Action::SaveReport => {}
         }
     }
 
@@ -619,7 +686,7 @@ impl Session {
         let mailbox = self.source.latest().counts();
         self.before_captured += mailbox.put;
         self.before_dropped += mailbox.dropped;
-        let new = Self::spawn_source(&spec, &self.waker);
+        let new = Self::spawn_source(&spec, &self.waker, self.injector.as_ref());
         let old = std::mem::replace(&mut self.source, new);
         // Giving a camera back can take a second: not here.
         let closing = std::thread::Builder::new().name("source closing".into()).spawn(move || drop(old));

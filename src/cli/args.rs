@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::effect::Blend;
 use crate::export::Endpoint;
+use crate::govern::Keep;
+use crate::inject::Script;
 use crate::nn::choose::EngineWish;
 use crate::source::SourceSpec;
 use crate::units::Extent;
@@ -92,6 +94,18 @@ pub struct LookArgs {
 }
 
 #[derive(Clone, Debug, Args)]
+pub struct GovernArgs {
+    /// What to keep by changing size and cadence of the network: quality, balanced, battery, or fixed for changing nothing
+    /// [default: balanced in the window, else fixed]
+    #[arg(long, value_name = "WHAT")]
+    pub keep: Option<Keep>,
+    /// Faults at set times, to see what becomes of them: load=20ms@5s..10s (or load=3x), stall@12s..14s,
+    /// thermal=serious@15s..20s, saver@15s..20s, gpu-loss@25s, with commas between them
+    #[arg(long, value_name = "FAULTS")]
+    pub inject: Option<Script>,
+}
+
+#[derive(Clone, Debug, Args)]
 pub struct WindowArgs {
     /// Where the picture comes from: camera, camera:N, demo, or the path of a picture or clip [default: the first
     /// camera, else the demo scene]
@@ -101,6 +115,8 @@ pub struct WindowArgs {
     pub paint: PaintArgs,
     #[command(flatten)]
     pub look: LookArgs,
+    #[command(flatten)]
+    pub govern: GovernArgs,
     /// Quit after this many pictures were shown
     #[arg(long, value_name = "N")]
     pub frames: Option<u64>,
@@ -185,6 +201,8 @@ pub struct BenchArgs {
     pub source: SourceSpec,
     #[command(flatten)]
     pub paint: PaintArgs,
+    #[command(flatten)]
+    pub govern: GovernArgs,
     /// Frames that are counted
     #[arg(long, value_name = "N", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
     pub frames: u64,
@@ -229,6 +247,9 @@ pub struct ListArgs {
 pub struct DoctorArgs {
     #[command(flatten)]
     pub paint: PaintArgs,
+    /// Time all engines on all networks again, also those that were timed before
+    #[arg(long)]
+    pub retime: bool,
     /// Print one JSON object and nothing else
     #[arg(long)]
     pub json: bool,

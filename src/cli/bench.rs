@@ -11,7 +11,9 @@ use crate::export::{Circumstances, Handout, crash};
 use crate::fault::Fault;
 use crate::flow::{Flow, FlowEvent, Shelf, Wish, Workshop};
 use crate::frame::{CameraFrame, FramePool};
+use crate::govern::Keep;
 use crate::gpu::Gpu;
+use crate::inject::{Injector, What};
 use crate::metrics::{Counts, FrameCost, Meter, Report, Stage};
 use crate::pipeline::Look;
 use crate::source::{Pacing, Source, SourceError, SourceEvent, SourceInfo, SourceThread, SourceWish};
@@ -20,6 +22,9 @@ use crate::units::{Extent, FrameId};
 
 /// A bench in which nothing gets done for so long has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Said when the device is gone.
+const GPU_LOST: &str = "the GPU was lost; everything on it is made anew";
 
 /// The pictures are drawn into this: what a window would show, minus the interface.
 const FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Rgba8Unorm;
@@ -38,13 +43,14 @@ pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
     // From here on: how busy the machine is while it measures.
     let sensors = Sensors::spawn(Sensors::EVERY);
     let shelf = Shelf::new(models_dirs(common.models.as_deref()));
-    let gpu = Gpu::headless()?;
+    let mut injector = args.govern.inject.clone().map(|script| Injector::new(script, Instant::now()));
+    let mut gpu = Gpu::headless()?;
     let (bell, rung) = mpsc::sync_channel::<()>(1);
     let waker: Arc<dyn Fn() + Send + Sync> = Arc::new(move || {
         // Rung already, or nobody listens any more: both are fine.
         let _ = bell.try_send(());
     });
-    let mut feed = Feed::open(args, waker.clone())?;
+    let mut feed = Feed::open(args, injector.as_ref(), waker.clone())?;
     let workshop = Workshop { gpu: gpu.clone(), shelf, format: FORMAT, waker };
     let wish = Wish {
         effect: args.paint.effect.clone(),
@@ -52,15 +58,18 @@ pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
         variant: args.paint.variant.clone(),
         engine: args.paint.engine.unwrap_or_default(),
         size: args.paint.size,
+        rung: None,
     };
     let (first, info) = feed.first(&rung)?;
     let shape = first.shape();
     // The frame that told the shape is thrown away: its age is that of the pipeline's compilation.
     drop(first);
     let built = workshop.build(&wish, shape)?;
-    let mut flow = Flow::new(workshop, wish, info.budget())?;
     crash::paints(&built.subject, Vec::new());
+    let keep = args.govern.keep.unwrap_or(Keep::Fixed);
+    let mut flow = Flow::new(workshop.clone(), wish.clone(), info.budget())?;
     flow.start_with(built, shape);
+    flow.set_keep(keep);
     flow.meter().set_paced(args.paced);
     let mut target = Target::new(&gpu, args.picture);
 
@@ -69,6 +78,31 @@ pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
     let mut progress = Instant::now();
     loop {
         let now = Instant::now();
+        if let Some(injector) = &mut injector {
+            let injected = injector.at(now);
+            flow.set_burden(injected.burden);
+            let reading = injected.reading(sensors.latest());
+            flow.set_machine(reading.thermal, reading.saver);
+            while let Some(event) = injector.begun(now) {
+                eprintln!("on purpose: {event}");
+                if event.what == What::GpuLoss {
+                    gpu.lose();
+                }
+            }
+        }
+        if gpu.is_lost() {
+            eprintln!("{GPU_LOST}");
+            let legacy = flow.bequeath();
+            drop(flow);
+            gpu = Gpu::headless()?;
+            let workshop = Workshop { gpu: gpu.clone(), ..workshop.clone() };
+            let built = workshop.build(&wish, shape)?;
+            flow = Flow::new(workshop, wish.clone(), info.budget())?;
+            flow.inherit(legacy);
+            flow.start_with(built, shape);
+            flow.set_keep(keep);
+            target = Target::new(&gpu, args.picture);
+        }
         feed.give(&mut flow, now)?;
         let polled = flow.poll(now);
         for event in flow.events() {
@@ -80,7 +114,7 @@ pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
         if polled.picture.is_some() {
             progress = now;
             target.draw(&gpu, &mut flow);
-            if polled.painted {
+            if polled.painted || !flow.governor().rung.painted {
                 flow.presented(&[], Instant::now());
                 counted.take(flow.meter());
             }
@@ -154,16 +188,28 @@ impl Counted {
 }
 
 impl Feed {
-    fn open(args: &BenchArgs, waker: Arc<dyn Fn() + Send + Sync>) -> Result<Self, CliError> {
+    fn open(
+        args: &BenchArgs,
+        injector: Option<&Injector>,
+        waker: Arc<dyn Fn() + Send + Sync>,
+    ) -> Result<Self, CliError> {
+        let stalling = injector.and_then(Injector::stalling);
         let wish = SourceWish {
             max_extent: Some(args.picture),
             pacing: if args.paced { Pacing::RealTime } else { Pacing::Free },
             ..SourceWish::default()
         };
         if args.paced {
-            return Ok(Self::Paced(SourceThread::spawn(args.source.clone(), wish, move || waker())));
+            let each = move |source, stop| match &stalling {
+                Some(stalling) => Box::new(stalling(source, stop)) as Box<dyn Source>,
+                None => source,
+            };
+            return Ok(Self::Paced(SourceThread::spawn_each(args.source.clone(), wish, each, move || waker())));
         }
-        let source = crate::source::open(&args.source, &wish).map_err(|e| e.fault())?;
+        let mut source = crate::source::open(&args.source, &wish).map_err(|e| e.fault())?;
+        if let Some(stalling) = &stalling {
+            source = Box::new(stalling(source, wish.stop.clone()));
+        }
         Ok(Self::Free { source, pool: FramePool::default(), taken: 0 })
     }
 

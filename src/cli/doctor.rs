@@ -1,12 +1,17 @@
 //! `impasto doctor`: what this machine has, what would be chosen, and why.
 
+use std::sync::Arc;
+
 use super::{CliError, Common, DoctorArgs, print, print_json};
-use crate::effect::{Gallery, models_dirs};
+use crate::calibrate::{Cache, Calibration, Timing};
+use crate::effect::models_dirs;
 use crate::export::crash;
+use crate::flow::{Shelf, Workshop};
 use crate::gpu::{Gpu, GpuCaps};
-use crate::nn::choose::{Choice, choose};
+use crate::nn::choose::{Choice, EngineWish, choose};
 use crate::nn::ort::{OrtInfo, OrtRuntime};
 use crate::source::{CameraListing, cameras};
+use crate::units::Budget;
 
 #[derive(serde::Serialize)]
 struct Doctor {
@@ -25,6 +30,8 @@ struct Doctor {
     models: Models,
     /// `null` when no engine can run.
     choice: Option<Choice>,
+    /// What each engine takes for each network, as far as it was timed.
+    timings: Vec<Timing>,
     choice_trouble: Option<String>,
     /// Reports of earlier runs that broke down, oldest first.
     crash_reports: Vec<std::path::PathBuf>,
@@ -71,13 +78,25 @@ pub fn run(args: &DoctorArgs, common: &Common) -> Result<(), CliError> {
         })
         .collect();
     let gpu = Gpu::headless();
-    let ort = OrtRuntime::find(None);
     let cameras = cameras();
     let folders = models_dirs(common.models.as_deref());
-    let (gallery, faults) = Gallery::load(&folders);
+    let shelf = match Cache::of_user() {
+        Some(cache) => Shelf::timing(folders.clone(), cache),
+        None => Shelf::new(folders.clone()),
+    };
+    let found = shelf.found();
+    let (gallery, faults, ort) = (&found.gallery, &found.faults, shelf.ort());
+    let timed = gpu.as_ref().ok().and_then(|gpu| timings(gpu, &shelf, args.retime));
     let caps = gpu.as_ref().ok().map(|g| g.caps.as_ref().clone());
-    let choice = choose(args.paint.engine.unwrap_or_default(), caps.as_ref(), ort.as_ref().map(OrtRuntime::info));
+    let choice = choose(args.paint.engine.unwrap_or_default(), caps.as_ref(), ort.map(OrtRuntime::info));
+    let measured =
+        timed.as_ref().filter(|_| args.paint.engine.unwrap_or_default() == EngineWish::Auto).and_then(|timed| {
+            let models: Vec<_> = gallery.effects().first()?.variants().iter().map(|v| v.sha256.as_str()).collect();
+            timed.choose(&models, Budget::default())
+        });
+    let choice = measured.map_or(choice, Ok);
     let doctor = Doctor {
+        timings: timed.map(|t| t.timings).unwrap_or_default(),
         schema: "impasto.doctor/1",
         version: env!("CARGO_PKG_VERSION"),
         system: System {
@@ -91,8 +110,8 @@ pub fn run(args: &DoctorArgs, common: &Common) -> Result<(), CliError> {
         healthy: caps.is_some() && choice.is_ok() && !gallery.is_empty(),
         gpu: caps,
         gpu_trouble: gpu.err().map(|e| e.to_string()),
-        onnx_runtime: ort.as_ref().ok().map(|o| o.info().clone()),
-        onnx_runtime_trouble: ort.as_ref().err().map(ToString::to_string),
+        onnx_runtime: ort.ok().map(|o| o.info().clone()),
+        onnx_runtime_trouble: ort.err().map(ToString::to_string),
         camera_trouble: cameras.as_ref().err().map(ToString::to_string),
         cameras: cameras.unwrap_or_default(),
         models: Models {
@@ -164,10 +183,41 @@ fn describe(doctor: &Doctor) -> String {
             text.push_str(&format!("    {}\n", report.display()));
         }
     }
+    text.push_str("\nTimings, milliseconds a picture\n");
+    for t in &doctor.timings {
+        let size = format!("{}x{}", t.width, t.height);
+        let ms = t.ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.1}"));
+        let line = format!(
+            "    {:<5}{:<18}{:<9}{:>8}  {}",
+            t.engine,
+            t.network,
+            size,
+            ms,
+            t.note.as_deref().unwrap_or_default()
+        );
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    if doctor.timings.is_empty() {
+        text.push_str("    none\n");
+    }
     text.push_str("\nChosen\n");
     match (&doctor.choice, &doctor.choice_trouble) {
         (Some(choice), _) => text.push_str(&format!("    {}: {}\n", choice.engine, choice.why)),
         (None, trouble) => text.push_str(&format!("    nothing: {}\n", trouble.as_deref().unwrap_or("unknown"))),
     }
     text
+}
+
+/// What was timed on this machine, now or before.
+fn timings(gpu: &Gpu, shelf: &Arc<Shelf>, again: bool) -> Option<Calibration> {
+    // Nothing is shown, so the format is any.
+    let format = wgpu::TextureFormat::Rgba8Unorm;
+    let workshop = Workshop { gpu: gpu.clone(), shelf: shelf.clone(), format, waker: Arc::new(|| {}) };
+    if again {
+        workshop.forget_timings();
+    }
+    let told = |t: &Timing| eprintln!("timing {} {} ...", t.engine, t.network);
+    workshop.calibrate(None, false, &|| false, &told);
+    shelf.calibration(|| workshop.machine())
 }

@@ -17,8 +17,8 @@ use std::io::Write as _;
 use clap::Parser as _;
 
 pub use args::{
-    BenchArgs, Cli, Command, Common, DoctorArgs, ListArgs, LookArgs, OverlayLevel, PaintArgs, RenderArgs, SheetArgs,
-    TelemetryArgs, WindowArgs,
+    BenchArgs, Cli, Command, Common, DoctorArgs, GovernArgs, ListArgs, LookArgs, OverlayLevel, PaintArgs, RenderArgs,
+    SheetArgs, TelemetryArgs, WindowArgs,
 };
 
 use crate::fault::Fault;

@@ -41,6 +41,7 @@ pub fn run(args: &RenderArgs, common: &Common) -> Result<(), CliError> {
         variant: args.paint.variant.clone(),
         engine: args.paint.engine.unwrap_or_default(),
         size: args.paint.size,
+        rung: None,
     };
     let defaults = Look::default();
     let look = Look {

@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use super::Shelf;
 use super::restyle::{Manner, Restylable};
+use crate::calibrate::FIRST_CHOICE;
 use crate::effect::{Blend, Effect, EffectKind, Variant};
 use crate::fault::Fault;
 use crate::frame::FrameShape;
+use crate::govern::{Rung, ladder};
 use crate::gpu::Gpu;
 use crate::metrics::Subject;
 use crate::nn::choose::{Choice, Engine, EngineWish, choose};
@@ -19,10 +21,10 @@ use crate::nn::plan::{Plan, Precision};
 use crate::nn::restyle::StyledStudent;
 use crate::pipeline::{Pipeline, Student};
 use crate::roundtrip::RoundTrip;
-use crate::units::Extent;
+use crate::units::{Budget, Extent};
 
 /// What the user wants to see, as far as a pipeline depends on it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wish {
     /// Name of an effect or path of a network; the gallery's first when `None`.
     pub effect: Option<String>,
@@ -33,6 +35,32 @@ pub struct Wish {
     pub engine: EngineWish,
     /// The student's size, instead of what the variant says for the source.
     pub size: Option<Extent>,
+    /// How it is painted, as the governor decided, where neither `variant` nor `size` was chosen by hand; what suits the
+    /// engine when `None`.
+    pub rung: Option<Rung>,
+}
+
+impl Wish {
+    /// Whether the network or its size was chosen by hand.
+    pub fn by_hand(&self) -> bool {
+        self.variant.is_some() || self.size.is_some()
+    }
+}
+
+/// Where a pipeline stands among the ways to paint its effect.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Standing {
+    /// Best first; empty where there is nothing to choose.
+    pub ladder: Vec<Rung>,
+    /// Its own place there.
+    pub index: usize,
+}
+
+impl Standing {
+    /// The place itself; nothing painted where there is none.
+    pub fn rung(&self) -> Rung {
+        self.ladder.get(self.index).cloned().unwrap_or_default()
+    }
 }
 
 /// A pipeline and what it is.
@@ -43,12 +71,13 @@ pub struct Built {
     pub notices: Vec<Fault>,
     /// For another style of the same network without another pipeline; `None` where there is none.
     pub restylable: Option<Restylable>,
+    pub standing: Standing,
 }
 
 impl Built {
     /// A pipeline that keeps its style.
     pub fn new(pipeline: Pipeline, subject: Subject) -> Self {
-        Self { pipeline, subject, notices: Vec::new(), restylable: None }
+        Self { pipeline, subject, notices: Vec::new(), restylable: None, standing: Standing::default() }
     }
 }
 
@@ -57,6 +86,14 @@ pub(super) struct Resolved {
     pub manner: Manner,
     pub variant: Variant,
     pub extent: Extent,
+    pub standing: Standing,
+}
+
+/// A network in an engine, ready to paint.
+#[expect(clippy::large_enum_variant, reason = "there is one, moved once; a box would only add an allocation")]
+pub(super) enum Made {
+    Gpu(GpuStudent),
+    Ort(Box<OrtStudent>),
 }
 
 /// Makes pipelines on one device for one format of target. Cheap to clone.
@@ -92,24 +129,39 @@ impl Workshop {
     /// # Errors
     /// When there is no such effect or variant, no engine can run it, or the GPU refuses it.
     pub fn build(&self, wish: &Wish, shape: FrameShape) -> Result<Built, Fault> {
+        self.build_within(wish, shape, Budget::default())
+    }
+
+    /// As [`Self::build`], for a source that leaves so much time for each frame: where engines were timed, that decides which
+    /// one it is and how large a network it begins with.
+    ///
+    /// # Errors
+    /// As [`Self::build`].
+    pub fn build_within(&self, wish: &Wish, shape: FrameShape, budget: Budget) -> Result<Built, Fault> {
         let manner = self.manner(wish)?;
         let ort = self.shelf.ort();
         let caps = &self.gpu.caps;
         let choice = choose(wish.engine, Some(caps), ort.map(OrtRuntime::info))
             .map_err(|e| Fault::failed(capital(&e.to_string()), ""))?;
-        let first = self.build_with(&manner, wish, shape, &choice);
+        let timed = self.shelf.calibration(|| self.machine());
+        let models: Vec<_> = manner.effect.variants().iter().map(|v| v.sha256.as_str()).collect();
+        let timed = timed.filter(|_| wish.engine == EngineWish::Auto).and_then(|t| t.choose(&models, budget));
+        // An engine that went away since it was timed cannot be chosen.
+        let choice = timed.filter(|t| t.engine == Engine::Wgpu || ort.is_ok()).unwrap_or(choice);
+        let build_with = |choice: &Choice| self.build_with(&manner, wish, shape, choice, budget);
+        let first = build_with(&choice);
         match (first, wish.engine, choice.engine) {
             (Err(fault), EngineWish::Auto, Engine::Wgpu) if ort.is_ok() => {
                 let second =
                     Choice { engine: Engine::Ort, why: format!("wgpu cannot run this network ({})", fault.what) };
-                let mut built = self.build_with(&manner, wish, shape, &second)?;
+                let mut built = build_with(&second)?;
                 built.notices.push(Fault::notice(fault.what, "ONNX Runtime paints instead"));
                 Ok(built)
             }
             (Err(fault), EngineWish::Auto, Engine::Ort) => {
                 let why = format!("ONNX Runtime cannot run this network ({})", fault.what);
                 let second = Choice { engine: Engine::Wgpu, why };
-                let mut built = self.build_with(&manner, wish, shape, &second)?;
+                let mut built = build_with(&second)?;
                 built.notices.push(Fault::notice(fault.what, "The GPU paints instead"));
                 Ok(built)
             }
@@ -138,25 +190,35 @@ impl Workshop {
         wish: &Wish,
         shape: FrameShape,
         engine: Engine,
+        budget: Budget,
     ) -> Result<Resolved, Fault> {
-        let variant = self.variant(&manner.effect, wish, engine)?.clone();
-        let extent = wish.size.unwrap_or_else(|| variant.extent_for(shape.extent));
+        let standing = self.standing(&manner.effect, wish, engine, budget)?;
+        let rung = standing.rung();
+        let id = Some(rung.variant.as_str()).filter(|_| rung.painted);
+        let variant = manner.effect.variant(id)?.clone();
+        let extent = wish.size.unwrap_or_else(|| scaled(&variant, rung.scale).extent_for(shape.extent));
         let extent = self.whole_multiples(extent, variant.multiple_of, wish.size.is_some())?;
         manner.check(&variant)?;
-        Ok(Resolved { manner, variant, extent })
+        Ok(Resolved { manner, variant, extent, standing })
     }
 
-    fn build_with(&self, manner: &Manner, wish: &Wish, shape: FrameShape, choice: &Choice) -> Result<Built, Fault> {
-        let resolved = self.resolve(manner.clone(), wish, shape, choice.engine)?;
-        let (effect, variant, extent) = (&manner.effect, &resolved.variant, resolved.extent);
-        let network = |e: &dyn std::fmt::Display| {
-            Fault::failed(format!("Effect {} ({}): {e}", effect.name, variant.id), "Choose another effect or variant")
-        };
+    fn build_with(
+        &self,
+        manner: &Manner,
+        wish: &Wish,
+        shape: FrameShape,
+        choice: &Choice,
+        budget: Budget,
+    ) -> Result<Built, Fault> {
+        let resolved = self.resolve(manner.clone(), wish, shape, choice.engine, budget)?;
+        let (standing, rung) = (resolved.standing.clone(), resolved.standing.rung());
+        if !rung.painted {
+            let built = self.untouched(shape, "frames take too long to be painted")?;
+            let subject = Subject { effect: manner.name(), ..built.subject };
+            return Ok(Built { subject, standing, ..built });
+        }
+        let (variant, extent) = (&resolved.variant, resolved.extent);
         let graph = self.shelf.graph(variant);
-        let folded = match &graph {
-            Ok(graph) => manner.fold(graph, variant),
-            Err(fault) => Err(fault.clone()),
-        };
         let restyles = graph.as_ref().is_ok_and(|graph| graph.style_len() > 0);
         let subject = Subject {
             effect: manner.name(),
@@ -170,19 +232,51 @@ impl Workshop {
             ..Subject::default()
         };
         let restylable = |how| Restylable::new(how, wish, shape, &resolved, choice.engine, &subject);
-        let (student, restylable) = match choice.engine {
+        let (student, restylable) = match self.student(manner, variant, extent, choice.engine)? {
+            Made::Gpu(student) => {
+                let how = restyles.then(|| restylable(super::restyle::How::InPlace(student.restyler())));
+                (Student::InPlace(student), how)
+            }
+            Made::Ort(student) => {
+                let waker = self.waker.clone();
+                let (student, sender) = StyledStudent::new(*student);
+                let rows = graph.as_ref().is_ok_and(|graph| graph.row_len().is_some());
+                let how = rows.then(|| restylable(super::restyle::How::round_trip(sender)));
+                (Student::RoundTrip(RoundTrip::spawn(student, move || waker())?), how)
+            }
+        };
+        let mut pipeline = self.pipeline(shape, student)?;
+        pipeline.set_every(rung.every);
+        Ok(Built { pipeline, subject, notices: Vec::new(), restylable, standing })
+    }
+
+    /// A variant's network in an engine, having painted once: the first picture takes longer than all that follow, and must
+    /// not be on the way of a frame.
+    pub(super) fn student(
+        &self,
+        manner: &Manner,
+        variant: &Variant,
+        extent: Extent,
+        engine: Engine,
+    ) -> Result<Made, Fault> {
+        let effect = &manner.effect;
+        let network = |e: &dyn std::fmt::Display| {
+            Fault::failed(format!("Effect {} ({}): {e}", effect.name, variant.id), "Choose another effect or variant")
+        };
+        let folded = self.shelf.graph(variant).and_then(|graph| manner.fold(&graph, variant));
+        Ok(match engine {
             Engine::Wgpu => {
                 let precision =
                     if self.gpu.caps.f16 && !self.gpu.caps.software { Precision::F16 } else { Precision::F32 };
                 let plan = Plan::new(&folded?, extent, precision).map_err(|e| network(&e))?;
                 let student = GpuStudent::new(&self.gpu, &plan).map_err(|e| network(&e))?;
-                let how = restyles.then(|| restylable(super::restyle::How::InPlace(student.restyler())));
-                (Student::InPlace(student), how)
+                student.paint_once(&self.gpu);
+                Made::Gpu(student)
             }
             Engine::Ort => {
                 let runtime = self.shelf.ort().map_err(|e| Fault::failed(capital(&e.to_string()), ""))?;
                 let options = OrtOptions::default();
-                let student = match folded {
+                let mut student = match folded {
                     Ok(graph) => OrtStudent::new(runtime, &graph, extent, options),
                     // A user's own network may use operators that ONNX Runtime has and we lack.
                     Err(_) if effect.kind == EffectKind::Custom => {
@@ -192,15 +286,42 @@ impl Workshop {
                     Err(fault) => return Err(fault),
                 }
                 .map_err(|e| network(&e))?;
-                let waker = self.waker.clone();
-                let (student, sender) = StyledStudent::new(student);
-                let rows = graph.as_ref().is_ok_and(|graph| graph.row_len().is_some());
-                let how = rows.then(|| restylable(super::restyle::How::round_trip(sender)));
-                (Student::RoundTrip(RoundTrip::spawn(student, move || waker())?), how)
+                student.run_in_place().map_err(|e| network(&e))?;
+                Made::Ort(Box::new(student))
             }
+        })
+    }
+
+    /// The ladder for an effect, and where on it a wish stands.
+    fn standing(&self, effect: &Effect, wish: &Wish, engine: Engine, budget: Budget) -> Result<Standing, Fault> {
+        let timed = self.shelf.calibration(|| self.machine());
+        let ms = |v: &Variant| timed.as_ref().and_then(|t| t.ms(engine, &v.sha256)).map(|ms| ms as f32);
+        let timed = effect.variants().iter().all(|v| ms(v).is_some());
+        // Milliseconds for all of them, or operations for all.
+        let cost = |v: &Variant| ms(v).filter(|_| timed).unwrap_or_else(|| nominal_cost(v));
+        let costs: Vec<_> = effect.variants().iter().map(|v| (v.id.clone(), cost(v))).collect();
+        let ladder = ladder(&costs, true);
+        let whole =
+            |id: &str| ladder.iter().position(|r| r.painted && r.variant == id && r.scale == 1.0 && r.every == 1);
+        if wish.by_hand() {
+            let variant = self.variant(effect, wish, engine)?;
+            return Ok(match whole(&variant.id) {
+                Some(index) => Standing { ladder, index },
+                // A variant of which nothing is known, and which the ladder leaves out.
+                None => {
+                    let rung = Rung { variant: variant.id.clone(), scale: 1.0, every: 1, painted: true, cost: 1.0 };
+                    Standing { ladder: vec![rung], index: 0 }
+                }
+            });
+        }
+        // The same rung as before, also when the effect is another one and its networks cost something else.
+        let same = |rung: &Rung| ladder.iter().position(|r| r.same_network(rung) && r.every == rung.every);
+        let fits = |r: &Rung| timed && r.painted && f64::from(r.cost) <= budget.ms() * FIRST_CHOICE;
+        let index = match wish.rung.as_ref().and_then(same).or_else(|| ladder.iter().position(fits)) {
+            Some(index) => index,
+            None => whole(&self.variant(effect, wish, engine)?.id).unwrap_or(0),
         };
-        let pipeline = self.pipeline(shape, student)?;
-        Ok(Built { pipeline, subject, notices: Vec::new(), restylable })
+        Ok(Standing { ladder, index })
     }
 
     /// The variant that was named; else the smallest, or on a real GPU the second smallest.
@@ -239,6 +360,18 @@ impl Workshop {
     pub fn device(&self) -> String {
         format!("{} ({})", self.gpu.caps.name, self.gpu.caps.backend)
     }
+}
+
+/// A variant that may use only a share of its pixels.
+fn scaled(variant: &Variant, scale: f32) -> Variant {
+    let pixels = (variant.pixel_budget as f64 * f64::from(scale)).round() as u64;
+    Variant { pixel_budget: pixels.max(1), ..variant.clone() }
+}
+
+/// Operations for a picture as large as the variant's budget allows; 0 when unknown.
+fn nominal_cost(variant: &Variant) -> f32 {
+    let measured_at = Extent::new(variant.width, variant.height).pixels().max(1);
+    (variant.mmac * variant.pixel_budget as f64 / measured_at as f64) as f32
 }
 
 /// With a capital, as faults begin.

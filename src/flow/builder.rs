@@ -1,27 +1,42 @@
 //! The thread that makes pipelines, and other styles for them, aside while the old ones go on painting.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::build::{Built, Wish, Workshop};
 use super::restyle::Restylable;
+use crate::calibrate::Timing;
 use crate::fault::Fault;
 use crate::frame::FrameShape;
 use crate::metrics::Subject;
 use crate::pipeline::Pipeline;
+use crate::units::Budget;
 
 /// After a pipeline was made: the picture comes first.
 const READY_AFTER: Duration = Duration::from_secs(1);
 /// A style that was not changed for so long will stay, for now.
 const SETTLED_AFTER: Duration = Duration::from_millis(400);
+/// So long the first painting may be put off in order to choose well what paints it.
+const FIRST_TIMING: Duration = Duration::from_millis(1500);
+/// Between two timings while there is a painting.
+const NEXT_TIMING: Duration = Duration::from_millis(500);
 
 /// What is to be made.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct Job {
     pub wish: Wish,
     pub shape: FrameShape,
+    /// Says where to begin; another one alone is no other job.
+    pub budget: Budget,
+}
+
+impl PartialEq for Job {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.wish, self.shape) == (&other.wish, other.shape)
+    }
 }
 
 /// What paints now, for a job that may be another style of it.
@@ -63,6 +78,8 @@ enum Spare {
     TakeRows(Job, Restylable),
     /// Give the style of now a faster network.
     Settle(Job, Restylable),
+    /// Time an engine on a network.
+    Time,
 }
 
 /// Handle to the thread. Dropping it waits until the thread has ended, after the job that it is at: a driver must not be
@@ -138,17 +155,25 @@ struct Bench<F> {
 impl<F: Fn()> Bench<F> {
     fn run(&self, inbox: &mpsc::Receiver<Order>) {
         let mut spare: Option<Spare> = None;
+        // Something may be left to be timed, once there is a painting.
+        let (mut painted, mut untimed) = (false, true);
         loop {
+            if spare.is_none() && painted && untimed {
+                spare = Some(Spare::Time);
+            }
             let order = match &spare {
                 None => inbox.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected),
                 Some(Spare::TakeRows(..)) => inbox.recv_timeout(READY_AFTER),
                 Some(Spare::Settle(..)) => inbox.recv_timeout(SETTLED_AFTER),
+                Some(Spare::Time) => inbox.recv_timeout(NEXT_TIMING),
             };
             let order = match order {
                 Ok(order) => order,
                 Err(mpsc::RecvTimeoutError::Timeout) => {
-                    if let Some(work) = spare.take() {
-                        self.work(work);
+                    match spare.take() {
+                        Some(Spare::Time) => untimed = self.time_one(),
+                        Some(work) => self.work(work),
+                        None => {}
                     }
                     continue;
                 }
@@ -164,7 +189,8 @@ impl<F: Fn()> Bench<F> {
             }
             let Some((job, bridge, from)) = newest else { continue };
             self.restyling.store(false, Ordering::Release);
-            match self.make(job, bridge, from) {
+            let timed = std::mem::replace(&mut painted, true);
+            match self.make(job, bridge, from, timed) {
                 Ok(left) => spare = left,
                 // Nobody listens any more.
                 Err(()) => return,
@@ -181,10 +207,19 @@ impl<F: Fn()> Bench<F> {
                 }
             }
             Spare::Settle(job, of) => self.workshop.settle(&job.wish, job.shape, &of),
+            Spare::Time => {}
         }
     }
 
-    fn make(&self, job: Job, bridge: bool, from: Option<Source>) -> Result<Option<Spare>, ()> {
+    /// One engine on one network, so that a wish does not wait. Returns whether there may be more.
+    fn time_one(&self) -> bool {
+        let began = Cell::new(false);
+        let all = self.workshop.calibrate(None, false, &|| began.replace(true), &log_timing);
+        !all && !self.workshop.gpu.is_lost()
+    }
+
+    /// `timed`: what paints this effect was timed, as far as there is time for it.
+    fn make(&self, job: Job, bridge: bool, from: Option<Source>, timed: bool) -> Result<Option<Spare>, ()> {
         if let Some(Source { pipeline, restylable }) = from {
             self.restyling.store(true, Ordering::Release);
             if let Some(subject) = self.workshop.restyle(&job.wish, job.shape, &restylable) {
@@ -197,7 +232,11 @@ impl<F: Fn()> Bench<F> {
             let built = self.workshop.untouched(job.shape, "the effect is being prepared");
             self.send(job.clone(), Outcome::Bridge(built.map(Box::new)))?;
         }
-        match self.workshop.build(&job.wish, job.shape) {
+        if !timed && let Ok(manner) = self.workshop.manner(&job.wish) {
+            let began = Instant::now();
+            self.workshop.calibrate(Some(&manner.effect), true, &|| began.elapsed() > FIRST_TIMING, &log_timing);
+        }
+        match self.workshop.build_within(&job.wish, job.shape, job.budget) {
             Ok(built) => {
                 let settles = built.restylable.clone().filter(Restylable::settles);
                 self.send(job.clone(), Outcome::Built(Box::new(built)))?;
@@ -212,4 +251,10 @@ impl<F: Fn()> Bench<F> {
         (self.woken)();
         sent.map_err(|_| ())
     }
+}
+
+fn log_timing(timing: &Timing) {
+    let Timing { engine, network, width, height, ms, note, .. } = timing;
+    let ms = ms.map_or_else(|| "not timed".to_owned(), |ms| format!("{ms:.1} ms"));
+    log::info!("{engine} {network} {width}x{height}: {ms} {}", note.as_deref().unwrap_or_default());
 }

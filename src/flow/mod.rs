@@ -7,24 +7,29 @@
 
 mod build;
 mod builder;
+mod calibrating;
+mod governing;
 mod restyle;
 mod shelf;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub use build::{Built, Wish, Workshop};
+pub use build::{Built, Standing, Wish, Workshop};
 use builder::{Builder, Done, Job, Outcome, Source};
+use governing::{Governing, Through};
 pub use restyle::Restylable;
 pub use shelf::{Found, Shelf};
 
 use crate::fault::Fault;
 use crate::frame::{CameraFrame, FrameShape};
+use crate::govern::{Keep, State};
 use crate::gpu::GpuClock;
 use crate::metrics::{Lap, Meter, Span, Stage, Subject, Summary};
 use crate::pipeline::{FlowCounts, Look, Pipeline};
 use crate::roundtrip::RoundTripEvent;
-use crate::units::{Budget, Extent, FrameStamp};
+use crate::system::Thermal;
+use crate::units::{Budget, Burden, Extent, FrameStamp};
 
 /// What happened, in order.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +58,19 @@ struct Running {
     restylable: Option<Restylable>,
     subject: Arc<Subject>,
     shape: FrameShape,
+    standing: Standing,
+    by_hand: bool,
+}
+
+/// Made, but not yet what is shown.
+struct Next {
+    running: Running,
+    /// Since when frames go to it.
+    since: Instant,
+    /// Since when it has a picture of its own.
+    good_since: Option<Instant>,
+    /// The governor decided it: the user will not miss it if it does not come.
+    governed: bool,
 }
 
 /// See the module's text.
@@ -69,20 +87,35 @@ pub struct Flow {
     /// Pipelines so far.
     numbers: u64,
     current: Option<Running>,
-    /// Made, but without a picture of its own yet, and since when.
-    next: Option<(Running, Instant)>,
+    next: Option<Next>,
+    governing: Governing,
+    /// Frames that were offered.
+    offered: u64,
     meter: Meter,
     /// Counts of pipelines that are gone.
     past: FlowCounts,
     /// Frames that came while no pipeline fitted them.
     homeless: u64,
     missed: u64,
+    burden: Burden,
+    shelf: Arc<Shelf>,
     events: Vec<FlowEvent>,
+}
+
+/// What outlives a flow whose GPU was lost.
+pub struct Legacy {
+    meter: Meter,
+    past: FlowCounts,
+    homeless: u64,
+    offered: u64,
 }
 
 impl Flow {
     /// A pipeline that gives no painting for so long takes over without one, so that its faults can be seen.
     const PATIENCE: Duration = Duration::from_secs(2);
+    /// So long a new pipeline that has its first picture waits for the last ones of the old, so that none is lost. A student
+    /// that needs longer is a reason to change.
+    const LAST_FRAMES: Duration = Duration::from_millis(100);
 
     /// `woken` is called, on other threads, when [`Self::poll`] may find something new.
     ///
@@ -90,6 +123,7 @@ impl Flow {
     /// When the system starts no more threads.
     pub fn new(workshop: Workshop, wish: Wish, budget: Budget) -> Result<Self, Fault> {
         let waker = workshop.waker.clone();
+        let shelf = workshop.shelf.clone();
         Ok(Self {
             gpu_clock: workshop.gpu.clock.clone(),
             builder: Builder::spawn(workshop, move || waker())?,
@@ -100,33 +134,94 @@ impl Flow {
             numbers: 0,
             current: None,
             next: None,
+            governing: Governing::new(Keep::Fixed, budget),
+            offered: 0,
             meter: Meter::new(budget),
             past: FlowCounts::default(),
             homeless: 0,
             missed: 0,
+            burden: Burden::NONE,
+            shelf,
             events: Vec::new(),
         })
+    }
+
+    /// Goes on counting where another flow ended.
+    pub fn inherit(&mut self, legacy: Legacy) {
+        let budget = self.meter.budget();
+        Legacy { meter: self.meter, past: self.past, homeless: self.homeless, offered: self.offered } = legacy;
+        self.meter.set_budget(budget);
+        self.meter.pause();
+    }
+
+    /// Hands over figures and counts, and counts the frames that were still on their way as dropped.
+    pub fn bequeath(&mut self) -> Legacy {
+        for running in self.next.take().map(|next| next.running).into_iter().chain(self.current.take()) {
+            self.retire(running);
+        }
+        let budget = self.meter.budget();
+        let meter = std::mem::replace(&mut self.meter, Meter::new(budget));
+        Legacy { meter, past: self.past, homeless: self.homeless, offered: self.offered }
+    }
+
+    /// Puts more work on whatever paints, to try out what becomes of it.
+    pub fn set_burden(&mut self, burden: Burden) {
+        if self.burden != burden {
+            self.burden = burden;
+            for running in self.current.iter_mut().chain(self.next.iter_mut().map(|next| &mut next.running)) {
+                running.pipeline.set_burden(burden);
+            }
+        }
     }
 
     /// Begins with a pipeline that was made beforehand, for `shape`.
     pub fn start_with(&mut self, built: Built, shape: FrameShape) {
         self.shape = Some(shape);
-        self.asked = Some(Job { wish: self.wish.clone(), shape });
-        let running = self.running(built, shape);
+        self.asked = Some(Job { wish: self.wish.clone(), shape, budget: self.meter.budget() });
+        let running = self.running(built, shape, self.wish.by_hand());
         self.meter.switch(running.subject.clone());
         self.current = Some(running);
+        self.tell_governor(Instant::now());
     }
 
     pub fn wish(&self) -> &Wish {
         &self.wish
     }
 
-    /// What the user wants from now on. The picture changes when the pipeline for it is ready.
+    /// What the user wants from now on. The picture changes when the pipeline for it is ready. How it is painted stays the
+    /// governor's to say, unless the network or its size is chosen by hand.
     pub fn set_wish(&mut self, wish: Wish) {
+        let rung = wish.rung.clone().or_else(|| self.wish.rung.clone()).filter(|_| !wish.by_hand());
+        let wish = Wish { rung, ..wish };
         if self.wish != wish {
             self.wish = wish;
             self.ask();
         }
+    }
+
+    /// What is kept from now on; [`Keep::Fixed`] before the first call. A choice by hand is over when the wish has none.
+    pub fn set_keep(&mut self, keep: Keep) {
+        self.governing.set_keep(keep);
+        if self.wish.by_hand()
+            && let Some(current) = &self.current
+        {
+            self.governing.hold(current.standing.index);
+        }
+    }
+
+    /// How the machine is, for the governor.
+    pub fn set_machine(&mut self, thermal: Option<Thermal>, saver: Option<bool>) {
+        self.governing.set_machine(thermal, saver);
+    }
+
+    /// What governs, and why it is as it is.
+    pub fn governor(&self) -> &State {
+        self.governing.state()
+    }
+
+    /// What is kept.
+    pub fn keep(&self) -> Keep {
+        self.governing.keep()
     }
 
     /// Whether a pipeline is being made aside. Another style of the one that paints is none.
@@ -137,6 +232,7 @@ impl Flow {
     /// Another source delivers from now on.
     pub fn set_budget(&mut self, budget: Budget) {
         self.meter.set_budget(budget);
+        self.governing.set_budget(budget);
     }
 
     /// The source delivered `captured` frames so far, of which `dropped` were replaced before this flow saw them.
@@ -152,8 +248,9 @@ impl Flow {
             self.shape = Some(shape);
             self.ask();
         }
+        self.offered += 1;
         let running = match (&mut self.next, &mut self.current) {
-            (Some((next, _)), _) if next.shape == shape => next,
+            (Some(next), _) if next.running.shape == shape => &mut next.running,
             (_, Some(current)) if current.shape == shape => current,
             _ => {
                 self.homeless += 1;
@@ -171,29 +268,51 @@ impl Flow {
         while let Some(done) = self.builder.done() {
             self.take_done(done, now);
         }
-        let mut swapped = None;
-        if let Some((next, since)) = &mut self.next {
-            let meter = &mut self.meter;
-            let stamp = next.pipeline.poll(&mut |span| meter.enter(span));
-            let good = next.pipeline.shown().is_some()
-                && (next.pipeline.shown_painted() || next.pipeline.student_extent().is_none());
-            let late = now.saturating_duration_since(*since) > Self::PATIENCE;
-            if good || late || self.current.is_none() {
-                swapped = Some(stamp.or(next.pipeline.shown()));
-            }
-        }
-        if let Some(stamp) = swapped {
-            self.swap();
-            self.count(now);
-            return Polled { picture: stamp, painted: self.painted() };
-        }
-        let Some(current) = &mut self.current else { return Polled::default() };
+        let swapped = self.try_next(now);
         let meter = &mut self.meter;
-        let picture = current.pipeline.poll(&mut |span| meter.enter(span));
+        let Some(current) = &mut self.current else { return Polled::default() };
+        let picture = match swapped {
+            Some(first) => first,
+            None => current.pipeline.poll(&mut |span| meter.enter(span)),
+        };
         meter.set_stability(current.pipeline.stability().map(|stability| stability.difference));
         self.hear_round_trip();
         self.count(now);
+        self.govern(now);
         Polled { picture, painted: self.painted() }
+    }
+
+    /// Puts the next pipeline in the place of the current one when it has a picture, and the current one no more to come.
+    /// Returns that picture, if it was not shown before.
+    fn try_next(&mut self, now: Instant) -> Option<Option<FrameStamp>> {
+        let next = self.next.as_mut()?;
+        let pipeline = &mut next.running.pipeline;
+        // Once it has its first picture it is not asked for more: each is to be seen.
+        let first = if next.good_since.is_none() {
+            let meter = &mut self.meter;
+            pipeline.poll(&mut |span| meter.enter(span))
+        } else {
+            pipeline.shown()
+        };
+        let good = pipeline.shown().is_some() && (pipeline.shown_painted() || pipeline.student_extent().is_none());
+        let since = good.then(|| *next.good_since.get_or_insert(now));
+        let unfinished = self.current.as_ref().is_some_and(|current| !current.pipeline.is_idle());
+        let ready = since.is_some_and(|at| !unfinished || now.saturating_duration_since(at) > Self::LAST_FRAMES);
+        let late = !good && now.saturating_duration_since(next.since) > Self::PATIENCE;
+        if late && next.governed && self.current.is_some() {
+            // What the governor tried gives nothing: the picture that there is must not give way to that.
+            if let Some(next) = self.next.take() {
+                self.retire(next.running);
+            }
+            self.give_up_decision(now);
+            return None;
+        }
+        if !(ready || late || self.current.is_none()) {
+            return None;
+        }
+        let shown = first.or(pipeline.shown());
+        self.swap(now);
+        Some(shown)
     }
 
     /// Records the drawing of the newest picture over the whole of `target`. Submit the encoder before the next poll.
@@ -265,7 +384,7 @@ impl Flow {
 
     /// Frames taken in that are neither shown nor dropped yet, by the pipeline that takes frames now.
     pub fn open_frames(&self) -> u64 {
-        let running = self.next.as_ref().map(|(next, _)| next).or(self.current.as_ref());
+        let running = self.next.as_ref().map(|next| &next.running).or(self.current.as_ref());
         running.map_or(0, |r| {
             let counts = r.pipeline.counts();
             counts.submitted.saturating_sub(counts.processed + counts.dropped)
@@ -297,11 +416,11 @@ impl Flow {
     /// called again when it is done.
     fn ask(&mut self) {
         let Some(shape) = self.shape else { return };
-        let job = Job { wish: self.wish.clone(), shape };
+        let job = Job { wish: self.wish.clone(), shape, budget: self.meter.budget() };
         if self.building || self.asked.as_ref() == Some(&job) {
             return;
         }
-        let running = self.next.as_ref().map(|(next, _)| next).or(self.current.as_ref());
+        let running = self.next.as_ref().map(|next| &next.running).or(self.current.as_ref());
         let from = running.and_then(|r| Some(Source { pipeline: r.number, restylable: r.restylable.clone()? }));
         self.asked = Some(job.clone());
         self.building = true;
@@ -315,7 +434,7 @@ impl Flow {
             match result {
                 // A bridge serves whoever has nothing.
                 Ok(built) if self.current.is_none() => {
-                    let running = self.running(*built, job.shape);
+                    let running = self.running(*built, job.shape, job.wish.by_hand());
                     self.meter.switch(running.subject.clone());
                     self.current = Some(running);
                 }
@@ -327,16 +446,25 @@ impl Flow {
         self.building = false;
         match outcome {
             Outcome::Built(built) if newest => {
-                let running = self.running(*built, job.shape);
-                if let Some((old, _)) = self.next.replace((running, now)) {
-                    self.retire(old);
+                let running = self.running(*built, job.shape, job.wish.by_hand());
+                let governed = self.is_decided(&job.wish);
+                if let Some(old) = self.next.replace(Next { running, since: now, good_since: None, governed }) {
+                    self.retire(old.running);
                 }
             }
             // What is out of date is taken down again.
             Outcome::Built(built) => self.builder.take_down(built.pipeline),
             // Also when it is out of date: a slider that is being dragged always is.
-            Outcome::Restyled { pipeline, subject } => self.restyle(pipeline, subject),
-            Outcome::Failed(fault) if newest => self.events.push(FlowEvent::Fault(fault)),
+            Outcome::Restyled { pipeline, subject } => {
+                self.restyle(pipeline, subject);
+                self.settle_standing(&job.wish, now);
+            }
+            Outcome::Failed(fault) if newest => {
+                if self.is_decided(&job.wish) {
+                    self.give_up_decision(now);
+                }
+                self.events.push(FlowEvent::Fault(fault));
+            }
             Outcome::Failed(_) | Outcome::Bridge(_) => {}
         }
         self.ask();
@@ -345,7 +473,7 @@ impl Flow {
     /// Another style is ready for the pipeline of that number: the next frame has it.
     fn restyle(&mut self, number: u64, subject: Subject) {
         let shown = self.next.is_none();
-        let next = self.next.as_mut().map(|(next, _)| next);
+        let next = self.next.as_mut().map(|next| &mut next.running);
         let Some(running) = next.into_iter().chain(&mut self.current).find(|r| r.number == number) else {
             // It went away meanwhile; the wish has to be met by what came after it.
             self.asked = None;
@@ -363,25 +491,101 @@ impl Flow {
         }
     }
 
-    fn running(&mut self, built: Built, shape: FrameShape) -> Running {
-        self.events.extend(built.notices.into_iter().map(FlowEvent::Fault));
-        self.numbers += 1;
-        Running {
-            number: self.numbers,
-            pipeline: built.pipeline,
-            restylable: built.restylable,
-            subject: Arc::new(built.subject),
-            shape,
+    /// The pipeline that is there serves `wish` too. It may have been chosen by hand, or no longer; and a rung may need the
+    /// same network at the same size as the one before it, where frames are small.
+    fn settle_standing(&mut self, wish: &Wish, now: Instant) {
+        let decided = self.governing.decision().filter(|d| wish.rung.as_ref() == Some(&d.rung)).cloned();
+        let Some(current) = self.current.as_mut().filter(|_| self.next.is_none()) else { return };
+        current.by_hand = wish.by_hand();
+        if let Some(decision) = decided {
+            current.pipeline.set_every(decision.rung.every);
+            current.standing.index = decision.index;
+            let through = self.through();
+            self.governing.took_effect(through, now);
+        } else if current.by_hand {
+            self.governing.hold(current.standing.index);
         }
     }
 
-    fn swap(&mut self) {
-        let Some((next, _)) = self.next.take() else { return };
+    fn running(&mut self, built: Built, shape: FrameShape, by_hand: bool) -> Running {
+        self.events.extend(built.notices.into_iter().map(FlowEvent::Fault));
+        self.numbers += 1;
+        let mut pipeline = built.pipeline;
+        pipeline.set_burden(self.burden);
+        Running {
+            number: self.numbers,
+            pipeline,
+            restylable: built.restylable,
+            subject: Arc::new(built.subject),
+            shape,
+            standing: built.standing,
+            by_hand,
+        }
+    }
+
+    fn swap(&mut self, now: Instant) {
+        let Some(Next { running, .. }) = self.next.take() else { return };
         self.events.push(FlowEvent::Recovered);
-        self.events.push(FlowEvent::Changed((*next.subject).clone()));
-        self.meter.switch(next.subject.clone());
-        if let Some(old) = self.current.replace(next) {
+        self.events.push(FlowEvent::Changed((*running.subject).clone()));
+        self.meter.switch(running.subject.clone());
+        if let Some(old) = self.current.replace(running) {
             self.retire(old);
+        }
+        self.count(now);
+        self.tell_governor(now);
+    }
+
+    /// Another pipeline paints: the governor learns which rung that is.
+    fn tell_governor(&mut self, now: Instant) {
+        let through = self.through();
+        if let Some(current) = &self.current {
+            self.governing.arrived(&current.standing, current.by_hand, through, now);
+        }
+    }
+
+    fn through(&self) -> Through {
+        Through { offered: self.offered, processed: self.meter.counts().processed }
+    }
+
+    /// Lets the governor look, and carries out what it decides.
+    fn govern(&mut self, now: Instant) {
+        // While something else is being prepared, what is measured is about to go.
+        if self.is_preparing() || self.shelf.is_calibrating() {
+            return;
+        }
+        let began = Instant::now();
+        let through = self.through();
+        let decided = self.governing.look(&self.meter, through, now).cloned();
+        self.meter.set_governor_cost(began.elapsed());
+        let Some(decision) = decided else { return };
+        log::info!("{} instead of {}: {}", decision.rung, decision.from, decision.reason);
+        self.wish.rung = Some(decision.rung.clone());
+        let same_network = decision.rung.same_network(&decision.from);
+        match &mut self.current {
+            Some(current) if same_network => {
+                current.pipeline.set_every(decision.rung.every);
+                current.standing.index = decision.index;
+                // What paints now is what is wished for.
+                if let Some(asked) = &mut self.asked {
+                    asked.wish = self.wish.clone();
+                }
+                self.governing.took_effect(through, now);
+            }
+            _ => self.ask(),
+        }
+    }
+
+    /// Whether `wish` is what the governor decided and waits for.
+    fn is_decided(&self, wish: &Wish) -> bool {
+        self.governing.decision().is_some_and(|d| wish.rung.as_ref() == Some(&d.rung))
+    }
+
+    /// The decided rung cannot be had: what paints now is what is wished for.
+    fn give_up_decision(&mut self, now: Instant) {
+        self.governing.refused(now);
+        self.wish.rung = self.current.as_ref().and_then(|c| c.standing.ladder.get(c.standing.index).cloned());
+        if let Some(asked) = &mut self.asked {
+            asked.wish = self.wish.clone();
         }
     }
 
@@ -407,7 +611,7 @@ impl Flow {
     fn count(&mut self, now: Instant) {
         let mut processed = self.past.processed;
         let mut dropped = self.past.dropped + self.homeless + self.missed;
-        for running in self.current.iter().chain(self.next.iter().map(|(next, _)| next)) {
+        for running in self.current.iter().chain(self.next.iter().map(|next| &next.running)) {
             let counts = running.pipeline.counts();
             processed += counts.processed;
             dropped += counts.dropped;

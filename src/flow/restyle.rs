@@ -20,7 +20,7 @@ use crate::nn::ort::{OrtOptions, OrtStudent};
 use crate::nn::plan::Plan;
 use crate::nn::restyle::StyleSender;
 use crate::nn::style::{StyleRow, between};
-use crate::units::Extent;
+use crate::units::{Budget, Extent};
 
 /// In what manner to paint: one effect, or a blend of two that share their networks.
 #[derive(Clone, Debug)]
@@ -30,6 +30,11 @@ pub(super) struct Manner {
 }
 
 impl Manner {
+    /// One effect alone.
+    pub fn plain(effect: Effect) -> Self {
+        Self { effect, other: None }
+    }
+
     pub fn new(effect: Effect, blend: Option<&Blend>, gallery: &Gallery) -> Result<Self, Fault> {
         let Some(blend) = blend else { return Ok(Self { effect, other: None }) };
         let other = gallery.find(&blend.other)?;
@@ -204,8 +209,9 @@ impl Workshop {
         if wish.engine != of.engine_wish || shape != of.shape {
             return None;
         }
-        let resolved = self.resolve(self.manner(wish).ok()?, wish, shape, of.engine).ok()?;
-        (resolved.variant.sha256 == of.sha256 && resolved.extent == of.extent).then_some(resolved)
+        let resolved = self.resolve(self.manner(wish).ok()?, wish, shape, of.engine, Budget::default()).ok()?;
+        (resolved.standing.rung().painted && resolved.variant.sha256 == of.sha256 && resolved.extent == of.extent)
+            .then_some(resolved)
     }
 
     /// On the round trip: makes ready for styles to come, so that the first is as quick as the others. Takes tens of
@@ -214,7 +220,7 @@ impl Workshop {
     /// # Errors
     /// When ONNX Runtime refuses the network.
     pub(super) fn take_rows(&self, wish: &Wish, of: &Restylable) -> Result<(), Fault> {
-        let resolved = self.resolve(self.manner(wish)?, wish, of.shape, of.engine)?;
+        let resolved = self.resolve(self.manner(wish)?, wish, of.shape, of.engine, Budget::default())?;
         let graph = self.shelf.graph(&resolved.variant)?;
         self.take_rows_with(of, &graph)
     }

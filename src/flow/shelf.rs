@@ -1,9 +1,11 @@
 //! What is installed: effects, their networks, and ONNX Runtime. Read when first asked for, and again when it changes.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
+use crate::calibrate::{Cache, Calibration, Machine};
 use crate::effect::{Gallery, Variant};
 use crate::fault::Fault;
 use crate::nn::graph::Graph;
@@ -24,6 +26,20 @@ pub struct Shelf {
     folders: Vec<PathBuf>,
     ort: OnceLock<Result<OrtRuntime, OrtError>>,
     state: Mutex<State>,
+    /// Where timings are kept; without one nothing is timed.
+    cache: Option<Cache>,
+    calibration: Mutex<Option<Calibration>>,
+    /// A network is being timed, which slows down everything else.
+    busy: AtomicBool,
+}
+
+/// While it lives, a network is being timed.
+pub(super) struct Busy<'a>(&'a AtomicBool);
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
 }
 
 #[derive(Default)]
@@ -41,7 +57,56 @@ type Stamp = Vec<(PathBuf, Option<SystemTime>)>;
 impl Shelf {
     /// Looks nowhere yet.
     pub fn new(folders: Vec<PathBuf>) -> Arc<Self> {
-        Arc::new(Self { folders, ort: OnceLock::new(), state: Mutex::default() })
+        Self::make(folders, None)
+    }
+
+    /// As [`Self::new`], and remembers in `cache` what engines take for networks.
+    pub fn timing(folders: Vec<PathBuf>, cache: Cache) -> Arc<Self> {
+        Self::make(folders, Some(cache))
+    }
+
+    fn make(folders: Vec<PathBuf>, cache: Option<Cache>) -> Arc<Self> {
+        Arc::new(Self {
+            folders,
+            ort: OnceLock::new(),
+            state: Mutex::default(),
+            cache,
+            calibration: Mutex::default(),
+            busy: AtomicBool::new(false),
+        })
+    }
+
+    /// What was timed on this machine, read from the cache when first asked for. `None` where nothing is timed.
+    pub fn calibration(&self, machine: impl FnOnce() -> Machine) -> Option<Calibration> {
+        let cache = self.cache.as_ref()?;
+        let mut held = self.calibration.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.is_none() {
+            let (calibration, why) = cache.load(&machine());
+            if let Some(why) = why {
+                log::info!("the engines are timed on the networks that are here: {why}");
+            }
+            *held = Some(calibration);
+        }
+        held.clone()
+    }
+
+    pub(super) fn set_calibration(&self, calibration: &Calibration) {
+        if let Some(cache) = &self.cache
+            && let Err(what) = cache.save(calibration)
+        {
+            log::warn!("timings are not kept: {what}");
+        }
+        *self.calibration.lock().unwrap_or_else(PoisonError::into_inner) = Some(calibration.clone());
+    }
+
+    pub(super) fn calibrating(&self) -> Busy<'_> {
+        self.busy.store(true, Ordering::Release);
+        Busy(&self.busy)
+    }
+
+    /// Whether a network is being timed now.
+    pub fn is_calibrating(&self) -> bool {
+        self.busy.load(Ordering::Acquire)
     }
 
     /// The effects. Takes some tens of milliseconds the first time.

@@ -123,7 +123,7 @@ impl Governor {
     /// A rung that has to be left so soon after it was climbed did not hold.
     pub const PROBATION: Duration = Duration::from_secs(20);
     /// A rung that did not hold is left alone for so long, twice as long the next time, and so on …
-    pub const BACK_OFF: Duration = Duration::from_secs(10);
+    pub const BACK_OFF: Duration = Duration::from_secs(20);
     /// … up to this.
     pub const LONGEST_BACK_OFF: Duration = Duration::from_secs(240);
     /// One failure of a rung is forgotten in so long.
@@ -171,7 +171,7 @@ impl Governor {
         }
         self.memory.clear();
         self.memory.resize(self.ladder.len(), Memory { bias: 1.0, ..Memory::default() });
-        self.place(index, "where it began");
+        self.place(index, "the first choice");
     }
 
     pub fn ladder(&self) -> &[Rung] {
@@ -207,6 +207,11 @@ impl Governor {
         self.manual = true;
         self.state.manual = true;
         self.place(index.unwrap_or(self.state.index), "chosen by hand");
+    }
+
+    /// Something else was decided elsewhere, and rung `index` paints now.
+    pub fn stand(&mut self, index: usize) {
+        self.place(index, "where it was put");
     }
 
     /// Where things stand.
@@ -598,7 +603,7 @@ mod tests {
             }
         }
         assert!(climbs.len() >= 4, "{climbs:?}");
-        assert!(climbs[1] >= 10 && climbs[2] >= climbs[1] * 3 / 2 && climbs[3] >= climbs[2] * 3 / 2, "{climbs:?}");
+        assert!(climbs[1] >= 20 && climbs[2] >= climbs[1] * 3 / 2 && climbs[3] >= climbs[2] * 3 / 2, "{climbs:?}");
     }
 
     #[test]

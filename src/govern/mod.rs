@@ -8,8 +8,8 @@
 //!   rung above *would have* held, by what its network costs in proportion.
 //! - **No step back and forth.** Whoever just climbed stays for [`Governor::DWELL`] whatever happens, and whoever stepped
 //!   down stays for [`Governor::CLIMB`].
-//! - **What did not hold is remembered.** A rung that had to be left soon after it was climbed is not tried again for ten
-//!   seconds, then twenty, forty, … up to four minutes; what it really cost corrects the next forecast. Both fade with time,
+//! - **What did not hold is remembered.** A rung that had to be left soon after it was climbed is not tried again for twenty
+//!   seconds, then forty, eighty, … up to four minutes; what it really cost corrects the next forecast. Both fade with time,
 //!   and end at once when the conditions change.
 //! - **A user's choice always wins.** While a rung was chosen by hand nothing moves; the state says what it costs.
 //!
@@ -79,7 +79,7 @@ impl Keep {
     /// second. The gap between the two is the hysteresis.
     pub(crate) fn shares(self) -> (f32, f32) {
         match self {
-            Self::Quality => (1.0, 0.9),
+            Self::Quality => (0.98, 0.88),
             Self::Balanced | Self::Fixed => (0.95, 0.8),
             Self::Battery => (0.6, 0.45),
         }

@@ -114,10 +114,9 @@ impl Gpu {
         let lost = Arc::new(AtomicBool::new(false));
         let flag = lost.clone();
         device.set_device_lost_callback(move |reason, message| {
-            if reason != wgpu::DeviceLostReason::Destroyed {
-                log::error!("the GPU was lost: {message}");
-                flag.store(true, Ordering::Release);
-            }
+            // Nothing destroys a device that is still in use but `lose`.
+            log::error!("the GPU was lost ({reason:?}) {message}");
+            flag.store(true, Ordering::Release);
         });
         // The default handler panics. An error here is a bug of ours, but the picture must go on.
         device.on_uncaptured_error(Arc::new(|error| log::error!("GPU: {error}")));
@@ -152,6 +151,12 @@ impl Gpu {
     /// Whether the driver took the device away. Everything made from it is dead then: open a new one.
     pub fn is_lost(&self) -> bool {
         self.lost.load(Ordering::Acquire)
+    }
+
+    /// Destroys the device, as a driver does that crashes: to try out what becomes of the program. [`Self::is_lost`] says so
+    /// once the device is polled.
+    pub fn lose(&self) {
+        self.device.destroy();
     }
 
     /// Runs `build`, which makes GPU objects, and turns what the device finds wrong with them into an error.

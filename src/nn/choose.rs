@@ -9,7 +9,7 @@ use crate::gpu::GpuCaps;
 use super::ort::{OrtError, OrtInfo};
 
 /// What runs the student.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Engine {
     /// Our kernels, on the adapter that also shows the picture.

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use super::plan::{Bank, KernelKind, Plan, Precision, Step, StepParams};
 use crate::gpu::{Gpu, GpuError, Kernel, Shader, shader};
@@ -322,6 +323,20 @@ impl GpuStudent {
         for dispatch in &self.dispatches {
             self.kernels[dispatch.kernel].dispatch(pass, &dispatch.bindings[used], dispatch.invocations);
         }
+    }
+
+    /// Paints whatever is in [`Self::input`], waits for it, and returns how long that took: to fill the driver's caches, and
+    /// for calibration. `None` when the GPU did not answer within ten seconds. Not for the frame path.
+    pub fn paint_once(&self, gpu: &Gpu) -> Option<Duration> {
+        let began = Instant::now();
+        let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("warm up") });
+        self.record(
+            &mut encoder
+                .begin_compute_pass(&wgpu::ComputePassDescriptor { label: Some("warm up"), timestamp_writes: None }),
+        );
+        let submission = gpu.queue.submit([encoder.finish()]);
+        let wait = wgpu::PollType::Wait { submission_index: Some(submission), timeout: Some(Duration::from_secs(10)) };
+        gpu.device.poll(wait).ok().map(|_| began.elapsed())
     }
 
     /// Records one step of [`Plan::steps`], for measuring it by itself.

@@ -26,6 +26,7 @@
 //! Nothing here blocks except [`Pipeline::finish`] and [`Pipeline::read_picture`], and after [`Pipeline::new`] no GPU object
 //! is made but command encoders. Knows nothing of windows, of where frames come from, nor of how long they may take.
 
+mod load;
 pub mod motion;
 mod present;
 mod read;
@@ -47,7 +48,8 @@ use crate::nn::gpu::GpuStudent;
 use crate::roundtrip::RoundTrip;
 use crate::twin::prepare::Crop;
 pub use crate::twin::stability::Stability;
-use crate::units::{Extent, FrameId, FrameStamp};
+use crate::units::{Burden, Extent, FrameId, FrameStamp};
+use load::Load;
 use present::Present;
 use slots::{Slot, build_around, build_present, check_size};
 use stages::Ingest;
@@ -153,6 +155,7 @@ pub struct Pipeline {
     since: u32,
     counts: FlowCounts,
     spans: Vec<Span>,
+    load: Load,
 }
 
 impl Pipeline {
@@ -224,6 +227,7 @@ impl Pipeline {
             since: u32::MAX,
             counts: FlowCounts::default(),
             spans: Vec::with_capacity(PENDING),
+            load: Load::default(),
         })
     }
 
@@ -321,6 +325,15 @@ impl Pipeline {
         self.blend = blend.clamp(0.0, 1.0);
     }
 
+    /// Puts more work on the student from the next frame on, to try out what becomes of it: on the GPU it paints each picture
+    /// as many times over as take about that long, on the round trip its thread waits.
+    pub fn set_burden(&mut self, burden: Burden) {
+        self.load.set(burden);
+        if let Some(student) = self.round_trip() {
+            student.set_burden(burden);
+        }
+    }
+
     /// The chain: one frame from its bytes to its steadied painting in slot `index`, in one command buffer. With `sent`, the
     /// frame goes on the round trip afterwards.
     ///
@@ -367,7 +380,10 @@ impl Pipeline {
             }
         }
         if let (Some(student), Brush::Student) = (student, brush) {
-            student.record(&mut recorder.pass("infer", INFER));
+            let mut pass = recorder.pass("infer", INFER);
+            for _ in 0..self.load.times_for(stamp.id) {
+                student.record(&mut pass);
+            }
         }
         if let Some((around, bound)) = around {
             around.compose.set_blend(&self.gpu, if follows_painting { self.blend } else { 0.0 });

@@ -95,7 +95,12 @@ impl Pipeline {
         }
         self.spans.drain(..).for_each(&mut *spans);
         if let Some(times) = &mut self.frame_times {
-            times.drain(&mut |m| spans(Span::gpu(m.frame, super::REGIONS[m.region as usize], m.begin, m.duration)));
+            times.drain(&mut |m| {
+                if m.region == super::INFER {
+                    self.load.measured(m.frame, m.duration);
+                }
+                spans(Span::gpu(m.frame, super::REGIONS[m.region as usize], m.begin, m.duration));
+            });
         }
         if let Some(times) = &mut self.draw_times {
             times.drain(&mut |m| spans(Span::gpu(m.frame, Stage::Compose, m.begin, m.duration)));

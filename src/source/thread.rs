@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::{Losses, Opened, Recovery, SourceError, SourceInfo, SourceKind, SourceSpec, SourceWish, Stop};
+use super::{Losses, Opened, Recovery, Source, SourceError, SourceInfo, SourceKind, SourceSpec, SourceWish, Stop};
 use crate::fault::Fault;
 use crate::frame::{CameraFrame, FramePool};
 use crate::mailbox::Latest;
@@ -51,9 +51,20 @@ impl SourceThread {
     /// Starts the thread and returns at once; opening happens there. `waker` is called after every frame and every event,
     /// from that thread: it must be quick. The wish's `stop` is replaced by this thread's own.
     pub fn spawn(spec: SourceSpec, wish: SourceWish, waker: impl Fn() + Send + 'static) -> Self {
+        Self::spawn_each(spec, wish, |source, _| source, waker)
+    }
+
+    /// As [`Self::spawn`], with something done to each source that was opened: `each` may put another one around it.
+    pub fn spawn_each(
+        spec: SourceSpec,
+        wish: SourceWish,
+        mut each: impl FnMut(Box<dyn Source>, Stop) -> Box<dyn Source> + Send + 'static,
+        waker: impl Fn() + Send + 'static,
+    ) -> Self {
         let mut spec = spec;
         let open = move |wish: &SourceWish| {
-            let opened = super::open_with_notice(&spec, wish)?;
+            let mut opened = super::open_with_notice(&spec, wish)?;
+            opened.source = each(opened.source, wish.stop.clone());
             if spec == SourceSpec::Auto && opened.source.info().kind == SourceKind::Camera {
                 // A camera that was there once is waited for when it goes, not replaced by the demo scene.
                 spec = SourceSpec::Camera(None);

@@ -1,0 +1,169 @@
+//! What painting takes on this machine: each engine times each network once, and remembers it.
+//!
+//! A [`Timing`] is what one engine took for one network at the network's own size; a [`Calibration`] is all of them on one
+//! [`Machine`]. They say which engine is the faster one here, and where on the ladder to begin. [`Cache`] keeps them in the
+//! user's cache folder. What was timed on another device, driver, ONNX Runtime, number of threads or version of the program
+//! does not count, nor what was timed for another network file: that part is timed again.
+//!
+//! Pure but for [`Cache`]: running a network is the business of whoever has the engines. Knows neither GPUs nor frames.
+
+mod cache;
+
+pub use cache::{Cache, SCHEMA};
+
+use crate::nn::choose::{Choice, Engine};
+use crate::units::Budget;
+
+/// What a timing depends on, apart from the network.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Machine {
+    /// The graphics adapter, and how it is reached.
+    pub device: String,
+    pub driver: String,
+    /// Version of ONNX Runtime; `None` without one.
+    pub onnx_runtime: Option<String>,
+    /// Threads that ONNX Runtime works with.
+    pub threads: usize,
+    /// Of this program.
+    pub version: String,
+}
+
+/// What one engine takes for one network.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Timing {
+    pub engine: Engine,
+    /// SHA-256 of the network's file.
+    pub model: String,
+    /// For people: pack and variant.
+    pub network: String,
+    /// The picture's size, pixels.
+    pub width: u32,
+    pub height: u32,
+    /// Median of `runs` pictures, milliseconds; `None` where it was not timed, and `note` says why.
+    pub ms: Option<f64>,
+    pub runs: u32,
+    pub note: Option<String>,
+}
+
+/// Everything that was timed on a machine.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Calibration {
+    pub machine: Machine,
+    pub timings: Vec<Timing>,
+}
+
+/// Share of the budget that a network may take to be the first choice: the rest is for everything else, and a margin.
+pub const FIRST_CHOICE: f64 = 0.6;
+
+impl Calibration {
+    pub fn new(machine: Machine) -> Self {
+        Self { machine, timings: Vec::new() }
+    }
+
+    pub fn find(&self, engine: Engine, model: &str) -> Option<&Timing> {
+        self.timings.iter().find(|t| t.engine == engine && t.model == model)
+    }
+
+    /// What `engine` takes for the network, milliseconds, if it was timed.
+    pub fn ms(&self, engine: Engine, model: &str) -> Option<f64> {
+        self.find(engine, model)?.ms
+    }
+
+    /// Takes a timing in, in place of an older one of the same.
+    pub fn put(&mut self, timing: Timing) {
+        self.timings.retain(|t| t.engine != timing.engine || t.model != timing.model);
+        self.timings.push(timing);
+    }
+
+    /// The engine for an effect whose networks are `models`, smallest first: the one that paints the largest of them in its
+    /// share of the budget, of two that do the GPU, which leaves the CPU free; where none does, the faster one. `None` while
+    /// nothing was timed.
+    pub fn choose(&self, models: &[&str], budget: Budget) -> Option<Choice> {
+        let within = budget.ms() * FIRST_CHOICE;
+        let largest = |engine| models.iter().rposition(|m| self.ms(engine, m).is_some_and(|ms| ms <= within));
+        let smallest = models.first()?;
+        let words = |engine, model: &str| match self.find(engine, model) {
+            Some(Timing { ms: Some(ms), .. }) => format!("{engine} {ms:.1} ms"),
+            Some(_) => format!("{engine} far too slow"),
+            None => format!("{engine} not timed"),
+        };
+        let both = |model: &str| format!("{}, {}", words(Engine::Wgpu, model), words(Engine::Ort, model));
+        let (wgpu, ort) = (largest(Engine::Wgpu), largest(Engine::Ort));
+        let (engine, index) = match (wgpu, ort) {
+            (Some(wgpu), Some(ort)) if ort > wgpu => (Engine::Ort, ort),
+            (Some(wgpu), _) => (Engine::Wgpu, wgpu),
+            (None, Some(ort)) => (Engine::Ort, ort),
+            (None, None) => {
+                let faster = [Engine::Wgpu, Engine::Ort]
+                    .into_iter()
+                    .filter_map(|engine| Some((engine, self.ms(engine, smallest)?)))
+                    .min_by(|a, b| a.1.total_cmp(&b.1))?;
+                (faster.0, 0)
+            }
+        };
+        Some(Choice { engine, why: format!("timed here: {} a picture", both(models[index])) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn calibration(timings: &[(Engine, &str, Option<f64>)]) -> Calibration {
+        let mut all = Calibration::default();
+        for (engine, model, ms) in timings {
+            all.put(Timing {
+                engine: *engine,
+                model: (*model).to_owned(),
+                network: String::new(),
+                width: 320,
+                height: 192,
+                ms: *ms,
+                runs: 5,
+                note: None,
+            });
+        }
+        all
+    }
+
+    #[test]
+    fn the_largest_that_fits_decides_then_the_gpu() {
+        use Engine::{Ort, Wgpu};
+        let budget = Budget::default();
+        let engine = |c: &Calibration| c.choose(&["s", "m"], budget).map(|c| c.engine);
+        assert_eq!(engine(&calibration(&[])), None);
+        let gpu = calibration(&[
+            (Wgpu, "s", Some(1.0)),
+            (Wgpu, "m", Some(3.0)),
+            (Ort, "s", Some(8.0)),
+            (Ort, "m", Some(30.0)),
+        ]);
+        assert_eq!(engine(&gpu), Some(Wgpu));
+        assert_eq!(gpu.choose(&["s", "m"], budget).unwrap().why, "timed here: wgpu 3.0 ms, ort 30.0 ms a picture");
+        let old = calibration(&[
+            (Wgpu, "s", Some(15.0)),
+            (Wgpu, "m", Some(60.0)),
+            (Ort, "s", Some(5.0)),
+            (Ort, "m", Some(18.0)),
+        ]);
+        assert_eq!(engine(&old), Some(Ort));
+        let even = calibration(&[(Wgpu, "s", Some(15.0)), (Ort, "s", Some(5.0))]);
+        assert_eq!(engine(&even), Some(Wgpu));
+        let soft = calibration(&[
+            (Wgpu, "s", Some(900.0)),
+            (Wgpu, "m", None),
+            (Ort, "s", Some(50.0)),
+            (Ort, "m", Some(200.0)),
+        ]);
+        assert_eq!(engine(&soft), Some(Ort));
+        assert!(soft.choose(&["s"], budget).unwrap().why.contains("wgpu 900.0 ms, ort 50.0 ms"));
+    }
+
+    #[test]
+    fn a_timing_replaces_an_older_one() {
+        let mut all = calibration(&[(Engine::Ort, "s", Some(5.0)), (Engine::Ort, "s", Some(6.0))]);
+        assert_eq!((all.timings.len(), all.ms(Engine::Ort, "s")), (1, Some(6.0)));
+        all.timings[0].ms = None;
+        assert_eq!(all.ms(Engine::Ort, "s"), None);
+    }
+}

@@ -1,0 +1,176 @@
+//! The governor at work in a flow: settled frames become its load, its decisions become wishes.
+//!
+//! The work that is governed is what the program does for a frame apart from handing it to the display: neither the camera's
+//! time, nor waiting, nor the display's refresh gets shorter with a smaller network.
+
+use std::time::{Duration, Instant};
+
+use super::Standing;
+use crate::govern::{Decision, Governor, Keep, Load, State, Window};
+use crate::metrics::{FrameCost, Meter, Stage};
+use crate::system::Thermal;
+use crate::units::{Budget, FrameId};
+
+/// How often the governor looks.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Fewer frames than this say nothing of how many get lost.
+const ENOUGH: u64 = 12;
+
+/// Frames that were offered to the chain, and that went through it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Through {
+    pub offered: u64,
+    pub processed: u64,
+}
+
+pub(super) struct Governing {
+    governor: Governor,
+    window: Window,
+    /// The newest settled frame that was taken into the window.
+    seen: Option<FrameId>,
+    /// Frames captured before what paints now took effect say nothing of it.
+    since: Option<Instant>,
+    /// As things stood when `since` was.
+    before: Through,
+    offered: u64,
+    looked: Option<Instant>,
+    thermal: Option<Thermal>,
+    saver: Option<bool>,
+    /// Decided and not yet in effect.
+    decision: Option<Decision>,
+}
+
+impl Governing {
+    pub fn new(keep: Keep, budget: Budget) -> Self {
+        Self {
+            governor: Governor::new(Vec::new(), keep, budget),
+            window: Window::new(),
+            seen: None,
+            since: None,
+            before: Through::default(),
+            offered: 0,
+            looked: None,
+            thermal: None,
+            saver: None,
+            decision: None,
+        }
+    }
+
+    pub fn state(&self) -> &State {
+        self.governor.state()
+    }
+
+    pub fn keep(&self) -> Keep {
+        self.governor.keep()
+    }
+
+    pub fn set_keep(&mut self, keep: Keep) {
+        self.governor.set_keep(keep);
+    }
+
+    /// Rung `index` was chosen by hand.
+    pub fn hold(&mut self, index: usize) {
+        self.governor.hold(Some(index));
+    }
+
+    pub fn set_budget(&mut self, budget: Budget) {
+        self.governor.set_budget(budget);
+    }
+
+    /// How the machine is, as its sensors say.
+    pub fn set_machine(&mut self, thermal: Option<Thermal>, saver: Option<bool>) {
+        (self.thermal, self.saver) = (thermal, saver);
+    }
+
+    pub fn decision(&self) -> Option<&Decision> {
+        self.decision.as_ref()
+    }
+
+    /// A pipeline that stands there paints from `now` on, chosen by hand or not.
+    pub fn arrived(&mut self, standing: &Standing, by_hand: bool, through: Through, now: Instant) {
+        let decided = self.decision.take();
+        if standing.ladder != self.governor.ladder() {
+            self.governor.set_ladder(standing.ladder.clone(), standing.index);
+        } else if let Some(decision) = decided.filter(|d| d.index == standing.index && !by_hand) {
+            self.governor.took_effect(&decision, now);
+        } else if standing.index != self.governor.state().index {
+            self.governor.stand(standing.index);
+        }
+        if by_hand {
+            self.governor.hold(Some(standing.index));
+        }
+        self.measure_anew(through, now);
+    }
+
+    /// The decided rung paints from `now` on, in the pipeline that did before.
+    pub fn took_effect(&mut self, through: Through, now: Instant) {
+        if let Some(decision) = self.decision.take() {
+            self.governor.took_effect(&decision, now);
+        }
+        self.measure_anew(through, now);
+    }
+
+    /// The decided rung cannot be had.
+    pub fn refused(&mut self, now: Instant) {
+        if let Some(decision) = self.decision.take() {
+            self.governor.refused(&decision, now);
+        }
+    }
+
+    fn measure_anew(&mut self, through: Through, now: Instant) {
+        self.window.restart(self.governor.state().rung.every);
+        self.since = Some(now);
+        self.before = through;
+    }
+
+    /// Looks, when it is time to, and returns what is to be changed.
+    pub fn look(&mut self, meter: &Meter, through: Through, now: Instant) -> Option<&Decision> {
+        if self.looked.is_some_and(|at| now.saturating_duration_since(at) < LOOK_EVERY) {
+            return None;
+        }
+        self.looked = Some(now);
+        // Nothing comes in: a frozen picture or a camera that stalls is not a load.
+        let idle = std::mem::replace(&mut self.offered, through.offered) == through.offered;
+        self.take_in(meter);
+        if idle {
+            return None;
+        }
+        let offered = through.offered.saturating_sub(self.before.offered);
+        let processed = through.processed.saturating_sub(self.before.processed);
+        let load = Load {
+            thermal: self.thermal,
+            saver: self.saver,
+            // Two may be on their way.
+            delivered: (offered >= ENOUGH).then(|| (processed + 2).min(offered) as f32 / offered as f32),
+            ..self.window.load(now)
+        };
+        if offered >= 4 * ENOUGH {
+            // So that a change shows after seconds, not after minutes.
+            self.before = through;
+        }
+        let decision = self.governor.observe(&load, now)?;
+        Some(self.decision.insert(decision))
+    }
+
+    /// Takes the frames that were settled since the last look into the window.
+    fn take_in(&mut self, meter: &Meter) {
+        let costs = meter.costs();
+        let new = costs.rev().take_while(|c| self.seen.is_none_or(|seen| c.stamp.id > seen)).count();
+        let costs = meter.costs();
+        let skip = costs.len() - new;
+        for cost in costs.skip(skip) {
+            self.seen = Some(cost.stamp.id);
+            if self.since.is_some_and(|since| cost.stamp.captured >= since) {
+                let (work_ms, infer_ms) = governed(cost);
+                self.window.record(cost.presented, work_ms, infer_ms);
+            }
+        }
+    }
+}
+
+/// The work for a frame that a smaller network can make less of, and the network's own part, ms.
+fn governed(cost: &FrameCost) -> (f32, Option<f32>) {
+    let ms = |d: Duration| d.as_secs_f32() * 1e3;
+    let work = cost.work().saturating_sub(cost.stage(Stage::Present).unwrap_or_default());
+    (ms(work), cost.stage(Stage::Infer).map(ms))
+}
