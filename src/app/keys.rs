@@ -102,6 +102,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_key_of_the_help_does_something() {
+        let caps =
+            crate::ui::KEYS.iter().flat_map(|(_, keys)| keys.iter()).flat_map(|(caps, _)| caps.split_whitespace());
+        let mut letters = 0;
+        for cap in caps.filter(|cap| cap.chars().count() == 1 && !"…←→↑↓".contains(*cap)) {
+            assert!(meaning(&Key::Character(cap.into())).is_some(), "{cap}");
+            letters += 1;
+        }
+        assert!(letters > 12);
+    }
+
+    #[test]
     fn letters_in_any_case_and_digits() {
         let of = |text: &str| meaning(&Key::Character(text.into()));
         assert_eq!(of("M"), Some(Command::Mirror));

@@ -108,9 +108,6 @@ pub fn stacked(pen: &mut Pen<'_>, rect: Rect, frames: &Frames<'_>, text: &mut Te
     let mut mesh = egui::Mesh::default();
     let mut hitches = egui::Mesh::default();
     let slow_ms = frames.summary.total.map_or(f32::MAX, |q| q.p50 as f32 * 2.0);
-    // Columns for frames that were presented long after the one before are not drawn that wide: nothing was shown.
-    let widest = rect.width() * 0.25 / span.max(0.25);
-    let mut before: Option<f32> = None;
     let mut kept: Option<(&FrameCost, f32, f32)> = None;
     let mut flush = |kept: Option<(&FrameCost, f32, f32)>| {
         let Some((cost, left, right)) = kept else { return };
@@ -135,8 +132,9 @@ pub fn stacked(pen: &mut Pen<'_>, rect: Rect, frames: &Frames<'_>, text: &mut Te
     };
     for cost in frames.costs {
         let right = snap(x_of(frames.age(cost.presented)));
-        let left = before.map_or(right - 2.0, |b| b.max(right - widest)).min(right - pixel);
-        before = Some(right);
+        // Since the picture before it; after a pause there is none, and the column is as thin as can be.
+        let seen = cost.gap.map_or(0.0, |gap| gap.presented.as_secs_f32());
+        let left = snap(right - seen / span * rect.width()).min(right - pixel);
         if right <= rect.left() || left >= rect.right() {
             continue;
         }

@@ -4,7 +4,8 @@ use egui::{Align2, RichText, Ui, vec2};
 
 use super::style;
 
-/// What the keys do, in groups. What they really do is in `app::keys`.
+/// What the keys do, in groups. What they really do is in `app::keys`,
+/// whose tests compare the two.
 pub const KEYS: [(&str, &[(&str, &str)]); 3] = [
     (
         "Painting",
@@ -12,6 +13,9 @@ pub const KEYS: [(&str, &[(&str, &str)]); 3] = [
             ("1 … 9", "choose an effect"),
             ("← →", "the effect before, the next one"),
             ("↑ ↓", "more or less of the painting"),
+            ("Shift 1 … 9", "blend a second effect in"),
+            ("B", "blend or not"),
+            ("[ ]", "less or more of the second"),
             ("V", "another size of the network"),
             ("E", "engine: automatic, GPU, CPU"),
             ("M", "mirror"),

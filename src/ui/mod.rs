@@ -16,6 +16,7 @@ mod snapshot;
 pub mod style;
 mod words;
 
+pub use help::KEYS;
 pub use words::Words;
 
 use std::time::{Duration, Instant};

@@ -269,7 +269,10 @@ fn machine(pen: &mut Pen<'_>, column: &mut Column, summary: &Summary, system: &R
     let (row, y) = column.row(ROW);
     let said = match summary.interface_ms.zip(summary.interface_share) {
         None => DASH,
-        Some((ms, share)) => text.format(format_args!("{ms:.2} ms, {:.1} % of the budget", share * 100.0)),
+        Some((ms, share)) if share < 0.1 => {
+            text.format(format_args!("{ms:.2} ms, {:.1} % of the budget", share * 100.0))
+        }
+        Some((ms, share)) => text.format(format_args!("{ms:.1} ms, {:.0} % of the budget", share * 100.0)),
     };
     pair(pen, row, y, "these figures cost", said, style::INK);
     pen.explain(row, explain::OWN_COST);
