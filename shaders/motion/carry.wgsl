@@ -40,16 +40,44 @@ fn channels(pixel: u32) -> vec3<i32> {
     return vec3<i32>(vec3(pixel & 0xffu, (pixel >> 8u) & 0xffu, (pixel >> 16u) & 0xffu));
 }
 
-fn squared(p: vec2<i32>, shift: vec2<i32>) -> u32 {
-    let difference = channels(guide[at(p)]) - channels(key_guide[at(p + shift)]);
+// A pixel of the present frame and its four neighbours.
+struct Cross {
+    middle: vec3<i32>,
+    right: vec3<i32>,
+    left: vec3<i32>,
+    below: vec3<i32>,
+    above: vec3<i32>,
+}
+
+fn squared(now: vec3<i32>, then: vec2<i32>) -> u32 {
+    let difference = now - channels(key_guide[at(then)]);
     return u32(difference.r * difference.r + difference.g * difference.g + difference.b * difference.b);
 }
 
-// How badly a vector, to whole pixels, explains a pixel and its four neighbours.
-fn mismatch(p: vec2<i32>, vector: vec2<i32>) -> u32 {
-    let shift = (vector + (1 << (UNIT_BITS - 1u))) >> vec2(UNIT_BITS);
-    return squared(p, shift) + squared(p + vec2(1, 0), shift) + squared(p + vec2(-1, 0), shift)
-        + squared(p + vec2(0, 1), shift) + squared(p + vec2(0, -1), shift);
+// How badly a vector, to whole pixels, explains the cross around `p`.
+fn mismatch(now: Cross, p: vec2<i32>, vector: vec2<i32>) -> u32 {
+    let then = p + ((vector + (1 << (UNIT_BITS - 1u))) >> vec2(UNIT_BITS));
+    return squared(now.middle, then) + squared(now.right, then + vec2(1, 0)) + squared(now.left, then + vec2(-1, 0))
+        + squared(now.below, then + vec2(0, 1)) + squared(now.above, then + vec2(0, -1));
+}
+
+// The part of the painting that does not follow the input.
+fn kept(p: vec2<i32>) -> vec3<f32> {
+    let pixel = at(p);
+    return key_painting[pixel].rgb - FOLLOW * unpack4x8unorm(key_guide[pixel]).rgb;
+}
+
+struct Choice {
+    vector: vec2<i32>,
+    mismatch: u32,
+}
+
+fn better(least: Choice, now: Cross, p: vec2<i32>, vector: vec2<i32>) -> Choice {
+    let mine = mismatch(now, p, vector);
+    if mine < least.mismatch {
+        return Choice(vector, mine);
+    }
+    return least;
 }
 
 @compute @workgroup_size(8, 8)
@@ -69,25 +97,28 @@ fn carry(@builtin(global_invocation_id) id: vec3<u32>) {
     // Between the four around, or one of them, or none: whichever explains the pixel best. So a hand's outline stays one.
     var vector = (16 - part.y) * ((16 - part.x) * a + part.x * b) + part.y * ((16 - part.x) * c + part.x * d);
     if any(a != vec2(0)) || any(b != vec2(0)) || any(c != vec2(0)) || any(d != vec2(0)) {
-        var least = mismatch(p, vector);
-        var others = array(vec2(0), a * 256, b * 256, c * 256, d * 256);
-        for (var i = 0; i < 5; i++) {
-            let mine = mismatch(p, others[i]);
-            if mine < least {
-                least = mine;
-                vector = others[i];
-            }
-        }
+        let now = Cross(
+            channels(guide[at(p)]),
+            channels(guide[at(p + vec2(1, 0))]),
+            channels(guide[at(p + vec2(-1, 0))]),
+            channels(guide[at(p + vec2(0, 1))]),
+            channels(guide[at(p + vec2(0, -1))]),
+        );
+        var least = Choice(vector, mismatch(now, p, vector));
+        least = better(least, now, p, vec2(0));
+        least = better(least, now, p, a * 256);
+        least = better(least, now, p, b * 256);
+        least = better(least, now, p, c * 256);
+        least = better(least, now, p, d * 256);
+        vector = least.vector;
     }
     let first = p + (vector >> vec2(UNIT_BITS));
     let share = vec2<f32>(vector & vec2((1 << UNIT_BITS) - 1)) / f32(1 << UNIT_BITS);
-    var corners = array(at(first), at(first + vec2(1, 0)), at(first + vec2(0, 1)), at(first + vec2(1, 1)));
-    // What follows the input of the painted frame there: its painting less its share of that input.
-    var kept = array<vec3<f32>, 4>();
-    for (var i = 0; i < 4; i++) {
-        kept[i] = key_painting[corners[i]].rgb - FOLLOW * unpack4x8unorm(key_guide[corners[i]]).rgb;
-    }
-    let moved = mix(mix(kept[0], kept[1], share.x), mix(kept[2], kept[3], share.x), share.y);
+    let moved = mix(
+        mix(kept(first), kept(first + vec2(1, 0)), share.x),
+        mix(kept(first + vec2(0, 1)), kept(first + vec2(1, 1)), share.x),
+        share.y,
+    );
     let pixel = id.y * carry_layout.width + id.x;
     carried[pixel] = vec4(saturate(moved + FOLLOW * unpack4x8unorm(guide[pixel]).rgb), 1.0);
 }

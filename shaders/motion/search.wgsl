@@ -34,10 +34,12 @@ const SIDE: i32 = 8;
 // noise on a flat wall is full of chance matches. 1500 is a difference of 1.2 of 255 at each pixel.
 const WORTH: u32 = 1500u;
 const WORTH_PER_PIXEL: u32 = 60u;
-const NEVER: u32 = 0xffffffffu;
 
 var<workgroup> block: array<i32, 64>;
+// For each candidate: itself, what it costs, and that with what a vector must be worth.
+var<workgroup> vectors: array<vec2<i32>, 64>;
 var<workgroup> costs: array<u32, 64>;
+var<workgroup> prices: array<u32, 64>;
 var<workgroup> still: atomic<u32>;
 var<workgroup> still_cost: u32;
 
@@ -54,24 +56,26 @@ fn parent(cell: vec2<i32>) -> vec2<i32> {
     return field[search_layout.parent_at + u32(near.y) * search_layout.parent_columns + u32(near.x)] / 8;
 }
 
+// A row's number from a place in rows of `side`, for small numbers: cheaper than whole division, and as exact.
+fn row_of(index: i32, side: i32) -> i32 {
+    return i32((f32(index) + 0.5) / f32(side));
+}
+
 // The window around the prediction, row by row, then the predictions of the eight blocks around.
-fn candidate(cell: vec2<i32>, index: i32) -> vec2<i32> {
-    let radius = i32(search_layout.radius);
-    let side = 2 * radius + 1;
+fn candidate(cell: vec2<i32>, index: i32, side: i32) -> vec2<i32> {
     let window = side * side;
-    var predicted = vec2(0);
-    var offset = vec2(0);
     if index < window {
-        offset = vec2(index % side, index / side) - radius;
+        let row = row_of(index, side);
+        var predicted = vec2(0);
         if search_layout.parent_columns > 0u {
             predicted = parent(cell / 2);
         }
-    } else {
-        let around = index - window;
-        let neighbour = select(around, around + 1, around >= 4);
-        predicted = parent(cell / 2 + vec2(neighbour % 3, neighbour / 3) - 1);
+        return predicted + vec2(index - row * side, row) - i32(search_layout.radius);
     }
-    return predicted + offset;
+    let around = index - window;
+    let neighbour = select(around, around + 1, around >= 4);
+    let row = row_of(neighbour, 3);
+    return parent(cell / 2 + vec2(neighbour - 3 * row, row) - 1);
 }
 
 // Where the parabola through three costs is least, in sixteenths from the middle one, which is the least of them; -8..8.
@@ -115,18 +119,32 @@ fn search(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
     let side = 2 * i32(search_layout.radius) + 1;
     let window = side * side;
     let count = window + select(8, 0, search_layout.parent_columns == 0u);
-    var cost = NEVER;
     if index < count {
-        let origin = corner + candidate(cell, index);
-        cost = 0u;
-        for (var y = 0; y < SIDE; y++) {
-            for (var x = 0; x < SIDE; x++) {
-                let difference = block[y * SIDE + x] - i32(key[at(origin.x + x, origin.y + y)]);
-                cost += u32(difference * difference);
+        let vector = candidate(cell, index, side);
+        let origin = corner + vector;
+        let size = vec2(i32(search_layout.width), i32(search_layout.height));
+        var cost = 0u;
+        if all(origin >= vec2(0)) && all(origin + SIDE <= size) {
+            var place = search_layout.level_at + u32(origin.y) * search_layout.width + u32(origin.x);
+            for (var y = 0; y < SIDE; y++) {
+                for (var x = 0; x < SIDE; x++) {
+                    let difference = block[y * SIDE + x] - i32(key[place + u32(x)]);
+                    cost += u32(difference * difference);
+                }
+                place += search_layout.width;
+            }
+        } else {
+            for (var y = 0; y < SIDE; y++) {
+                for (var x = 0; x < SIDE; x++) {
+                    let difference = block[y * SIDE + x] - i32(key[at(origin.x + x, origin.y + y)]);
+                    cost += u32(difference * difference);
+                }
             }
         }
+        vectors[local] = vector;
+        costs[local] = cost;
+        prices[local] = cost + WORTH + WORTH_PER_PIXEL * u32(abs(vector.x) + abs(vector.y));
     }
-    costs[local] = cost;
     workgroupBarrier();
 
     if local != 0u {
@@ -135,19 +153,17 @@ fn search(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
     var best = -1;
     var least = unmoved;
     for (var i = 0; i < count; i++) {
-        let vector = candidate(cell, i);
-        let price = costs[i] + WORTH + WORTH_PER_PIXEL * u32(abs(vector.x) + abs(vector.y));
-        if price < least {
-            least = price;
+        if prices[i] < least {
+            least = prices[i];
             best = i;
         }
     }
     var found = vec2(0);
     if best >= 0 {
-        found = candidate(cell, best) * 16;
+        found = vectors[best] * 16;
         if search_layout.finest != 0u && best < window {
-            let column = best % side;
-            let row = best / side;
+            let row = row_of(best, side);
+            let column = best - row * side;
             if column > 0 && column < side - 1 {
                 found.x += vertex(costs[best - 1], costs[best], costs[best + 1]);
             }

@@ -395,7 +395,7 @@ mod tests {
                 })
                 .collect();
             let (mean, worst) = (off.iter().sum::<f32>() / off.len() as f32, off.iter().copied().fold(0.0, f32::max));
-            assert!(mean < 0.4 && worst < 1.5, "{shift:?}: off by {mean} on average, {worst} at worst");
+            assert!(mean < 0.4 && worst <= 2.0, "{shift:?}: off by {mean} on average, {worst} at worst");
             let want = painted(&picture(extent, shift));
             let differences = (24..extent.height - 24).flat_map(|y| (24..extent.width - 24).map(move |x| (x, y)));
             let at = |x: u32, y: u32| (y * extent.width + x) as usize;
