@@ -128,6 +128,52 @@ fn comparing_tells_scripts_what_happened() {
 }
 
 #[test]
+fn a_panic_and_a_lost_gpu_leave_reports_that_are_told_of() {
+    if !can_paint() {
+        return;
+    }
+    let config = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_impasto"))
+            .args(arguments)
+            .env("IMPASTO_CONFIG", config.path())
+            .env_remove("RUST_LOG")
+            .env_remove("IMPASTO_MODELS")
+            .output()
+            .unwrap()
+    };
+    let reports = || {
+        let mut paths: Vec<_> =
+            std::fs::read_dir(config.path().join("crashes")).unwrap().map(|e| e.unwrap().path()).collect();
+        paths.sort();
+        paths
+    };
+    let small = ["bench", "--size", "64x48", "--picture", "160x120", "--warm-up", "2"];
+    // The program breaks down while it paints: here at once, because the bench begins after that moment.
+    let broken = run(&[&small[..], &["--frames", "100000", "--inject", "panic@1ms"]].concat());
+    let said = text(&broken.stderr);
+    assert_eq!(broken.status.code(), Some(101), "{said}");
+    let [path] = &reports()[..] else { panic!("{:?}", reports()) };
+    assert!(said.contains("panicked at") && said.contains(path.to_str().unwrap()), "{said}");
+    let report: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    assert_eq!((&report["schema"], &report["kind"]), (&json!("impasto.crash/1"), &json!("panic")));
+    assert_eq!((&report["thread"], &report["version"]), (&json!("main"), &json!(env!("CARGO_PKG_VERSION"))));
+    assert!(report["message"].as_str().unwrap().contains("provoked"));
+    assert!(report["location"].as_str().unwrap().contains("crash.rs"));
+    assert!(report["backtrace"].as_str().unwrap().contains("provoke"), "{}", report["backtrace"]);
+    assert!(!report["device"].as_str().unwrap().is_empty() && !report["effect"].as_str().unwrap().is_empty());
+    assert!(report["frames"].is_array());
+
+    // A GPU that is lost leaves one too, and the bench goes on.
+    let lost = run(&[&small[..], &["--frames", "5", "--json", "--inject", "gpu-loss@1ms"]].concat());
+    assert!(lost.status.success(), "{}", text(&lost.stderr));
+    let newest: Value = serde_json::from_slice(&std::fs::read(reports().last().unwrap()).unwrap()).unwrap();
+    assert_eq!((reports().len(), &newest["kind"]), (2, &json!("device_lost")));
+    let doctor: Value = serde_json::from_slice(&run(&["doctor", "--json"]).stdout).unwrap();
+    assert_eq!(doctor["crash_reports"].as_array().unwrap().len(), 2);
+}
+
+#[test]
 fn telemetry_is_off_shown_and_agreed_to_before_it_is_on() {
     let config = tempfile::tempdir().unwrap();
     let settings = config.path().join("settings.toml");

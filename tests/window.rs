@@ -195,6 +195,10 @@ fn it_quits_after_so_many_frames_and_reports() {
     let Some(display) = Display::open() else { return };
     let folder = tempfile::tempdir().unwrap();
     let report = folder.path().join("report.json");
+    // An earlier run broke down: it is told of once.
+    let crashes = display.config.path().join("crashes");
+    std::fs::create_dir(&crashes).unwrap();
+    std::fs::write(crashes.join("crash-20200101-000000-1-0.new.json"), r#"{"kind":"panic","message":"x"}"#).unwrap();
     let arguments = ["--source", "demo", "--size", "64x48", "--frames", "20", "--report", report.to_str().unwrap()];
     let mut program = display.impasto(&arguments);
     assert_eq!(program.wait(), Some(0));
@@ -204,6 +208,8 @@ fn it_quits_after_so_many_frames_and_reports() {
     assert_eq!(report["frames"]["presented"], 20);
     assert!(report["first_picture_ms"].as_f64().unwrap() > 0.0);
     assert!(report["resident_bytes"].as_u64().unwrap() > 0);
+    assert!(report["machine"]["gpu"].is_object() && report["system"]["memory_bytes"].is_u64());
+    assert!(crashes.join("crash-20200101-000000-1-0.json").exists(), "told, and kept");
 }
 
 #[test]

@@ -249,6 +249,9 @@ impl Session {
         for event in &begun {
             self.tell(Fault::notice(format!("On purpose: {event}"), ""), now);
         }
+        if begun.iter().any(|event| event.what == What::Panic) {
+            crash::provoke();
+        }
         begun.iter().any(|event| event.what == What::GpuLoss)
     }
 

@@ -100,7 +100,7 @@ pub struct GovernArgs {
     #[arg(long, value_name = "WHAT")]
     pub keep: Option<Keep>,
     /// Faults at set times, to see what becomes of them: load=20ms@5s..10s (or load=3x), stall@12s..14s,
-    /// thermal=serious@15s..20s, saver@15s..20s, gpu-loss@25s, with commas between them
+    /// thermal=serious@15s..20s, saver@15s..20s, gpu-loss@25s, panic@30s, with commas between them
     #[arg(long, value_name = "FAULTS")]
     pub inject: Option<Script>,
 }

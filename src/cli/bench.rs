@@ -85,13 +85,18 @@ pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
             flow.set_machine(reading.thermal, reading.saver);
             while let Some(event) = injector.begun(now) {
                 eprintln!("on purpose: {event}");
-                if event.what == What::GpuLoss {
-                    gpu.lose();
+                match event.what {
+                    What::GpuLoss => gpu.lose(),
+                    What::Panic => crash::provoke(),
+                    _ => {}
                 }
             }
         }
         if gpu.is_lost() {
             eprintln!("{GPU_LOST}");
+            if let Some(report) = crash::device_lost(GPU_LOST) {
+                eprintln!("a report was written to {}; it is sent nowhere", report.display());
+            }
             let legacy = flow.bequeath();
             drop(flow);
             gpu = Gpu::headless()?;

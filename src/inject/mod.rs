@@ -7,6 +7,7 @@
 //! thermal=serious@15s..20s  the sensors say so: nominal, fair, serious or critical
 //! saver@20s..30s          the system saves its battery
 //! gpu-loss@25s            the device is destroyed, as by a driver that crashed
+//! panic@30s               the program breaks down, as by a bug of its own
 //! ```
 //!
 //! Several stand with commas between them. Times count from the start of the program; an event without an end lasts to the

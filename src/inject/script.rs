@@ -20,6 +20,8 @@ pub enum What {
     Saver,
     /// The device is destroyed.
     GpuLoss,
+    /// The program breaks down.
+    Panic,
 }
 
 /// A fault and when it happens.
@@ -59,7 +61,7 @@ impl Script {
                 What::Stall => now.stalled = true,
                 What::Thermal(thermal) => now.thermal = now.thermal.max(Some(thermal)),
                 What::Saver => now.saver = Some(true),
-                What::GpuLoss => {}
+                What::GpuLoss | What::Panic => {}
             }
         }
         now
@@ -97,17 +99,18 @@ fn parse_event(item: &str) -> Result<Event, String> {
         ("stall", None) => What::Stall,
         ("saver", None) => What::Saver,
         ("gpu-loss", None) => What::GpuLoss,
-        ("stall" | "saver" | "gpu-loss", Some(value)) => {
+        ("panic", None) => What::Panic,
+        ("stall" | "saver" | "gpu-loss" | "panic", Some(value)) => {
             return Err(format!("'{item}' has a value that {name} does not take: leave out ={value}"));
         }
         _ => {
-            return Err(format!("'{name}' is no fault: choose load, stall, thermal, saver or gpu-loss"));
+            return Err(format!("'{name}' is no fault: choose load, stall, thermal, saver, gpu-loss or panic"));
         }
     };
-    let once = what == What::GpuLoss;
+    let once = matches!(what, What::GpuLoss | What::Panic);
     let (from, until) = match when.split_once("..") {
         Some(_) if once => {
-            return Err(format!("'{item}' happens at one moment: write gpu-loss@25s"));
+            return Err(format!("'{item}' happens at one moment: write {name}@25s"));
         }
         Some((from, "")) => (parse_time(from)?, Duration::MAX),
         Some((from, until)) => (parse_time(from)?, parse_time(until)?),
@@ -170,6 +173,7 @@ impl fmt::Display for Event {
             What::Thermal(thermal) => write!(f, "the sensors say '{}'", thermal.name())?,
             What::Saver => f.write_str("the system saves its battery")?,
             What::GpuLoss => return f.write_str("the GPU is lost"),
+            What::Panic => return f.write_str("the program breaks down"),
         }
         match self.until {
             Duration::MAX => Ok(()),
@@ -210,7 +214,7 @@ mod tests {
         for (text, part) in [
             ("", "does not say when"),
             ("stall", "does not say when"),
-            ("lod=20ms@5s", "choose load, stall, thermal, saver or gpu-loss"),
+            ("lod=20ms@5s", "choose load, stall, thermal, saver, gpu-loss or panic"),
             ("load@5s", "load=20ms@5s..10s"),
             ("load=fast@5s", "'fast' is no time"),
             ("load=0.5x@5s", "from 1x to 100x"),
@@ -223,6 +227,8 @@ mod tests {
             ("stall@-5s", "is no time"),
             ("stall@NaNs", "is no time"),
             ("gpu-loss@1s..2s", "gpu-loss@25s"),
+            ("panic@1s..2s", "panic@25s"),
+            ("panic=now@1s", "leave out =now"),
             ("stall@1s..2s,", "does not say when"),
         ] {
             let error = text.parse::<Script>().unwrap_err();
@@ -232,7 +238,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_panics(text in "(load|stall|thermal|gpu-loss|[a-z]{0,4})?=?[0-9a-z.]{0,6}@?[0-9.]{0,5}(s|ms|x)?(\\.\\.)?[0-9]{0,9}s?") {
+        fn nothing_panics(text in "(load|stall|thermal|gpu-loss|panic|[a-z]{0,4})?=?[0-9a-z.]{0,6}@?[0-9.]{0,5}(s|ms|x)?(\\.\\.)?[0-9]{0,9}s?") {
             if let Ok(script) = text.parse::<Script>() {
                 for event in script.events() {
                     prop_assert!(event.until >= event.from);
