@@ -95,7 +95,7 @@ fn table(comparison: &Comparison, a: (&Path, &Run), b: (&Path, &Run)) -> String 
         ));
     }
     text.push_str(&format!(
-        "\nMilliseconds a frame. * explains, and does not decide. Changes under {:.0} % count as noise: runs differ by that from start to start.\n{}\n",
+        "\nMilliseconds a frame; A and B are means, B / A is the ratio of the geometric ones. * explains, and does not decide.\nChanges under {:.0} % count as noise: runs differ by that from start to start.\n{}\n",
         comparison.threshold * 100.0,
         match comparison.verdict {
             Verdict::Slower => "B is slower beyond noise.",
