@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use impasto::effect::{EffectKind, Gallery, Pack, PackError, models_dirs};
+use impasto::effect::{EffectKind, Gallery, Loaded, Pack, PackError, StylePack, models_dirs, own_models_dir};
 use impasto::fault::Severity;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
@@ -124,6 +124,27 @@ fn the_listing_has_what_scripts_rely_on() {
 }
 
 #[test]
+fn an_effect_has_a_kind_and_the_numbers_of_its_card() {
+    let models = TempDir::new().unwrap();
+    pack(&models, "good", |m| {
+        m.replace("bytes = 20\n", "bytes = 20\nmachine = \"a laptop\"\n[variants.measured]\nparity_psnr = 81\n")
+            .replace("style = 1\n", "style = 1\nkind = \"pencil\"\n[effects.scores.m]\nstudent_lpips = 0.19\n")
+    });
+    let (gallery, faults) = Gallery::load(&[models.path().to_owned()]);
+    assert_eq!(faults, []);
+    let kinds: Vec<_> = gallery.effects().iter().map(|e| e.kind).collect();
+    assert_eq!(kinds, [EffectKind::Painting, EffectKind::Pencil]);
+    let json = serde_json::to_value(gallery.listing()).unwrap();
+    let (one, two) = (&json["effects"][0], &json["effects"][1]);
+    assert_eq!((one["kind"].as_str(), two["kind"].as_str()), (Some("painting"), Some("pencil")));
+    assert_eq!(two["variants"][1]["scores"]["student_lpips"], 0.19);
+    assert!(one["variants"][1]["scores"].is_null() && two["variants"][0]["scores"].is_null());
+    assert_eq!(two["variants"][1]["measured"]["parity_psnr"], 81.0);
+    assert_eq!(two["variants"][1]["machine"], "a laptop");
+    assert_eq!((two["command"].as_str(), two["credits"][0].as_str()), (Some("made by hand"), Some("nobody")));
+}
+
+#[test]
 fn a_changed_network_is_never_handed_out() {
     let models = TempDir::new().unwrap();
     let folder = pack(&models, "good", |m| m);
@@ -159,7 +180,7 @@ fn a_link_out_of_the_pack_is_refused() {
 
 #[test]
 fn what_cannot_be_right_is_refused() {
-    let changes: [(&str, &str); 16] = [
+    let changes: [(&str, &str); 21] = [
         ("impasto.pack/1", "impasto.pack/2"),
         ("\"painting\"", "\"sculpture\""),
         ("multiple_of = 16", "multiple_of = 0"),
@@ -176,6 +197,11 @@ fn what_cannot_be_right_is_refused() {
         ("good-two", "good-one"),
         ("title = \"One\"", "title = \"One\\n\\u001b[2J\""),
         ("style = 1", "style = 100000"),
+        ("style = 1", "style = 1\n[effects.scores.m]\nlpips = inf"),
+        ("style = 1", "style = 1\n[effects.scores.m]\n\"../x\" = 1.0"),
+        ("style = 1", "style = 1\nkind = \"sculpture\""),
+        ("bytes = 20", "bytes = 20\nmachine = \"\\u0007\""),
+        ("bytes = 20", "bytes = 20\n[variants.measured]\nparity = nan"),
     ];
     for (from, to) in changes {
         let refused = load(|m| {
@@ -258,6 +284,136 @@ fn a_network_of_the_users_own_is_an_effect() {
     assert!(effect.style_weights(0).unwrap().is_empty());
     let absent = Gallery::default().find("absent.onnx").unwrap_err();
     assert!(absent.what.contains("absent.onnx"), "{absent}");
+}
+
+/// A style pack for the pack "good", changed by `change` after its row was written.
+fn style_pack(models: &TempDir, name: &str, row: &[u8], change: impl FnOnce(String) -> String) -> std::path::PathBuf {
+    let folder = models.path().join(name);
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("s.style"), row).unwrap();
+    let text = format!(
+        r#"
+schema = "impasto.pack/1"
+name = "{name}"
+kind = "painting"
+licence = "CC0-1.0"
+base = "good"
+
+[[variants]]
+id = "s"
+sha256 = "{}"
+base_sha256 = "{}"
+
+[[effects]]
+name = "{name}"
+title = "My own"
+artist = "Me"
+"#,
+        sum(row),
+        sum(NETWORK)
+    );
+    fs::write(folder.join("pack.toml"), change(text)).unwrap();
+    folder
+}
+
+/// 0.5, -2 and 1 as float16.
+const ROW: [u8; 6] = [0x00, 0x38, 0x00, 0xc0, 0x00, 0x3c];
+
+fn load_style(row: &[u8], change: impl FnOnce(String) -> String) -> Result<StylePack, PackError> {
+    let models = TempDir::new().unwrap();
+    match Loaded::read(&style_pack(&models, "mine", row, change))? {
+        Loaded::Style(style) => Ok(style),
+        Loaded::Networks(pack) => panic!("{pack:?}"),
+    }
+}
+
+#[test]
+fn a_style_pack_is_one_more_effect_of_its_base() {
+    let models = TempDir::new().unwrap();
+    pack(&models, "good", |m| m);
+    let folder = style_pack(&models, "amine", &ROW, |m| m);
+    let (gallery, faults) = Gallery::load(&[models.path().to_owned()]);
+    assert_eq!(faults, []);
+    // After those of its base, whatever its name.
+    assert_eq!(
+        gallery.effects().iter().map(|e| e.name.as_str()).collect::<Vec<_>>(),
+        ["good-one", "good-two", "amine"]
+    );
+    let effect = gallery.find("My own").unwrap();
+    assert!(effect.shares_network(&gallery.find("good-one").unwrap()));
+    assert_eq!((effect.pack_name(), effect.table_style(), effect.about().licence.as_str()), ("amine", None, "CC0-1.0"));
+    // It has a row for one of the base's two variants.
+    assert_eq!(effect.variants().iter().map(|v| v.id.as_str()).collect::<Vec<_>>(), ["s"]);
+    assert_eq!(effect.own_row("s").unwrap().to_vec(), [0.5, -2.0, 1.0]);
+    assert!(effect.own_row("m").is_none() && effect.style_weights(2).is_err());
+    assert!(matches!(Pack::load(&folder), Err(PackError::Invalid { .. })), "it has no network");
+    let json = serde_json::to_value(gallery.listing()).unwrap();
+    assert!(json["effects"][2]["style"].is_null());
+    assert_eq!(
+        (json["effects"][2]["pack"].as_str(), json["effects"][2]["network"].as_str()),
+        (Some("amine"), Some("good"))
+    );
+}
+
+#[test]
+fn a_style_without_its_base_is_told_and_the_others_work() {
+    let models = TempDir::new().unwrap();
+    pack(&models, "good", |m| m);
+    style_pack(&models, "fits", &ROW, |m| m);
+    style_pack(&models, "homeless", &ROW, |m| m.replace("base = \"good\"", "base = \"gone\""));
+    style_pack(&models, "outdated", &ROW, |m| m.replace(&sum(NETWORK), &sum(b"another")));
+    style_pack(&models, "stray", &ROW, |m| m.replace("id = \"s\"", "id = \"xl\"\nfile = \"s.style\""));
+    let (gallery, faults) = Gallery::load(&[models.path().to_owned()]);
+    assert_eq!(gallery.effects().iter().map(|e| e.name.as_str()).collect::<Vec<_>>(), ["good-one", "good-two", "fits"]);
+    assert_eq!(faults.len(), 3, "{faults:#?}");
+    for (fault, (name, remedy)) in faults.iter().zip([("homeless", "good"), ("outdated", "good"), ("stray", "again")]) {
+        assert_eq!(fault.severity, Severity::Degraded);
+        assert!(fault.what.contains(name) && fault.remedy.contains(remedy), "{fault}");
+    }
+}
+
+#[test]
+fn styles_that_cannot_be_right_are_refused() {
+    assert_eq!(load_style(&ROW, |m| m).unwrap().rows[0].values.len(), 3);
+    // Infinity and what is not a number, in float16.
+    for bad in [[0x00, 0x7c], [0x01, 0x7e], [0x00, 0xfc]] {
+        let refused = load_style(&[&ROW[..], &bad].concat(), |m| m);
+        assert!(matches!(&refused, Err(PackError::Invalid { what, .. }) if what.contains("number 3")), "{refused:?}");
+    }
+    for cut in [&ROW[..5], &[]] {
+        assert!(matches!(load_style(cut, |m| m), Err(PackError::Invalid { .. })), "{} bytes", cut.len());
+    }
+    assert!(matches!(load_style(&vec![0; (1 << 20) + 2], |m| m), Err(PackError::TooLarge { .. })));
+    assert!(matches!(load_style(&ROW, |m| m.replace(&sum(&ROW), &sum(b"other"))), Err(PackError::Sum { .. })));
+    for file in ["../s.style", "/etc/hostname", "sub/../../s.style"] {
+        let named = format!("id = \"s\"\nfile = \"{file}\"");
+        assert!(
+            matches!(load_style(&ROW, |m| m.replace("id = \"s\"", &named)), Err(PackError::Outside { .. })),
+            "{file}"
+        );
+    }
+    let absent = load_style(&ROW, |m| m.replace("id = \"s\"", "id = \"s\"\nfile = \"absent.style\""));
+    assert!(matches!(absent, Err(PackError::Read { .. })));
+    for (from, to) in [
+        ("base = \"good\"", "base = \"../good\""),
+        ("base = \"good\"", "base = 3"),
+        ("[[effects]]", "[[effects]]\nname = \"two\"\ntitle = \"Two\"\n[[effects]]"),
+        ("base_sha256 = \"", "base_sha256 = \"x"),
+        ("impasto.pack/1", "impasto.pack/2"),
+    ] {
+        let refused = load_style(&ROW, |m| {
+            assert!(m.contains(from), "{from}");
+            m.replace(from, to)
+        });
+        assert!(matches!(refused, Err(PackError::Invalid { .. } | PackError::Syntax { .. })), "{to}: {refused:?}");
+    }
+}
+
+#[test]
+fn the_users_own_folder_is_looked_at_even_before_it_is_there() {
+    if std::env::var_os("IMPASTO_MODELS").is_none() {
+        assert_eq!(models_dirs(None).last(), own_models_dir().as_ref());
+    }
 }
 
 #[test]

@@ -9,8 +9,8 @@ mod screen;
 mod session;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -43,6 +43,9 @@ const POLL_EVERY: Duration = Duration::from_micros(500);
 const IDLE_REDRAW: Duration = Duration::from_millis(500);
 /// How often to look for what the user changed and wants to find again.
 const REMEMBER_EVERY: Duration = Duration::from_millis(500);
+
+/// How often folders of packs are looked at.
+const LOOK_FOR_PACKS: Duration = Duration::from_secs(1);
 
 /// What other threads tell the event loop.
 enum Wake {
@@ -95,6 +98,8 @@ struct App {
     draws: u64,
     /// What must be over before the program ends: it writes a file, or is inside a driver.
     threads: Vec<JoinHandle<()>>,
+    /// While it lives, new packs are looked for.
+    stay: Option<mpsc::Sender<()>>,
     failure: Option<Fault>,
     memory: Memory,
     remembered_at: Instant,
@@ -127,9 +132,16 @@ impl App {
         }
         // The effects are read while the GPU opens.
         let reader = waker.clone();
+        let (stay, gone) = mpsc::channel::<()>();
         let shelf_thread = thread("shelf", move || {
             shelf.found();
             reader();
+            // A pack that was just made should not need another start.
+            while gone.recv_timeout(LOOK_FOR_PACKS) == Err(mpsc::RecvTimeoutError::Timeout) {
+                if shelf.refresh() {
+                    reader();
+                }
+            }
         })?;
         let lister = proxy.clone();
         thread("cameras", move || {
@@ -167,6 +179,7 @@ impl App {
             last_draw: started,
             draws: 0,
             threads: vec![shelf_thread],
+            stay: Some(stay),
             announcements: announcements(&settings),
             memory: Memory::new(folder, settings),
             remembered_at: started,
@@ -200,6 +213,7 @@ impl App {
         self.session.end_telemetry();
         drop(self.session.detach());
         self.screen = None;
+        self.stay = None;
         for thread in std::mem::take(&mut self.threads) {
             // A panic there was printed when it happened.
             let _ = thread.join();

@@ -22,7 +22,7 @@ pub fn effects(args: &ListArgs, common: &Common) -> Result<(), CliError> {
         if !effect.artist.is_empty() {
             text.push_str(&format!(", {}", effect.artist));
         }
-        text.push('\n');
+        text.push_str(&format!(" ({})\n", effect.kind.name()));
         for v in effect.variants() {
             text.push_str(&format!(
                 "    {:<4}{}x{}  {:.0} MMAC  {} parameters  {} KiB\n",

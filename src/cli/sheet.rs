@@ -13,6 +13,7 @@ use crate::fault::Fault;
 use crate::flow::{Built, Shelf, Wish, Workshop};
 use crate::frame::{CameraFrame, FrameBytes, FramePool, FrameShape, PixelFormat};
 use crate::gpu::Gpu;
+use crate::metrics::Subject as Painter;
 use crate::output::{self, Tile};
 use crate::pipeline::{Look, Pipeline};
 use crate::source::{Pacing, SourceSpec, SourceWish};
@@ -66,9 +67,9 @@ pub fn run(args: &SheetArgs, common: &Common) -> Result<(), CliError> {
     let mut sheets = Sheets { words: Words::default(), height: args.tile_height, overview: Vec::new(), args };
     let untouched = subjects.iter().map(|s| cut(&s.frame, s.inside)).collect();
     sheets.add("untouched", "Untouched", "Untouched", &subjects, untouched)?;
+    let mut built = None;
     for effect in &effects {
-        let (painted, built) = paint_all(&workshop, effect, args, &subjects)?;
-        let subject = &built.subject;
+        let (painted, subject) = paint_all(&workshop, &mut built, effect, args, &subjects)?;
         let caption =
             format!("{}  ({}, {} {}x{})", effect.title, effect.name, subject.variant, subject.width, subject.height);
         sheets.add(&effect.name, &effect.title, &caption, &subjects, painted)?;
@@ -103,12 +104,14 @@ fn wished(args: &SheetArgs, gallery: &crate::effect::Gallery) -> Result<Vec<Effe
     Ok(args.effects.iter().map(|name| gallery.find(name)).collect::<Result<_, _>>()?)
 }
 
+/// All pictures in one effect, by the pipeline of the one before where it has the same network.
 fn paint_all(
     workshop: &Workshop,
+    built: &mut Option<Built>,
     effect: &Effect,
     args: &SheetArgs,
     subjects: &[Subject],
-) -> Result<(Vec<RgbaImage>, Built), CliError> {
+) -> Result<(Vec<RgbaImage>, Painter), CliError> {
     let wish = Wish {
         effect: Some(effect.name.clone()),
         variant: args.variant.clone(),
@@ -116,8 +119,19 @@ fn paint_all(
         ..Wish::default()
     };
     let shape = FrameShape::packed(PixelFormat::Rgba8, args.picture);
-    let mut built = workshop.build(&wish, shape)?;
-    built.notices.iter().for_each(|notice| eprintln!("{notice}"));
+    let restyled = built.as_mut().and_then(|built| {
+        let of = built.restylable.as_ref()?;
+        built.subject = workshop.restyle(&wish, shape, of)?;
+        of.switch();
+        workshop.settle(&wish, shape, of);
+        Some(())
+    });
+    if restyled.is_none() {
+        let new = workshop.build(&wish, shape)?;
+        new.notices.iter().for_each(|notice| eprintln!("{notice}"));
+        *built = Some(new);
+    }
+    let built = built.as_mut().ok_or("no pipeline was made")?;
     // Each picture stands for itself: nothing of the one before may show through.
     let look = Look { strength: args.strength, blend: 0.0, ..Look::default() };
     built.pipeline.set_blend(0.0);
@@ -126,7 +140,7 @@ fn paint_all(
         let picture = paint(&mut built.pipeline, subject, index as u64, shape, &look)?;
         painted.push(cut(&picture, subject.inside));
     }
-    Ok((painted, built))
+    Ok((painted, built.subject.clone()))
 }
 
 fn paint(

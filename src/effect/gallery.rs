@@ -299,8 +299,8 @@ fn pack_folders(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Where packs are looked for. A folder that the user named (`--models`, else `IMPASTO_MODELS`) is the only one; otherwise
-/// all of these that exist: `models` beside the executable, the share folder of the installation, the user's own data
-/// folder, and `models` next to `Cargo.toml` when running from a source tree.
+/// all of these that exist: `models` beside the executable, the share folder of the installation, and `models` next to
+/// `Cargo.toml` when running from a source tree; and last [`own_models_dir`].
 pub fn models_dirs(named: Option<&Path>) -> Vec<PathBuf> {
     if let Some(folder) = named {
         return vec![folder.to_owned()];
@@ -315,12 +315,17 @@ pub fn models_dirs(named: Option<&Path>) -> Vec<PathBuf> {
         folders.push(beside.join("../share/impasto/models"));
         folders.push(beside.join("../Resources/models"));
     }
-    if let Some(base) = directories::BaseDirs::new() {
-        folders.push(base.data_dir().join("impasto/models"));
-    }
     folders.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("models"));
     folders.retain(|f| f.is_dir());
+    // Also while it is not there yet: the first pack of the user's own may come while the program runs.
+    folders.extend(own_models_dir());
     folders
+}
+
+/// Where packs of the user's own belong: `impasto/models` in the user's data folder, which is `~/.local/share` on Linux (or
+/// `$XDG_DATA_HOME`), `~/Library/Application Support` on macOS and `%APPDATA%` on Windows.
+pub fn own_models_dir() -> Option<PathBuf> {
+    directories::BaseDirs::new().map(|base| base.data_dir().join("impasto").join("models"))
 }
 
 impl Variant {

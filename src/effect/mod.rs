@@ -21,7 +21,7 @@ mod parameter;
 
 pub use blend::{Blend, Share};
 pub use extent::student_extent;
-pub use gallery::{Effect, Gallery, Style, models_dirs};
+pub use gallery::{Effect, Gallery, Style, models_dirs, own_models_dir};
 pub use kind::EffectKind;
 pub use listing::{EffectListing, GalleryListing, VariantListing};
 pub use pack::{Loaded, PACK_SCHEMA, Pack, PackError, StyleEntry, StylePack, Variant};

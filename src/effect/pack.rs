@@ -29,7 +29,8 @@
 //! parity_psnr = 81.2              #   dB, the file against the network that was trained
 //! latency_p50_ms = 7.6            #   ONNX Runtime on one core of `machine`
 //! latency_p95_ms = 8.1
-//! input_flicker = 0.4             #   mean |difference| of two frames of the noisy input, of 255
+//! input_flicker = 0.4             #   mean |difference| of two frames of the noisy input, of 255; also input_warping,
+//!                                 #   input_clip_flicker
 //!
 //! [[effects]]
 //! name = "starry-night"
@@ -42,10 +43,13 @@
 //! student_psnr = 20.1             #   dB against the teacher, mean of the held-out pictures
 //! student_ssim = 0.66
 //! student_lpips = 0.19            #   LPIPS-sq
-//! portraits_lpips = 0.18          #   the same over portraits alone
-//! untouched_lpips = 0.55          #   of the photo itself
+//! portraits_lpips = 0.18          #   the same over portraits alone; also _psnr, _ssim
+//! untouched_lpips = 0.55          #   of the photo itself; also _psnr, _ssim
 //! flicker = 1.2                   #   mean |difference| of a still scene's paintings under sensor noise, of 255
-//! teacher_flicker = 9.0
+//! warping = 2.1                   #   the same under exact motion, moved back
+//! clip_flicker = 1.4              #   the same in still regions of clips
+//! teacher_flicker = 9.0           #   also teacher_warping, teacher_clip_flicker
+//! worst_tone_group = 0.06         #   by how much the worst skin-tone group lies above the mean; also _face
 //! ```
 //!
 //! # A style pack

@@ -206,6 +206,11 @@ impl<F: Fn()> Bench<F> {
                     log::debug!("styles of {} cannot be exchanged: {fault}", job.wish.effect.unwrap_or_default());
                 }
             }
+            Spare::Settle(job, of) => {
+                let began = Instant::now();
+                self.workshop.settle(&job.wish, job.shape, &of);
+                log::debug!("style folded in after {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
+            }
             Spare::Settle(job, of) => self.workshop.settle(&job.wish, job.shape, &of),
             Spare::Time => {}
         }
@@ -222,7 +227,9 @@ impl<F: Fn()> Bench<F> {
     fn make(&self, job: Job, bridge: bool, from: Option<Source>, timed: bool) -> Result<Option<Spare>, ()> {
         if let Some(Source { pipeline, restylable }) = from {
             self.restyling.store(true, Ordering::Release);
+            let began = Instant::now();
             if let Some(subject) = self.workshop.restyle(&job.wish, job.shape, &restylable) {
+                log::debug!("{} prepared in {:.1} ms", subject.effect, began.elapsed().as_secs_f64() * 1e3);
                 self.send(job.clone(), Outcome::Restyled { pipeline, subject })?;
                 return Ok(restylable.settles().then_some(Spare::Settle(job, restylable)));
             }

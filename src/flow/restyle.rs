@@ -242,9 +242,9 @@ impl Workshop {
         Ok(())
     }
 
-    /// On the round trip: the style that was sent last, folded in, which paints faster. Takes tens of milliseconds. What
-    /// fails leaves the slower one in use.
-    pub(super) fn settle(&self, wish: &Wish, shape: FrameShape, of: &Restylable) {
+    /// On the round trip: `wish`, which [`Self::restyle`] sent last, folded in, which paints faster. Takes tens of
+    /// milliseconds. What fails leaves the slower one in use. In place there is nothing to do.
+    pub fn settle(&self, wish: &Wish, shape: FrameShape, of: &Restylable) {
         let How::RoundTrip { sender, .. } = &of.how else { return };
         let folded = self.same_network(wish, shape, of).and_then(|resolved| {
             let graph = self.shelf.graph(&resolved.variant).ok()?;
