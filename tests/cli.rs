@@ -313,3 +313,30 @@ fn a_network_of_the_users_own_runs_where_an_engine_knows_its_operators() {
     assert!(painted.status.success(), "{}", stderr(&painted));
     assert_ne!(image::open(&painted_path).unwrap().to_rgb8(), photo(64, 48, 0));
 }
+
+#[test]
+fn contact_sheets_hold_every_effect() {
+    if !can_paint() {
+        return;
+    }
+    let folder = tempfile::TempDir::new().unwrap();
+    let picture = folder.path().join("photo.png");
+    photo(60, 90, 0).save(&picture).unwrap();
+    let (each, all) = (folder.path().join("each"), folder.path().join("all.jpg"));
+    let list = json(&impasto(&["effects", "--json"]));
+    let effects: Vec<&str> = list["effects"].as_array().unwrap().iter().map(|e| e["name"].as_str().unwrap()).collect();
+    let (picture, wanted) = (picture.to_str().unwrap(), effects[..3].join(","));
+    let places = ["--per-effect", each.to_str().unwrap(), "--out", all.to_str().unwrap()];
+    let sizes = ["--variant", "s", "--picture", "160x96", "--tile-height", "96"];
+    let sheets = impasto(&[&["sheet", picture, picture, "--effects", &wanted][..], &places, &sizes].concat());
+    assert!(sheets.status.success(), "{}", stderr(&sheets));
+    let sheet = |name: &str| image::open(each.join(format!("{name}.jpg"))).unwrap().into_rgb8();
+    let (untouched, first) = (sheet("untouched"), sheet(effects[0]));
+    assert!(untouched.width() > 2 * 64 && untouched.height() > 96);
+    for name in &effects[1..3] {
+        assert!(sheet(name) != first, "{name} looks like {}", effects[0]);
+    }
+    // A row for each effect and one for the untouched pictures.
+    assert!(image::open(&all).unwrap().height() > 4 * 48);
+    failed(&impasto(&["sheet", picture]), "--out");
+}

@@ -15,7 +15,7 @@ use crate::frame::{CameraFrame, FrameBytes, FramePool, FrameShape, PixelFormat};
 use crate::gpu::Gpu;
 use crate::metrics::Subject as Painter;
 use crate::output::{self, Tile};
-use crate::pipeline::{Look, Pipeline};
+use crate::pipeline::Look;
 use crate::source::{Pacing, SourceSpec, SourceWish};
 use crate::twin::ingest::ingest;
 use crate::ui::Words;
@@ -67,9 +67,9 @@ pub fn run(args: &SheetArgs, common: &Common) -> Result<(), CliError> {
     let mut sheets = Sheets { words: Words::default(), height: args.tile_height, overview: Vec::new(), args };
     let untouched = subjects.iter().map(|s| cut(&s.frame, s.inside)).collect();
     sheets.add("untouched", "Untouched", "Untouched", &subjects, untouched)?;
-    let mut built = None;
+    let mut chain = Chain::default();
     for effect in &effects {
-        let (painted, subject) = paint_all(&workshop, &mut built, effect, args, &subjects)?;
+        let (painted, subject) = chain.paint_all(&workshop, effect, args, &subjects)?;
         let caption =
             format!("{}  ({}, {} {}x{})", effect.title, effect.name, subject.variant, subject.width, subject.height);
         sheets.add(&effect.name, &effect.title, &caption, &subjects, painted)?;
@@ -104,56 +104,58 @@ fn wished(args: &SheetArgs, gallery: &crate::effect::Gallery) -> Result<Vec<Effe
     Ok(args.effects.iter().map(|name| gallery.find(name)).collect::<Result<_, _>>()?)
 }
 
-/// All pictures in one effect, by the pipeline of the one before where it has the same network.
-fn paint_all(
-    workshop: &Workshop,
-    built: &mut Option<Built>,
-    effect: &Effect,
-    args: &SheetArgs,
-    subjects: &[Subject],
-) -> Result<(Vec<RgbaImage>, Painter), CliError> {
-    let wish = Wish {
-        effect: Some(effect.name.clone()),
-        variant: args.variant.clone(),
-        engine: args.engine,
-        ..Wish::default()
-    };
-    let shape = FrameShape::packed(PixelFormat::Rgba8, args.picture);
-    let restyled = built.as_mut().and_then(|built| {
-        let of = built.restylable.as_ref()?;
-        built.subject = workshop.restyle(&wish, shape, of)?;
-        of.switch();
-        workshop.settle(&wish, shape, of);
-        Some(())
-    });
-    if restyled.is_none() {
-        let new = workshop.build(&wish, shape)?;
-        new.notices.iter().for_each(|notice| eprintln!("{notice}"));
-        *built = Some(new);
-    }
-    let built = built.as_mut().ok_or("no pipeline was made")?;
-    // Each picture stands for itself: nothing of the one before may show through.
-    let look = Look { strength: args.strength, blend: 0.0, ..Look::default() };
-    built.pipeline.set_blend(0.0);
-    let mut painted = Vec::with_capacity(subjects.len());
-    for (index, subject) in subjects.iter().enumerate() {
-        let picture = paint(&mut built.pipeline, subject, index as u64, shape, &look)?;
-        painted.push(cut(&picture, subject.inside));
-    }
-    Ok((painted, built.subject.clone()))
+/// The pipeline that paints one effect after the other.
+#[derive(Default)]
+struct Chain {
+    built: Option<Built>,
+    /// Through the present pipeline and those before it: a frame's number tells it from all others.
+    frames: u64,
 }
 
-fn paint(
-    pipeline: &mut Pipeline,
-    subject: &Subject,
-    index: u64,
-    shape: FrameShape,
-    look: &Look,
-) -> Result<RgbaImage, CliError> {
-    let stamp = FrameStamp { id: FrameId(index), captured: Instant::now(), clock: CaptureClock::Schedule };
-    let bytes = FrameBytes::from(subject.frame.as_raw().clone());
-    let frame = CameraFrame::new(shape, stamp, bytes).map_err(|e| Fault::failed(e.to_string(), ""))?;
-    super::render::paint(pipeline, frame, shape.extent, look)
+impl Chain {
+    /// All pictures in one effect, by the pipeline of the one before where it has the same network.
+    fn paint_all(
+        &mut self,
+        workshop: &Workshop,
+        effect: &Effect,
+        args: &SheetArgs,
+        subjects: &[Subject],
+    ) -> Result<(Vec<RgbaImage>, Painter), CliError> {
+        let wish = Wish {
+            effect: Some(effect.name.clone()),
+            variant: args.variant.clone(),
+            engine: args.engine,
+            ..Wish::default()
+        };
+        let shape = FrameShape::packed(PixelFormat::Rgba8, args.picture);
+        let restyled = self.built.as_mut().and_then(|built| {
+            let of = built.restylable.as_ref()?;
+            built.subject = workshop.restyle(&wish, shape, of)?;
+            of.switch();
+            workshop.settle(&wish, shape, of);
+            Some(())
+        });
+        if restyled.is_none() {
+            let new = workshop.build(&wish, shape)?;
+            new.notices.iter().for_each(|notice| eprintln!("{notice}"));
+            self.built = Some(new);
+        }
+        let built = self.built.as_mut().ok_or("no pipeline was made")?;
+        // Each picture stands for itself: nothing of the one before may show through.
+        let look = Look { strength: args.strength, blend: 0.0, ..Look::default() };
+        built.pipeline.set_blend(0.0);
+        let mut painted = Vec::with_capacity(subjects.len());
+        for subject in subjects {
+            let id = FrameId(self.frames);
+            self.frames += 1;
+            let stamp = FrameStamp { id, captured: Instant::now(), clock: CaptureClock::Schedule };
+            let bytes = FrameBytes::from(subject.frame.as_raw().clone());
+            let frame = CameraFrame::new(shape, stamp, bytes).map_err(|e| Fault::failed(e.to_string(), ""))?;
+            let picture = super::render::paint(&mut built.pipeline, frame, shape.extent, &look)?;
+            painted.push(cut(&picture, subject.inside));
+        }
+        Ok((painted, built.subject.clone()))
+    }
 }
 
 fn cut(picture: &RgbaImage, [left, top, width, height]: [u32; 4]) -> RgbaImage {
