@@ -211,7 +211,6 @@ impl<F: Fn()> Bench<F> {
                 self.workshop.settle(&job.wish, job.shape, &of);
                 log::debug!("style folded in after {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
             }
-            Spare::Settle(job, of) => self.workshop.settle(&job.wish, job.shape, &of),
             Spare::Time => {}
         }
     }
