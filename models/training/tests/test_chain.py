@@ -17,7 +17,7 @@ def test_make_leaves_a_whole_pack(
     monkeypatch.setattr(sheet, "PORTRAITS", 2)
     monkeypatch.setattr(sheet, "SCENES", 1)
     monkeypatch.setattr(sheet, "CLIPS", 0)
-    monkeypatch.setattr(quantise, "CANDIDATES", (quantise.Candidate(0, 0),))
+    monkeypatch.setattr(quantise, "CANDIDATES", (quantise.Candidate(False, 0, 0),))
     monkeypatch.setattr(latency, "program", lambda: None)
     monkeypatch.setattr(evaluate, "PARITY_SIZES", ((64, 32),))
     workshop = Workshop(recipe, data_root, tmp_path / "cache", tmp_path / "packs", torch.device("cpu"))
@@ -32,4 +32,4 @@ def test_make_leaves_a_whole_pack(
     workshop.quantise()
     workshop.card()
     card = (tmp_path / "packs" / "test" / "CARD.md").read_text(encoding="utf-8")
-    assert "| t | int8 QDQ, per channel |" in card and "ONNX Runtime alone" in card
+    assert "| t | int8, all styles |" in card and "ONNX Runtime alone" in card

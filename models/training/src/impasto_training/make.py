@@ -198,7 +198,8 @@ class Workshop:
         for variant in self.recipe.variants:
             student, _ = distil.load_average(self.checkpoint_path(variant), variant, len(names))
             trials = quantise.trial(
-                export.to_onnx(student, names, half_weights=False),
+                student,
+                names,
                 self._squares(self.lesson.training, quantise.CALIBRATION_PICTURES),
                 self._squares(self.lesson.validation, quantise.JUDGED_PICTURES),
                 (variant.width, variant.height),
