@@ -173,7 +173,7 @@ impl Serialize for Frames<'_> {
         let (newer, older) = self.ring.split_at(self.next.min(self.ring.len()));
         serializer.collect_seq(older.iter().chain(newer).filter_map(|frame| {
             let before = self.now.saturating_duration_since(frame.presented?);
-            (before <= HISTORY).then(|| Row {
+            (before <= HISTORY).then_some(Row {
                 frame: frame.id,
                 before_s: before.as_secs_f32(),
                 total_ms: frame.total_ms,
