@@ -102,20 +102,31 @@ def face_slices(face: Face, side: int) -> tuple[slice, slice]:
     return grown(face.top, face.bottom), grown(face.left, face.right)
 
 
+def _digest(facts: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
 class Memory:
     """Numbers about one style that no student changes, kept in a file under a hash of what they depend on."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
+    def knows(self, facts: dict[str, Any]) -> bool:
+        """Whether there is an answer for these facts."""
+        return _digest(facts) in self._table()
+
+    def _table(self) -> dict[str, Any]:
+        table: dict[str, Any] = json.loads(self._path.read_text(encoding="utf-8")) if self._path.exists() else {}
+        return table
+
     def recall(self, kind: type[T], facts: dict[str, Any], measure: Callable[[], T]) -> T:
         """The stored answer for these facts, or a fresh one, which is then stored."""
-        table = json.loads(self._path.read_text(encoding="utf-8")) if self._path.exists() else {}
-        key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+        table, key = self._table(), _digest(facts)
         if key not in table:
             value = measure()
             # Someone else may have stored another answer in the meantime.
-            table = json.loads(self._path.read_text(encoding="utf-8")) if self._path.exists() else {}
+            table = self._table()
             table[key] = {**facts, "answer": asdict(value)}  # type: ignore[call-overload]
             self._path.parent.mkdir(parents=True, exist_ok=True)
             part = self._path.with_suffix(".part")
@@ -144,6 +155,9 @@ class Evaluator:
         self.cache = TargetCache(cache_root)
         self.distance = distance
         self.extent = extent
+        self.painted: dict[str, dict[int, Picture]] = {}
+        """What teachers made of the pictures of `scenes`, by style key and the picture's identity."""
+
         portraits = data_root / "photos" / "portraits"
         faces = [content for content in lesson.validation if portraits in content.photos[0].path.parents]
         scenes = [content for content in lesson.validation if content not in faces]
@@ -210,7 +224,10 @@ class Evaluator:
         """Of the teacher, as it paints targets."""
 
         def measure() -> Stability:
-            return self.scenes.measure(lambda picture: to_float(self.teachers[style].paint(picture)))
+            painted = self.painted.get(self.lesson.styles[style], {})
+            return self.scenes.measure(
+                lambda picture: to_float(painted[id(picture)] if painted else self.teachers[style].paint(picture))
+            )
 
         return self.memory(style).recall(Stability, self.scenes_facts, measure)
 
@@ -301,14 +318,28 @@ class Evaluator:
         )
 
     def prepare(self) -> None:
-        """Fills the memory: everything about teachers and photos, so that variants can be measured quickly later."""
-        for style in tqdm(range(len(self.recipe.effects)), unit="style", desc="judge the teachers"):
+        """Fills the memory: everything about teachers and photos, so that variants can be measured quickly later.
+
+        Teachers take turns at each picture, as algorithms share what they start from (`teachers.base.Scene`).
+        """
+        missing = [
+            style
+            for style in range(len(self.recipe.effects))
+            if not self.memory(style).knows(self.scenes_facts) and self.lesson.styles[style] not in self.painted
+        ]
+        for picture in tqdm(self.scenes.pictures() if missing else [], unit="picture", desc="judge the teachers"):
+            for style in missing:
+                self.painted.setdefault(self.lesson.styles[style], {})[id(picture)] = self.teachers[style].paint(
+                    picture
+                )
+        for style in tqdm(range(len(self.recipe.effects)), unit="style", desc="judge the photos"):
             self.teacher_stability(style)
             self.untouched(style)
 
     def variant(self, variant: VariantSettings, student: Student, onnx_path: Path) -> Evaluation:
         """All numbers of one variant."""
         start = time.perf_counter()
+        self.prepare()
         engine = Engine(onnx_path, torch.get_num_threads())
         parity_psnr, parity_max = parity(student, engine, self.recipe.seed)
         load = latency.load_average()

@@ -145,6 +145,13 @@ class Scenes:
             self.views.append([view(source, motion, side) for motion in (REST, *MOTIONS)])
         self.clips = [(frames, still(frames)) for frames in clips if len(frames) > 1]
 
+    def pictures(self) -> list[Picture]:
+        """All of them, as `measure` shows them to a painter: the very same objects."""
+        paired = [picture for pair in self.pairs for picture in pair]
+        viewed = [picture for views in self.views for picture in views]
+        filmed = [frame for frames, mask in self.clips if mask.any() for frame in frames]
+        return [*paired, *viewed, *filmed]
+
     def measure(self, paint: Paint) -> Stability:
         """All three tests of a painter."""
         flickers = [metrics.difference_255(paint(first), paint(second)) for first, second in self.pairs]
