@@ -1,7 +1,7 @@
 //! `impasto sheet PICTURE...`: contact sheets, for judging effects by eye. Every effect paints every picture through the
 //! real chain, at a camera's size, and the results stand side by side with their names.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -229,7 +229,7 @@ impl Sheets<'_> {
     }
 }
 
-fn save(path: &PathBuf, sheet: &RgbaImage) -> Result<(), CliError> {
+fn save(path: &Path, sheet: &RgbaImage) -> Result<(), CliError> {
     let mut writer = output::Writer::new(path, Duration::from_millis(100))?;
     writer.write(sheet, Duration::ZERO)?;
     writer.finish()?;

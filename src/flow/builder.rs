@@ -49,7 +49,7 @@ pub(super) struct Source {
 
 enum Order {
     /// `bridge`: nothing is shown yet, so make something quick first.
-    Build { job: Job, bridge: bool, from: Option<Source> },
+    Build { job: Job, bridge: bool, from: Option<Box<Source>> },
     /// Taking a pipeline down frees much memory and takes time that the frame path does not have.
     TakeDown(Box<Pipeline>),
 }
@@ -119,7 +119,7 @@ impl Builder {
 
     /// `from`: what paints now, unless another job that may restyle it is under way.
     pub fn build(&self, job: Job, bridge: bool, from: Option<Source>) {
-        self.send(Order::Build { job, bridge, from });
+        self.send(Order::Build { job, bridge, from: from.map(Box::new) });
     }
 
     pub fn take_down(&self, pipeline: Pipeline) {
@@ -223,8 +223,8 @@ impl<F: Fn()> Bench<F> {
     }
 
     /// `timed`: what paints this effect was timed, as far as there is time for it.
-    fn make(&self, job: Job, bridge: bool, from: Option<Source>, timed: bool) -> Result<Option<Spare>, ()> {
-        if let Some(Source { pipeline, restylable }) = from {
+    fn make(&self, job: Job, bridge: bool, from: Option<Box<Source>>, timed: bool) -> Result<Option<Spare>, ()> {
+        if let Some(Source { pipeline, restylable }) = from.map(|source| *source) {
             self.restyling.store(true, Ordering::Release);
             let began = Instant::now();
             if let Some(subject) = self.workshop.restyle(&job.wish, job.shape, &restylable) {

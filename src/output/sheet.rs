@@ -69,7 +69,7 @@ fn arrange(widths: &[u32], row: u32, head: u32, max_width: u32) -> Layout {
         widest = widest.max(x);
     }
     let height = if widths.is_empty() { head } else { y + row + GAP };
-    Layout { places, width: widest.max(2 * GAP).min(MAX_SIDE), height: height.min(MAX_SIDE) }
+    Layout { places, width: widest.clamp(2 * GAP, MAX_SIDE), height: height.min(MAX_SIDE) }
 }
 
 /// Draws words in light grey, cut at `width` pixels and at the sheet's edges.
