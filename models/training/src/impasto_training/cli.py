@@ -22,6 +22,7 @@ COMMANDS = {
     "export": "write networks, thumbnails and pack.toml",
     "judge": "measure the teachers and the untouched photos, so that evaluate is quick",
     "evaluate": "measure the exported networks on held-out pictures",
+    "time": "measure the networks' latency again, leaving the other numbers as they are",
     "quantise": "try int8 builds of the networks and note how good and how fast they are",
     "card": "write CARD.md from the measurements",
     "search": "train and time other networks briefly; write the Pareto picture",
@@ -60,6 +61,8 @@ def _parser() -> argparse.ArgumentParser:
                 metavar="CHECKPOINT",
                 help="begin a new run with these weights (see adopt.py)",
             )
+        if name == "evaluate":
+            command.add_argument("--variant", help="measure only this variant")
         if name in ("judge", "evaluate"):
             command.add_argument("--quick", action="store_true", help="fewer pictures; the card says so")
     fixture = commands.add_parser(FIXTURE, help="write a tiny untrained network for the engines' tests")
@@ -159,8 +162,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(workshop.prune(workshop.recipe.variant(options.variant), options.keep, options.steps))
             case "search":
                 print(workshop.search(options.steps, options.picture))
-            case "judge" | "evaluate":
-                getattr(workshop, options.command)(quick=options.quick)
+            case "judge":
+                workshop.judge(options.quick)
+            case "evaluate":
+                workshop.evaluate(options.quick, options.variant)
             case command:
                 getattr(workshop, command)()
     except RecipeError as error:

@@ -5,13 +5,27 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
 import torch
 
-from impasto_training import card, credits, data, distil, evaluate, export, pack, quantise, scores, search, sheet, teach
+from impasto_training import (
+    card,
+    credits,
+    data,
+    distil,
+    evaluate,
+    export,
+    latency,
+    pack,
+    quantise,
+    scores,
+    search,
+    sheet,
+    teach,
+)
 from impasto_training.batches import Crops
 from impasto_training.data import Content
 from impasto_training.engine import Engine
@@ -144,16 +158,31 @@ class Workshop:
         """Measures what no student changes: teachers' stability, photos' likeness. Kept in the cache."""
         self.evaluator(quick).prepare()
 
-    def evaluate(self, quick: bool = False) -> None:
-        """Measures every variant; the numbers go beside its checkpoint and into `pack.toml`."""
+    def evaluate(self, quick: bool = False, only: str | None = None) -> None:
+        """Measures every variant (or one); the numbers go beside its checkpoint and into `pack.toml`."""
         evaluator = self.evaluator(quick)
-        for variant in self.recipe.variants:
+        for variant in [self.recipe.variant(only)] if only else self.recipe.variants:
             student, _ = distil.load_average(self.checkpoint_path(variant), variant, len(self.recipe.effects))
             evaluation = evaluator.variant(variant, student, self.onnx_path(variant))
             evaluation.save(self.evaluation_path(variant))
             print(f"{variant.id}: parity {evaluation.parity_psnr:.1f} dB, {evaluation.seconds:.0f} s", file=sys.stderr)
             if evaluation.parity_psnr < HALF_GATE_DB:
                 raise ValueError(f"variant {variant.id} loses too much in export: {evaluation.parity_psnr:.1f} dB")
+        self.describe()
+
+    def time(self) -> None:
+        """Measures latency again, for evaluations that were made while the machine was busy."""
+        for variant in self.recipe.variants:
+            path = self.onnx_path(variant)
+            evaluation = replace(
+                Evaluation.load(self.evaluation_path(variant)),
+                load_average=latency.load_average(),
+                machine=latency.machine(),
+                latencies=latency.measure(path.parent, self.recipe.effects[0].name, variant, path),
+            )
+            evaluation.save(self.evaluation_path(variant))
+            for run in evaluation.latencies:
+                print(f"{variant.id}: {run.p50_ms:.1f} ms by {run.engine}", file=sys.stderr)
         self.describe()
 
     @property
