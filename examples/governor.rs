@@ -59,7 +59,7 @@ fn story() -> (Machine, Trace) {
         piece(12.0, 1.0, 1.0, Thermal::Nominal),
         piece(18.0, 2.6, 2.6, Thermal::Nominal),
         piece(22.0, 1.0, 1.0, Thermal::Nominal),
-        // Over before anything has to change.
+        // Nine frames: enough for one step, and the way back is longer than the reason for it.
         piece(0.3, 3.5, 3.5, Thermal::Nominal),
         piece(13.7, 1.0, 1.0, Thermal::Nominal),
         piece(14.0, 1.0, 1.9, Thermal::Fair),

@@ -133,9 +133,9 @@ fn it_gets_back_to_the_best_rung_that_lasts() {
         let last = run.moments.last().unwrap();
         // It may stand on any rung between the one that just holds and the one that lasts with the margin for climbing.
         let (down, up) = match keep {
-            Keep::Quality => (0.98, 0.88),
+            Keep::Quality => (0.95, 0.82),
             Keep::Battery => (0.6, 0.45),
-            Keep::Balanced | Keep::Fixed => (0.95, 0.8),
+            Keep::Balanced | Keep::Fixed => (0.9, 0.75),
         };
         let budget_ms = machine.budget.ms() as f32;
         let rung_within = |share: f32| {

@@ -148,7 +148,8 @@ impl Workshop {
             }
         }
         took.sort_unstable_by(f64::total_cmp);
-        let ms = took.get(took.len() / 2).copied();
+        // Microseconds are what the clock is good for.
+        let ms = took.get(took.len() / 2).map(|ms| (ms * 1e3).round().max(1.0) / 1e3);
         let hopeless = ms.is_some_and(|ms| ms > HOPELESS_MS);
         timing(ms, took.len() as u32, hopeless.then(|| "far over any budget; not timed further".to_owned()))
     }

@@ -89,6 +89,8 @@ pub struct Flow {
     current: Option<Running>,
     next: Option<Next>,
     governing: Governing,
+    /// Since when a change of cadence waits for the frames that are on their way.
+    cadence_since: Option<Instant>,
     /// Frames that were offered.
     offered: u64,
     meter: Meter,
@@ -135,6 +137,7 @@ impl Flow {
             current: None,
             next: None,
             governing: Governing::new(Keep::Fixed, budget),
+            cadence_since: None,
             offered: 0,
             meter: Meter::new(budget),
             past: FlowCounts::default(),
@@ -538,6 +541,7 @@ impl Flow {
     /// Another pipeline paints: the governor learns which rung that is.
     fn tell_governor(&mut self, now: Instant) {
         let through = self.through();
+        self.cadence_since = None;
         if let Some(current) = &self.current {
             self.governing.arrived(&current.standing, current.by_hand, through, now);
         }
@@ -553,6 +557,9 @@ impl Flow {
         if self.is_preparing() || self.shelf.is_calibrating() {
             return;
         }
+        if self.change_cadence(now) {
+            return;
+        }
         let began = Instant::now();
         let through = self.through();
         let decided = self.governing.look(&self.meter, through, now).cloned();
@@ -560,19 +567,30 @@ impl Flow {
         let Some(decision) = decided else { return };
         log::info!("{} instead of {}: {}", decision.rung, decision.from, decision.reason);
         self.wish.rung = Some(decision.rung.clone());
-        let same_network = decision.rung.same_network(&decision.from);
-        match &mut self.current {
-            Some(current) if same_network => {
-                current.pipeline.set_every(decision.rung.every);
-                current.standing.index = decision.index;
-                // What paints now is what is wished for.
-                if let Some(asked) = &mut self.asked {
-                    asked.wish = self.wish.clone();
-                }
-                self.governing.took_effect(through, now);
+        if decision.rung.same_network(&decision.from) {
+            // What paints now is what is wished for.
+            if let Some(asked) = &mut self.asked {
+                asked.wish = self.wish.clone();
             }
-            _ => self.ask(),
+        } else {
+            self.ask();
         }
+    }
+
+    /// Carries out a decision that needs no other pipeline, once no frame is on its way that would be lost by it, or has been
+    /// for a while. Returns whether there is such a decision.
+    fn change_cadence(&mut self, now: Instant) -> bool {
+        let decided = self.governing.decision().filter(|d| d.rung.same_network(&d.from));
+        let (Some(decision), Some(current)) = (decided, &mut self.current) else { return false };
+        let since = *self.cadence_since.get_or_insert(now);
+        if current.pipeline.is_idle() || now.saturating_duration_since(since) > Self::LAST_FRAMES {
+            current.pipeline.set_every(decision.rung.every);
+            current.standing.index = decision.index;
+            self.cadence_since = None;
+            let through = self.through();
+            self.governing.took_effect(through, now);
+        }
+        true
     }
 
     /// Whether `wish` is what the governor decided and waits for.

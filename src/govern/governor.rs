@@ -123,7 +123,7 @@ impl Governor {
     /// A rung that has to be left so soon after it was climbed did not hold.
     pub const PROBATION: Duration = Duration::from_secs(20);
     /// A rung that did not hold is left alone for so long, twice as long the next time, and so on …
-    pub const BACK_OFF: Duration = Duration::from_secs(20);
+    pub const BACK_OFF: Duration = Duration::from_secs(30);
     /// … up to this.
     pub const LONGEST_BACK_OFF: Duration = Duration::from_secs(240);
     /// One failure of a rung is forgotten in so long.
@@ -356,9 +356,9 @@ impl Governor {
             / (Self::DOUBT.as_secs_f32() * 2.0f32.powi(memory.failures.min(4) as i32));
         let trust = 0.5f32.powf(halvings);
         match load.infer_ms.filter(|_| here > 0.0) {
-            Some(infer) => Some(p95 - infer + infer * (there / here * memory.bias).powf(trust)),
+            Some(infer) => Some((p95 - infer + infer * (there / here).powf(trust)) * memory.bias.powf(trust)),
             // Nothing is painted here, or the network cannot be measured: what it took when it was last seen, less and less.
-            None => Some(p95 + memory.infer_ms.unwrap_or(0.0) * memory.bias * trust),
+            None => Some((p95 + memory.infer_ms.unwrap_or(0.0) * trust) * memory.bias.powf(trust)),
         }
     }
 
@@ -531,9 +531,9 @@ mod tests {
         assert_eq!(decisions[0].reason, "p95 55.0 ms of a 40.0 ms budget");
         assert_eq!(governor.state().reason, decisions[0].reason);
         // Just below the limit nothing happens, in either direction.
-        assert!(watch(&mut governor, load(37.0, 30.0), 10.0, &mut now).is_empty());
+        assert!(watch(&mut governor, load(35.0, 30.0), 10.0, &mut now).is_empty());
         let waiting = governor.state().waiting_for.clone().unwrap();
-        assert!(waiting.starts_with("M would take") && waiting.ends_with("32.0 ms is the limit"), "{waiting}");
+        assert!(waiting.starts_with("M would take") && waiting.ends_with("30.0 ms is the limit"), "{waiting}");
     }
 
     #[test]
@@ -603,7 +603,7 @@ mod tests {
             }
         }
         assert!(climbs.len() >= 4, "{climbs:?}");
-        assert!(climbs[1] >= 20 && climbs[2] >= climbs[1] * 3 / 2 && climbs[3] >= climbs[2] * 3 / 2, "{climbs:?}");
+        assert!(climbs[1] >= 30 && climbs[2] >= climbs[1] * 3 / 2 && climbs[3] >= climbs[2] * 3 / 2, "{climbs:?}");
     }
 
     #[test]

@@ -114,8 +114,8 @@ impl Window {
         }
     }
 
-    /// 95th percentile of the work of the last frames (nearest rank), and the network's part of that frame. A few
-    /// outliers never decide: it is at most the fourth largest.
+    /// 95th percentile of the work of the last frames (nearest rank), and the network's part of that frame. A few more
+    /// outliers than one in twenty do not decide: two are left out, and it is at most the fourth largest.
     fn p95(&mut self, now: Instant, back: Duration) -> Option<(f32, Option<f32>)> {
         let Self { samples, scratch, every, .. } = self;
         let from = samples.partition_point(|s| now.saturating_duration_since(s.at) > back);
@@ -136,7 +136,7 @@ impl Window {
         if count < Self::FEWEST {
             return None;
         }
-        let rank = (count * 95).div_ceil(100).min(count - 3);
+        let rank = ((count * 95).div_ceil(100) - 2).min(count - 3);
         let (_, at, _) = scratch.select_nth_unstable_by(rank - 1, |a, b| a.0.total_cmp(&b.0));
         Some(*at)
     }

@@ -8,8 +8,8 @@
 //!   rung above *would have* held, by what its network costs in proportion.
 //! - **No step back and forth.** Whoever just climbed stays for [`Governor::DWELL`] whatever happens, and whoever stepped
 //!   down stays for [`Governor::CLIMB`].
-//! - **What did not hold is remembered.** A rung that had to be left soon after it was climbed is not tried again for twenty
-//!   seconds, then forty, eighty, … up to four minutes; what it really cost corrects the next forecast. Both fade with time,
+//! - **What did not hold is remembered.** A rung that had to be left soon after it was climbed is not tried again for thirty
+//!   seconds, then sixty, … up to four minutes; what it really cost corrects the next forecast. Both fade with time,
 //!   and end at once when the conditions change.
 //! - **A user's choice always wins.** While a rung was chosen by hand nothing moves; the state says what it costs.
 //!
@@ -31,7 +31,7 @@ pub use load::{Load, Window};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Keep {
-    /// The finest painting that fits into the whole budget.
+    /// The finest painting that fits into the budget at all.
     Quality,
     /// The budget with a margin.
     #[default]
@@ -58,7 +58,7 @@ impl Keep {
     /// What it does, in a sentence for people.
     pub fn explanation(self) -> &'static str {
         match self {
-            Self::Quality => "The finest painting that fits into the whole budget of a frame",
+            Self::Quality => "The finest painting that fits into the budget of a frame",
             Self::Balanced => "The finest painting that leaves a margin of the budget free",
             Self::Battery => "The smallest network, in about half of the budget",
             Self::Fixed => "Nothing is changed by itself",
@@ -79,8 +79,8 @@ impl Keep {
     /// second. The gap between the two is the hysteresis.
     pub(crate) fn shares(self) -> (f32, f32) {
         match self {
-            Self::Quality => (0.98, 0.88),
-            Self::Balanced | Self::Fixed => (0.95, 0.8),
+            Self::Quality => (0.95, 0.82),
+            Self::Balanced | Self::Fixed => (0.9, 0.75),
             Self::Battery => (0.6, 0.45),
         }
     }
