@@ -288,24 +288,31 @@ fn steady_state_makes_no_allocation_of_our_own() {
     });
     assert_eq!(seen.values().map(|(count, _)| count).sum::<u64>(), 1, "{seen:?}");
 
-    let round_trip = Stage::new(&gpu, |workshop, scene| {
-        let extent = Extent::new(64, 48);
-        let painter = Copy { image: vec![0.0; 3 * 64 * 48], extent };
-        let student = Student::RoundTrip(RoundTrip::spawn(painter, || {}).unwrap());
-        let pipeline = Pipeline::new(&workshop.gpu, scene.shape(), student, FORMAT).unwrap();
-        Some(Built::new(pipeline, Subject::default()))
-    });
-    check("round trip", round_trip);
+    // The student on every frame, and on every second one with its painting carried along between.
+    for every in [1, 2] {
+        let round_trip = Stage::new(&gpu, |workshop, scene| {
+            let extent = Extent::new(64, 48);
+            let painter = Copy { image: vec![0.0; 3 * 64 * 48], extent };
+            let student = Student::RoundTrip(RoundTrip::spawn(painter, || {}).unwrap());
+            let mut pipeline = Pipeline::new(&workshop.gpu, scene.shape(), student, FORMAT).unwrap();
+            pipeline.set_every(every);
+            Some(Built::new(pipeline, Subject::default()))
+        });
+        check(&format!("round trip, every {every}"), round_trip);
 
-    let in_place = Stage::new(&gpu, |workshop, scene| {
-        let wish = Wish { engine: EngineWish::Wgpu, size: Some(Extent::new(64, 48)), ..Wish::default() };
-        match workshop.build(&wish, scene.shape()) {
-            Ok(built) => Some(built),
-            Err(fault) => {
-                println!("in place skipped: {fault}");
-                None
+        let in_place = Stage::new(&gpu, |workshop, scene| {
+            let wish = Wish { engine: EngineWish::Wgpu, size: Some(Extent::new(64, 48)), ..Wish::default() };
+            match workshop.build(&wish, scene.shape()) {
+                Ok(mut built) => {
+                    built.pipeline.set_every(every);
+                    Some(built)
+                }
+                Err(fault) => {
+                    println!("in place skipped: {fault}");
+                    None
+                }
             }
-        }
-    });
-    check("in place", in_place);
+        });
+        check(&format!("in place, every {every}"), in_place);
+    }
 }
