@@ -4,13 +4,19 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use impasto::export::crash;
-use impasto::{app, cli, roundtrip};
+use impasto::{app, cli, nn, roundtrip};
 
 /// How long to wait, before the process ends, for a network that is still painting.
 const PAINTERS_END: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
     let started = Instant::now();
+    // Here because a process's environment may only be changed while it has one thread.
+    #[allow(unsafe_code, reason = "the environment is how ONNX Runtime is told")]
+    // SAFETY: nothing before this line starts a thread.
+    unsafe {
+        std::env::set_var(nn::ort::TELEMETRY_OFF.0, nn::ort::TELEMETRY_OFF.1);
+    }
     let cli = match cli::parse(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => {

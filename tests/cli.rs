@@ -51,6 +51,32 @@ fn can_paint() -> bool {
     false
 }
 
+/// ONNX Runtime has a telemetry of its own, which leaves its traces in the user's cache folder.
+#[test]
+fn nothing_is_kept_or_sent_behind_the_users_back() {
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("a-home-of-its-own");
+    let _ = std::fs::remove_dir_all(&home);
+    std::fs::create_dir_all(&home).unwrap();
+    let runtime = impasto::nn::ort::OrtRuntime::find(None).map(|r| r.info().path.clone());
+    let Ok(runtime) = runtime else {
+        println!("skipped: no ONNX Runtime here");
+        return;
+    };
+    let output = Command::new(env!("CARGO_BIN_EXE_impasto"))
+        .args(["doctor", "--json"])
+        .env("HOME", &home)
+        .env("IMPASTO_ORT_LIB", runtime)
+        .env("IMPASTO_CACHE", home.join("impasto"))
+        .env_remove("XDG_CACHE_HOME")
+        .env_remove("ORT_DISABLE_TELEMETRY")
+        .output()
+        .unwrap();
+    assert!(!json(&output)["onnx_runtime"].is_null(), "ONNX Runtime was loaded");
+    let left = |folder: &Path| std::fs::read_dir(folder).map(|d| d.flatten().map(|e| e.path()).collect::<Vec<_>>());
+    let strangers: Vec<_> = left(&home.join(".cache")).unwrap_or_default();
+    assert!(strangers.is_empty(), "{strangers:?}");
+}
+
 /// A picture with edges, so that painting can be told from copying.
 fn photo(width: u32, height: u32, shift: u32) -> image::RgbImage {
     image::RgbImage::from_fn(width, height, |x, y| {

@@ -131,6 +131,9 @@ impl OrtRuntime {
         // `ort` takes a relative path as relative to the executable.
         let absolute =
             if bare { path.to_owned() } else { std::path::absolute(path).map_err(|e| load(e.to_string()))? };
+        if std::env::var_os(TELEMETRY_OFF.0).is_none() {
+            log::warn!("{} is not set: ONNX Runtime may send figures of its own", TELEMETRY_OFF.0);
+        }
         // Held until `ort` has opened the library too, so that it is loaded once.
         let (_library, version) = open_library(&absolute).map_err(load)?;
         let minor = version.split('.').nth(1).and_then(|n| n.parse::<u32>().ok());
@@ -149,6 +152,11 @@ impl OrtRuntime {
         Ok(Self { env, info: Arc::new(info) })
     }
 }
+
+/// What must stand in the environment before ONNX Runtime is loaded, as name and value. From 1.32 on its Linux library
+/// writes events (path of the program, device id, model facts) into the user's cache folder and sends them to its makers;
+/// the switch in its C interface comes after the first of them.
+pub const TELEMETRY_OFF: (&str, &str) = ("ORT_DISABLE_TELEMETRY", "1");
 
 /// Opens the library and asks for its version, which `ort` keeps to itself.
 #[allow(unsafe_code, reason = "a library is loaded and called by its C interface")]
