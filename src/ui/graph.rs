@@ -108,6 +108,7 @@ pub fn stacked(pen: &mut Pen<'_>, rect: Rect, frames: &Frames<'_>, text: &mut Te
     let mut mesh = egui::Mesh::default();
     let mut hitches = egui::Mesh::default();
     let slow_ms = frames.summary.total.map_or(f32::MAX, |q| q.p50 as f32 * 2.0);
+    let mut before: Option<f32> = None;
     let mut kept: Option<(&FrameCost, f32, f32)> = None;
     let mut flush = |kept: Option<(&FrameCost, f32, f32)>| {
         let Some((cost, left, right)) = kept else { return };
@@ -135,6 +136,9 @@ pub fn stacked(pen: &mut Pen<'_>, rect: Rect, frames: &Frames<'_>, text: &mut Te
         // Since the picture before it; after a pause there is none, and the column is as thin as can be.
         let seen = cost.gap.map_or(0.0, |gap| gap.presented.as_secs_f32());
         let left = snap(right - seen / span * rect.width()).min(right - pixel);
+        // Rounded apart by a pixel they still follow each other.
+        let left = before.filter(|b| (left - b).abs() < 2.5 * pixel && *b < right).unwrap_or(left);
+        before = Some(right);
         if right <= rect.left() || left >= rect.right() {
             continue;
         }
@@ -154,10 +158,14 @@ pub fn stacked(pen: &mut Pen<'_>, rect: Rect, frames: &Frames<'_>, text: &mut Te
     pen.add(Shape::mesh(hitches));
 
     let y = y_of(budget_ms);
+    let mut dashes = egui::Mesh::default();
+    let y = snap(y);
     for dash in 0..(rect.width() / 8.0) as usize {
-        let x = rect.left() + dash as f32 * 8.0;
-        pen.add(Shape::hline(x..=(x + 5.0).min(rect.right()), y, Stroke::new(1.2, style::INK)));
+        let x = snap(rect.left() + dash as f32 * 8.0);
+        let dash = Rect::from_min_max(pos2(x, y), pos2((x + 5.0).min(rect.right()), y + pixel.max(1.0)));
+        dashes.add_colored_rect(dash, style::INK);
     }
+    pen.add(Shape::mesh(dashes));
     let label = text.format(format_args!("budget {budget_ms:.1} ms"));
     small(pen, pos2(rect.left() + 5.0, y - 4.0), Align::Min, label);
     let label = text.format(format_args!("{top_ms:.0} ms"));
@@ -187,14 +195,16 @@ pub fn scale_for(need: f32) -> f32 {
 /// Stacks the stages of one frame from the bottom up, working stages first: what stands above the budget line is work.
 fn column(mesh: &mut egui::Mesh, cost: &FrameCost, left: f32, right: f32, y_of: &impl Fn(f32) -> f32) {
     let mut ms = 0.0;
+    let mut low = y_of(ms);
     for stage in WORK_FIRST {
         let Some(spent) = cost.stage(stage) else { continue };
-        let low = y_of(ms);
         ms += spent.as_secs_f32() * 1e3;
         let high = y_of(ms);
-        if low - high > 0.01 {
+        // What is too thin to be seen goes with the stage above it: triangles that nobody sees cost as much as others.
+        if low - high > 0.4 {
             let color = style::stage_color(stage);
             mesh.add_colored_rect(Rect::from_min_max(pos2(left, high), pos2(right, low)), color);
+            low = high;
         }
     }
 }

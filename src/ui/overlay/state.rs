@@ -95,7 +95,7 @@ fn decisions(pen: &mut Pen<'_>, column: &mut Column, snapshot: &Snapshot, text: 
     pen.explain(row, explain::GOVERNOR);
     said_over(pen, column, &state.reason, 2, explain::GOVERNOR);
     if let Some(waiting) = &state.waiting_for {
-        let said = text.format(format_args!("waiting for {waiting}"));
+        let said = text.format(format_args!("next: {waiting}"));
         said_over(pen, column, said, 2, explain::WAITING_FOR);
     }
     why(pen, column, snapshot, text);
