@@ -254,12 +254,15 @@ def weak_points(evaluations: Sequence[Evaluation]) -> list[str]:
         if restless := [f"{e.name} {e.stability.flicker:.2f}" for e in effects if e.stability.flicker > FLICKER_GOAL]:
             points.append(f"{name}: flickers by more than {FLICKER_GOAL} of 255: {_list(restless)}.")
         shaky = [
-            f"{e.name} {e.stability.warping / e.teacher_stability.warping:.2f}"
+            f"{e.name} {e.stability.warping:.1f} to {e.teacher_stability.warping:.1f}"
             for e in effects
             if e.stability.warping > WARPING_GOAL * e.teacher_stability.warping
         ]
         if shaky:
-            points.append(f"{name}: warping error above {WARPING_GOAL} of the teacher's: {_list(shaky)}.")
+            points.append(
+                f"{name}: warping error above {WARPING_GOAL} of the teacher's (algorithms are calm teachers, not far "
+                f"from the input's own {evaluation.input_stability.warping:.1f}): {_list(shaky)}."
+            )
         for what, groups in (
             ("held-out", {e.name: e.groups.held_out for e in effects}),
             ("trained-on", {e.name: e.groups.trained_on for e in effects}),
