@@ -1,7 +1,7 @@
 //! The governor at work in a flow: settled frames become its load, its decisions become wishes.
 //!
-//! The work that is governed is what the program does for a frame apart from handing it to the display: neither the camera's
-//! time, nor waiting, nor the display's refresh gets shorter with a smaller network.
+//! The work that is governed is what the program does to paint a frame: neither the camera's time, nor waiting, nor the
+//! overlay, nor the display's refresh gets shorter with a smaller network, and a painting is not to be given up for them.
 
 use std::time::{Duration, Instant};
 
@@ -171,6 +171,7 @@ impl Governing {
 /// The work for a frame that a smaller network can make less of, and the network's own part, ms.
 fn governed(cost: &FrameCost) -> (f32, Option<f32>) {
     let ms = |d: Duration| d.as_secs_f32() * 1e3;
-    let work = cost.work().saturating_sub(cost.stage(Stage::Present).unwrap_or_default());
+    let shown: Duration = [Stage::Interface, Stage::Present].into_iter().filter_map(|stage| cost.stage(stage)).sum();
+    let work = cost.work().saturating_sub(shown);
     (ms(work), cost.stage(Stage::Infer).map(ms))
 }

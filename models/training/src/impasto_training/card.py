@@ -336,7 +336,8 @@ def card(recipe: Recipe, lesson: Lesson, subjects: Sequence[Subject], credit_lin
         f"{recipe.training.weight_stability} stability (one scene twice: noise, exposure drift, known motion) + "
         f"{recipe.training.weight_colour} colour (opponent channels and their spread) + "
         f"{recipe.training.weight_border} border.",
-        f"- Augmentation of the input alone: mirroring, exposure, gamma, tint, low light, uneven and coloured light, softness, sensor noise, JPEG; "
+        f"- Augmentation of the input alone: mirroring, exposure, gamma, tint, low light, uneven and coloured "
+        f"light, softness, sensor noise, JPEG; "
         f"crops of {recipe.training.crop} pixels.",
         *(f"- {note}" for note in recipe.notes),
         "",
