@@ -166,7 +166,8 @@ fn cost() {
         motion.record_look(&mut encoder.begin_compute_pass(&Default::default()), 0);
         motion.remember(&mut encoder, 0);
         gpu.queue.submit([encoder.finish()]);
-        let parts: [(&str, &dyn Fn(&mut wgpu::ComputePass<'_>)); 4] = [
+        type Part<'a> = (&'a str, &'a dyn Fn(&mut wgpu::ComputePass<'_>));
+        let parts: [Part<'_>; 4] = [
             ("look (pyramid)", &|pass| motion.record_look(pass, 1)),
             ("search", &|pass| motion.record_search(pass)),
             ("search and carry", &|pass| motion.record_carry(pass, 1)),

@@ -304,10 +304,8 @@ impl Governor {
             // Short of danger, something is still painted.
             let last = if thermal == Thermal::Critical { self.ladder.len() } else { self.ladder.len().max(2) - 1 };
             let cool = if thermal == Thermal::Critical { stays } else { Self::COOL.max(stays) };
-            if let Some(to) = lighter.filter(|to| *to < last) {
-                if stood >= cool {
-                    return Move(to, format!("the machine is hot ({})", thermal.name()));
-                }
+            if let Some(to) = lighter.filter(|to| *to < last && stood >= cool) {
+                return Move(to, format!("the machine is hot ({})", thermal.name()));
             }
         }
         let Some(demand) = demand else { return Stay(Wait::Measuring) };

@@ -83,7 +83,7 @@ impl Injector {
     pub fn stalling(&self) -> Option<impl Fn(Box<dyn crate::source::Source>, crate::source::Stop) -> Stalling + use<>> {
         let (script, started) = (self.script.clone(), self.started);
         let stalls = script.events().iter().any(|e| e.what == What::Stall);
-        stalls.then(|| move |source, stop| Stalling::new(source, script.clone(), started, stop))
+        stalls.then_some(move |source, stop| Stalling::new(source, script.clone(), started, stop))
     }
 }
 

@@ -140,11 +140,11 @@ mod tests {
         cost
     }
 
-    fn after(frames: u32, odd: FrameCost) -> Hitches {
+    fn after(frames: u32, odd: &FrameCost) -> Hitches {
         let mut recent = Recent::new(Duration::from_secs(5));
         let mut hitches = Hitches::new();
         let subject = Arc::new(Subject { effect: "ink".into(), ..Subject::default() });
-        for cost in (0..frames).map(|_| cost(odd.presented, 20, 2, (33, 33, 0))).chain([odd]) {
+        for cost in (0..frames).map(|_| cost(odd.presented, 20, 2, (33, 33, 0))).chain([*odd]) {
             hitches.judge(&cost, &mut recent, &subject, Some(false));
             recent.record(&cost);
         }
@@ -155,7 +155,7 @@ mod tests {
     fn the_cause_is_what_grew() {
         let t0 = Instant::now();
         // The network is the largest all the time; what grew is the interface.
-        let hitches = after(50, cost(t0, 30, 28, (33, 33, 0)));
+        let hitches = after(50, &cost(t0, 30, 28, (33, 33, 0)));
         let hitch = hitches.list().next().unwrap();
         assert_eq!((hitch.kind, hitch.cause), (HitchKind::Slow, Bottleneck::Interface));
         assert_eq!((hitch.took, hitch.median), (MS * 58, MS * 22));
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn a_late_camera_is_a_gap_of_its_own_doing() {
         let t0 = Instant::now();
-        let cause = |gap| after(50, cost(t0, 25, 2, gap)).list().next().map(|h| (h.kind, h.cause));
+        let cause = |gap| after(50, &cost(t0, 25, 2, gap)).list().next().map(|h| (h.kind, h.cause));
         assert_eq!(cause((120, 120, 0)), Some((HitchKind::Gap, Bottleneck::Camera)));
         assert_eq!(cause((120, 120, 3)), Some((HitchKind::Gap, Bottleneck::GpuInference)));
         assert_eq!(cause((40, 40, 0)), None);
@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn nothing_stands_out_among_few() {
         let t0 = Instant::now();
-        assert_eq!(after(10, cost(t0, 500, 2, (500, 33, 0))).count(), 0);
+        assert_eq!(after(10, &cost(t0, 500, 2, (500, 33, 0))).count(), 0);
         let mut recent = Recent::new(Duration::from_secs(5));
         let mut hitches = Hitches::new();
         for n in 0..2000 {
