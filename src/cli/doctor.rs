@@ -189,7 +189,7 @@ fn describe(doctor: &Doctor) -> String {
         let ms = t.ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.1}"));
         let line = format!(
             "    {:<5}{:<18}{:<9}{:>8}  {}",
-            t.engine,
+            t.engine.to_string(),
             t.network,
             size,
             ms,
