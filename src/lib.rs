@@ -17,10 +17,15 @@
 //! collects the spans of every stage into [`metrics`], and swaps in a pipeline that was built aside when the effect, the
 //! engine or the source changes. [`ui`] turns figures and [`fault`]s into an overlay, and clicks into actions.
 //!
+//! [`govern`] looks at the figures and at the machine's sensors ([`system`]) and decides which rung of its ladder is painted
+//! on; [`flow`] carries that out. [`calibrate`] times engines and networks aside, once for each machine. [`inject`] makes
+//! faults on purpose. [`export`] writes figures to files, reports what broke down, and sends figures where the user asked
+//! for it; [`settings`] remembers what was chosen.
+//!
 //! # Dependencies point one way
 //!
 //! ```text
-//! units ◀ frame, mailbox, metrics, fault, system ◀ govern | source | gpu | effect | nn (graph, plan) ◀ twin ◀ roundtrip ◀ nn (engines) ◀ calibrate | pipeline ◀ flow | ui | output | export ◀ settings ◀ cli ◀ app ◀ main
+//! units ◀ frame, mailbox, metrics, fault, system ◀ govern | source | gpu | effect | output | nn (graph, plan) ◀ twin ◀ roundtrip ◀ nn (engines) ◀ calibrate | pipeline | inject ◀ flow | ui | export ◀ settings ◀ cli ◀ app ◀ main
 //! ```
 //!
 //! Each of the large packages is named in one place: `nokhwa` in `source/camera/nokhwa.rs`, `v4l` in `source/camera/v4l2`,
@@ -31,7 +36,8 @@
 //! - **The picture never stops.** The event loop and the frame path never wait for a network, a camera or a file. What
 //!   fails is replaced by the newest good picture, in the end the camera's own, and said on screen with a remedy.
 //! - **Newest frame wins.** One frame in work and one waiting; the rest is dropped and counted.
-//! - **A painting belongs to its frame.** It is composed onto the very picture that it was made from.
+//! - **A painting belongs to its frame.** It is composed onto the very picture that it was made from; at a cadence below
+//!   every frame it is first carried along by the motion since.
 //! - **No pixel comes back** from the GPU on the way to the screen. Stills and `render` read back, and say so.
 //! - **Steady state makes nothing new.** Buffers go round; pipelines are made aside and swapped in whole. What wgpu itself
 //!   allocates for a command buffer is outside our reach.

@@ -18,8 +18,6 @@ use crate::nn::choose::EngineWish;
 use crate::output::AtomicFile;
 use crate::ui::Level;
 
-/// The folder of settings and crash reports instead of the platform's own ones; tests set it.
-pub const FOLDER_VARIABLE: &str = "IMPASTO_CONFIG";
 const FILE: &str = "settings.toml";
 const HEADER: &str =
     "# What Impasto remembers between starts. It writes this file whenever something changes in its window.\n";
@@ -204,24 +202,6 @@ impl Raw {
     }
 }
 
-/// The folder that holds the settings: [`FOLDER_VARIABLE`], else the platform's folder for settings. `None` where there is
-/// neither, as for a user without a home: then nothing is remembered.
-pub fn folder() -> Option<PathBuf> {
-    match std::env::var_os(FOLDER_VARIABLE).filter(|v| !v.is_empty()) {
-        Some(folder) => Some(folder.into()),
-        None => directories::BaseDirs::new().map(|base| base.config_dir().join("impasto")),
-    }
-}
-
-/// The folder for what this machine alone keeps, such as crash reports: within [`FOLDER_VARIABLE`], else the platform's
-/// folder for local data.
-pub fn local_folder() -> Option<PathBuf> {
-    match std::env::var_os(FOLDER_VARIABLE).filter(|v| !v.is_empty()) {
-        Some(folder) => Some(folder.into()),
-        None => directories::BaseDirs::new().map(|base| base.data_local_dir().join("impasto")),
-    }
-}
-
 impl Settings {
     /// Reads `folder`'s settings. Without a file there, and with one that cannot be used, the defaults; what was wrong comes
     /// with them.
@@ -276,8 +256,13 @@ impl Settings {
         std::fs::create_dir_all(folder).map_err(|e| failed(e.to_string()))?;
         let mut file = AtomicFile::new(&path).map_err(|e| failed(e.to_string()))?;
         write!(file, "{HEADER}{body}").map_err(|e| failed(e.to_string()))?;
-        file.commit().map_err(|e| failed(crate::cli::describe(&e).replace("error: ", "")))
+        file.commit().map_err(|e| failed(with_cause(&e)))
     }
+}
+
+/// What an error says, and what it says caused it.
+fn with_cause(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
 fn first_line(text: &str) -> String {

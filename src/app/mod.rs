@@ -27,7 +27,7 @@ use crate::fault::Fault;
 use crate::flow::{Flow, Shelf};
 use crate::gpu::Gpu;
 use crate::output;
-use crate::settings::{self, Memory, Settings, WindowSize};
+use crate::settings::{Memory, Settings, WindowSize};
 use crate::source::cameras;
 use crate::ui::{Action, Interface, Level, SourceEntry, View, style};
 use crate::units::Extent;
@@ -124,7 +124,7 @@ impl App {
                 }
             })
         };
-        let folder = settings::folder();
+        let folder = output::config_folder();
         let (settings, unusable) = folder.as_deref().map(Settings::load).unwrap_or_default();
         let mut session = Session::start(&args, &settings, shelf.clone(), waker.clone(), started);
         if let Some(fault) = unusable {

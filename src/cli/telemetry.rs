@@ -3,7 +3,7 @@
 use super::{CliError, TelemetryArgs, print};
 use crate::export::otlp;
 use crate::fault::Fault;
-use crate::settings::{self, Settings};
+use crate::settings::Settings;
 
 /// # Errors
 /// When there is no folder for settings, or it cannot be written.
@@ -11,7 +11,7 @@ pub fn run(args: &TelemetryArgs) -> Result<(), CliError> {
     if args.example {
         return print(&format!("{:#}\n", otlp::encode(&otlp::example())));
     }
-    let folder = settings::folder().ok_or_else(|| {
+    let folder = crate::output::config_folder().ok_or_else(|| {
         Fault::failed("There is no folder for settings on this system", "Name one with IMPASTO_CONFIG=FOLDER")
     })?;
     let (mut settings, fault) = Settings::load(&folder);

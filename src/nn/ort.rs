@@ -154,8 +154,8 @@ impl OrtRuntime {
 }
 
 /// What must stand in the environment before ONNX Runtime is loaded, as name and value. From 1.32 on its Linux library
-/// writes events (path of the program, device id, model facts) into the user's cache folder and sends them to its makers;
-/// the switch in its C interface comes after the first of them.
+/// writes events (path of the program, device id, model facts) into the user's cache folder and holds what uploads them to its
+/// makers; the switch in its C interface comes after the first of them.
 pub const TELEMETRY_OFF: (&str, &str) = ("ORT_DISABLE_TELEMETRY", "1");
 
 /// Opens the library and asks for its version, which `ort` keeps to itself.

@@ -4,6 +4,7 @@
 //! full disk or a stopped program leaves what was there before. Knows pixels and files; nothing of GPUs or effects.
 
 mod atomic;
+mod folders;
 mod gif;
 mod sheet;
 mod still;
@@ -17,6 +18,7 @@ use image::RgbaImage;
 
 use crate::units::Extent;
 pub use atomic::AtomicFile;
+pub use folders::{FOLDER_VARIABLE, config_folder, local_folder};
 pub use sheet::{SHEET_GAP, Tile, at_height, compose, framed};
 pub use still::save_new;
 
