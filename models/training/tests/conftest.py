@@ -16,7 +16,7 @@ name = "test"
 kind = "painting"
 licence = "MIT OR Apache-2.0"
 seed = 7
-contents = { portraits = 1, scenes = 1, mosaics = 0, validation_scenes = 0 }
+contents = { portraits = 1, scenes = 1, mosaics = 0, covered = 1, validation_scenes = 0 }
 
 [training]
 crop = 64
@@ -27,6 +27,7 @@ weight_lpips = 0.0
 weight_stability = 1.0
 weight_colour = 1.0
 weight_border = 1.0
+tone_balance = 0.5
 
 [[variants]]
 id = "t"
@@ -34,6 +35,13 @@ width = 64
 height = 32
 network = "tiny"
 steps = 6
+
+[[variants]]
+id = "u"
+width = 96
+height = 64
+network = "tiny"
+weights_of = "t"
 
 [[effects]]
 name = "warm"

@@ -26,10 +26,15 @@ def test_make_leaves_a_whole_pack(
     files = {variant["file"] for variant in pack["variants"]} | {effect["thumbnail"] for effect in pack["effects"]}
     assert {path.name for path in (tmp_path / "packs" / "test").iterdir()} == files | {"pack.toml", "CARD.md"}
     assert any("CC0" in credit for credit in pack["credits"])
-    assert [list(effect["scores"]) for effect in pack["effects"]] == [["t"], ["t"]]
+    assert [list(effect["scores"]) for effect in pack["effects"]] == [["t", "u"], ["t", "u"]]
+    assert [variant["file"] for variant in pack["variants"]] == ["t.onnx", "t.onnx"]
     assert [effect["kind"] for effect in pack["effects"]] == ["painting", "print"]
     assert {path.name for path in workshop.sheet_folder.iterdir()} == {"contents.txt", "warm.jpg", "cold.jpg"}
     workshop.quantise()
     workshop.card()
     card = (tmp_path / "packs" / "test" / "CARD.md").read_text(encoding="utf-8")
-    assert "| t | int8, all styles |" in card and "ONNX Runtime alone" in card
+    assert (
+        "| t | int8, all styles |" in card
+        and "ONNX Runtime alone" in card
+        and "Variant u runs the weights of t" in card
+    )

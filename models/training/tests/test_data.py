@@ -4,6 +4,8 @@ import numpy as np
 
 from impasto_training import data
 from impasto_training.data import Content, Part, Photo, View
+from impasto_training.disguise import covered
+from impasto_training.faces import Face
 from impasto_training.images import save_picture
 
 
@@ -34,3 +36,20 @@ def test_views_give_squares_of_the_side_asked_for(tmp_path: Path) -> None:
     photo = Photo.read(tmp_path / "a.png")
     for view, count in ((View.WHOLE, 1), (View.CLOSE, 1), (View.MOSAIC, 4)):
         assert Content((photo,) * count, view).picture(32).shape == (32, 32, 3)
+
+
+def test_a_covered_portrait_has_something_before_its_face_and_nowhere_else(tmp_path: Path) -> None:
+    save_picture(np.full((96, 96, 3), 128, np.uint8), tmp_path / "face.png")
+    save_picture(np.zeros((96, 96, 3), np.uint8), tmp_path / "thing.png")
+    photos = Photo.read(tmp_path / "face.png"), Photo.read(tmp_path / "thing.png")
+    picture = Content(photos, View.COVERED).picture(96)
+    changed = (picture != 128).any(axis=-1)
+    assert 0.01 < changed.mean() < 0.6 and not changed[:8].any()
+    assert np.array_equal(picture, Content(photos, View.COVERED).picture(96))
+
+
+def test_every_kind_of_cover_covers() -> None:
+    grey, black = np.full((96, 96, 3), 128, np.uint8), np.zeros((96, 96, 3), np.uint8)
+    covers = [covered(grey, Face(24, 16, 72, 80, 0.9), black, seed) for seed in range(24)]
+    assert all((cover != grey).any() for cover in covers)
+    assert len({cover.tobytes() for cover in covers}) == len(covers)

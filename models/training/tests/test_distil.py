@@ -9,7 +9,8 @@ import torch
 
 from impasto_training import distil
 from impasto_training.adopt import adopt
-from impasto_training.batches import MAX_SHIFT, Crops
+from impasto_training.balance import group_weights
+from impasto_training.batches import MARGIN, Crops, places, resampled
 from impasto_training.data import Content
 from impasto_training.losses import border, colour, stability
 from impasto_training.networks.student import ARCHITECTURES, Student
@@ -71,12 +72,36 @@ def test_a_checkpoint_of_other_settings_is_refused(synthetic: Synthetic, recipe:
 
 
 def test_stability_is_zero_for_an_exactly_moved_painting() -> None:
-    scene = torch.rand(1, 3, 96 + 2 * MAX_SHIFT, 80 + 2 * MAX_SHIFT)
-    dy, dx = 5, -3
-    first = scene[:, :, MAX_SHIFT:-MAX_SHIFT, MAX_SHIFT:-MAX_SHIFT]
-    second = scene[:, :, MAX_SHIFT + dy : MAX_SHIFT + dy + 96, MAX_SHIFT + dx : MAX_SHIFT + dx + 80]
-    assert stability(first, second, torch.tensor([[dy, dx]])) == 0.0
-    assert stability(first, second, torch.tensor([[dy, dx + 1]])) > 0.1
+    crop = 96
+    scene = torch.rand(1, 3, crop + 2 * MARGIN, crop + 2 * MARGIN)
+    first = scene[:, :, MARGIN:-MARGIN, MARGIN:-MARGIN]
+    still, jump = torch.eye(2)[None], torch.tensor([[[5.0], [-3.0]]])
+    second = resampled(scene, still, jump, crop)
+    torch.testing.assert_close(second, scene[:, :, MARGIN - 3 : MARGIN - 3 + crop, MARGIN + 5 : MARGIN + 5 + crop])
+    assert stability(first, second, places(still, -jump, crop, crop)) < 1e-4
+    assert stability(first, second, places(still, -jump + 1.0, crop, crop)) > 0.1
+
+
+def test_a_smooth_scene_is_carried_back_through_turn_and_zoom() -> None:
+    crop = 96
+    line = torch.linspace(0.0, 6.0, crop + 2 * MARGIN)
+    scene = (0.5 + 0.4 * torch.sin(line)[:, None] * torch.cos(line)[None]).expand(1, 3, -1, -1)
+    linear = torch.tensor([[[1.02, -0.02], [0.02, 1.02]]])
+    shift = torch.tensor([[[1.3], [-0.6]]])
+    second = resampled(scene, linear, shift, crop)
+    inverse = torch.linalg.inv(linear)
+    first = scene[:, :, MARGIN:-MARGIN, MARGIN:-MARGIN]
+    assert stability(first, second, places(inverse, -(inverse @ shift), crop, crop)) < 1e-3
+    assert stability(first, second, places(torch.eye(2)[None], torch.zeros(1, 2, 1), crop, crop)) > 0.01
+
+
+def test_rare_tones_are_drawn_more_often() -> None:
+    groups = ["4-6"] * 8 + ["7-10"] * 2 + [None] * 5
+    alike, half, even = (group_weights(groups, balance) for balance in (0.0, 0.5, 1.0))
+    assert alike == pytest.approx([1.0] * 15)
+    assert half[9] / half[0] == pytest.approx(2.0)
+    assert sum(even[:8]) == pytest.approx(sum(even[8:10]))
+    assert sum(half) == pytest.approx(15.0)
 
 
 def test_colour_sees_hue_and_boldness_but_not_brightness() -> None:
@@ -102,7 +127,7 @@ def test_adopting_keeps_known_styles_and_begins_new_ones_at_their_mean(
     path = distil.distil(recipe, variant, crops_of(synthetic), synthetic[2], tmp_path, tmp_path, torch.device("cpu"))
     before, _ = distil.load_average(path, variant, 2)
     after = distil.build_student(variant, 3, 0)
-    adopt(after, path, ["new", *reversed(synthetic[2])])
+    adopt(after, path, ["new", *(effect.name for effect in reversed(recipe.effects))])
     expected = before.head.scale.flip(0)
     assert torch.equal(after.head.scale[1:], expected)
     torch.testing.assert_close(after.head.scale[0], expected.mean(dim=0))

@@ -29,6 +29,18 @@ def test_an_unknown_kind_and_a_missing_method_are_errors() -> None:
         recipe.parse(RECIPE.replace('{ method = "screenprint" }', "{}"))
 
 
+def test_a_variant_has_steps_or_another_ones_weights() -> None:
+    loaded = recipe.parse(RECIPE)
+    assert [variant.id for variant in loaded.trained] == ["t"]
+    assert loaded.source(loaded.variant("u")) is loaded.variant("t")
+    with pytest.raises(RecipeError, match="needs steps"):
+        recipe.parse(RECIPE.replace("steps = 6", ""))
+    with pytest.raises(RecipeError, match="has no weights of its own"):
+        recipe.parse(RECIPE.replace('weights_of = "t"', 'weights_of = "u"'))
+    with pytest.raises(RecipeError, match="another network"):
+        recipe.parse(RECIPE.replace('network = "tiny"\nweights_of', 'network = "small"\nweights_of'))
+
+
 def test_an_artist_may_be_left_out() -> None:
     warm, cold = recipe.parse(RECIPE).effects
     assert warm.artist == "Nobody" and cold.artist == ""

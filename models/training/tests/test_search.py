@@ -24,5 +24,8 @@ def test_every_finding_is_in_table_and_picture() -> None:
 def test_candidates_differ_and_hold_the_shipped_networks() -> None:
     known = list(candidates())
     assert len({candidate.name for candidate in known}) == len(known)
+    networks = {candidate.network: candidate.architecture for candidate in known}
+    assert all(networks[candidate.network] == candidate.architecture for candidate in known)
+    assert len(set(map(str, networks.values()))) == len(networks)
     assert {ARCHITECTURES["small"], ARCHITECTURES["medium"]} <= {candidate.architecture for candidate in known}
     assert all(math.prod((c.width % 16 == 0, c.height % 16 == 0)) for c in known)

@@ -1,13 +1,12 @@
 """Beginning a run with the weights of another one: to add effects to a gallery, or to go on with a narrower network.
 
-Rows of the style tables go over by style key; a style that the other run did not know begins at the mean of those it
-knew. Where the new network is narrower inside an inverted residual, the hidden channels that matter most stay
-(`prune.importance`).
+Rows of the style tables go over by the effect's name, so an effect whose teacher changed begins where it was; one that
+the other run did not know begins at the mean of those it knew. Where the new network is narrower inside an inverted
+residual, the hidden channels that matter most stay (`prune.importance`).
 """
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -28,20 +27,20 @@ def rows(table: Tensor, known: list[str], wanted: list[str]) -> Tensor:
     return torch.stack([table[places[key]] if key in places else mean for key in wanted])
 
 
-def adopt(student: Student, path: Path, styles: list[str]) -> None:
-    """Loads the averaged weights of the checkpoint at `path` into `student`, whose styles are `styles`.
+def adopt(student: Student, path: Path, effects: list[str]) -> None:
+    """Loads the averaged weights of the checkpoint at `path` into `student`, whose styles are those of `effects`.
 
     Raises `RecipeError` when the checkpoint is of another architecture.
     """
     checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    known: list[str] = json.loads(checkpoint["facts"])["styles"]
+    known: list[str] = checkpoint["effects"]
     own = student.state_dict()
     state: dict[str, Tensor] = checkpoint["average"]
     for name, channels in hidden_channels(student).items():
         state = narrowed(state, name, channels)
     for name, value in state.items():
         if name.endswith(STYLE_TABLES) and value.shape[0] == len(known) and value.ndim == 2:
-            state[name] = rows(value, known, styles)
+            state[name] = rows(value, known, effects)
     if misfits := [name for name, value in own.items() if name not in state or state[name].shape != value.shape]:
         raise RecipeError(f"{path} cannot be adopted: {len(misfits)} weights do not fit, for example {misfits[0]}")
     student.load_state_dict(state)

@@ -7,6 +7,7 @@ to see through bad light and noise. All randomness comes from the generator that
 from __future__ import annotations
 
 import io
+import math
 
 import numpy as np
 import torch
@@ -20,15 +21,17 @@ def uniform(count: int, low: float, high: float, generator: Generator) -> Tensor
     return low + (high - low) * torch.rand(count, 1, 1, 1, generator=generator)
 
 
-def light(images: Tensor, generator: Generator, gain: float, gamma: float, tint: float) -> Tensor:
+def light(
+    images: Tensor, generator: Generator, gain: float, gamma: float, tint: float, extent: Tensor | float = 1.0
+) -> Tensor:
     """Changes exposure by up to `gain` and gamma by up to `gamma` (ratios, either way), colour balance by `tint`.
 
-    `[N, 3, H, W]`, 0..1.
+    `images` `[N, 3, H, W]`, 0..1; `extent` `[N, 1, 1, 1]`, 0..1, tells how much of that each picture gets at most.
     """
     count = images.shape[0]
-    exposure = uniform(count, -1.0, 1.0, generator).mul(torch.log(torch.tensor(gain))).exp()
-    power = uniform(count, -1.0, 1.0, generator).mul(torch.log(torch.tensor(gamma))).exp()
-    balance = 1.0 + tint * (2.0 * torch.rand(count, 3, 1, 1, generator=generator) - 1.0)
+    exposure = uniform(count, -1.0, 1.0, generator).mul(math.log(gain)).mul(extent).exp()
+    power = uniform(count, -1.0, 1.0, generator).mul(math.log(gamma)).mul(extent).exp()
+    balance = 1.0 + extent * tint * (2.0 * torch.rand(count, 3, 1, 1, generator=generator) - 1.0)
     return (images.clamp_min(1e-4).pow(power) * exposure * balance).clamp(0.0, 1.0)
 
 

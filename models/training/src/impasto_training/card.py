@@ -51,6 +51,8 @@ class Subject:
     training: Training
     evaluation: Evaluation
     quantised: Sequence[Quantised]
+    weights_of: str = ""
+    """The variant whose weights it runs, if not its own."""
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -313,10 +315,12 @@ def _effects(recipe: Recipe) -> list[str]:
 
 def card(recipe: Recipe, lesson: Lesson, subjects: Sequence[Subject], credit_lines: Sequence[str]) -> str:
     """The text of `CARD.md`."""
-    evaluations = [subject.evaluation for subject in subjects]
+    timed = [subject.evaluation for subject in subjects]
+    trained = [subject for subject in subjects if not subject.weights_of]
+    evaluations = [subject.evaluation for subject in trained]
     first = evaluations[0]
     views = {view: sum(content.view is view for content in lesson.training) for view in View}
-    loads = " and ".join(f"{evaluation.load_average:.1f}" for evaluation in evaluations)
+    loads = " and ".join(f"{evaluation.load_average:.1f}" for evaluation in timed)
     lines = [
         f"# {recipe.name}",
         "",
@@ -338,14 +342,16 @@ def card(recipe: Recipe, lesson: Lesson, subjects: Sequence[Subject], credit_lin
         f"{recipe.training.weight_border} border.",
         f"- Augmentation of the input alone: mirroring, exposure, gamma, tint, low light, uneven and coloured "
         f"light, softness, sensor noise, JPEG; "
-        f"crops of {recipe.training.crop} pixels.",
+        f"crops of {recipe.training.crop} pixels. Covered portraits wear spectacles, or a hand or an object is before "
+        "the face.",
+        f"- Portraits of rarer skin tones are drawn more often (balance {recipe.training.tone_balance:g} of 1).",
         *(f"- {note}" for note in recipe.notes),
         "",
         *_table(
             ["variant", "steps", "crops", "training minutes"],
             [
                 [s.packed.id, str(s.training.steps), str(s.training.crops), f"{s.training.seconds / 60:.0f}"]
-                for s in subjects
+                for s in trained
             ],
         ),
         "",
@@ -359,10 +365,16 @@ def card(recipe: Recipe, lesson: Lesson, subjects: Sequence[Subject], credit_lin
             ],
         ),
         "",
-        *_latency(evaluations),
+        *_latency(timed),
         "",
         f"Measured on {first.machine}, load average {loads}: one run of the network, without camera, upload and "
         "window. A loaded machine makes these longer.",
+        *(
+            f"Variant {s.packed.id} runs the weights of {s.weights_of} at its own size; likeness and stability, which "
+            f"are measured at {SIDE} x {SIDE}, are those of {s.weights_of}."
+            for s in subjects
+            if s.weights_of
+        ),
         "",
         "## Parity",
         "",

@@ -154,7 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             case "data":
                 print(workshop.data())
             case "distil":
-                chosen = workshop.recipe.variants
+                chosen = workshop.recipe.trained
                 with parallel.group(workshop.device):
                     for variant in [workshop.recipe.variant(options.variant)] if options.variant else chosen:
                         workshop.distil(variant, options.start_from)

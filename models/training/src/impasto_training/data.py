@@ -2,7 +2,8 @@
 
 A photo belongs to the training or the validation part by the hash of its bytes, so the split survives renaming, copying
 and additions. A content is one square picture that a teacher paints and that a student learns from. Portraits give two
-views (whole and close); a mosaic holds four photos at half size, so that small faces and hard edges occur too.
+views (whole and close); a mosaic holds four photos at half size, so that small faces and hard edges occur too; in a
+covered portrait something is in front of the face.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
+from impasto_training.disguise import covered
+from impasto_training.faces import FaceFinder
 from impasto_training.images import Picture, centre_square, load_picture, resize
 
 HELD_OUT_ONE_IN = 10
@@ -37,6 +40,7 @@ class View(StrEnum):
     WHOLE = "whole"
     CLOSE = "close"
     MOSAIC = "mosaic"
+    COVERED = "covered"
 
 
 @dataclass(frozen=True)
@@ -70,14 +74,18 @@ class Content:
         text = "+".join([self.view, *(photo.sha256 for photo in self.photos)])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def picture(self, side: int) -> Picture:
-        """The content as `[side, side, 3]`."""
+    def picture(self, side: int, finder: FaceFinder | None = None) -> Picture:
+        """The content as `[side, side, 3]`. `finder` tells a covered portrait where its face is."""
         squares = [centre_square(load_picture(photo.path)) for photo in self.photos]
         if self.view is View.MOSAIC:
             half = side // 2
             quarters = [resize(square, half, half) for square in squares]
             return np.vstack([np.hstack(quarters[:2]), np.hstack(quarters[2:])])
         square = squares[0]
+        if self.view is View.COVERED:
+            square = resize(square, side, side)
+            face = None if finder is None else finder.find(square)
+            return covered(square, face, squares[1], int(self.id, 16))
         if self.view is View.CLOSE:
             full = square.shape[0]
             cut = round(full * CLOSE_FRACTION)
@@ -99,8 +107,9 @@ def training_contents(
     portrait_count: int,
     scene_count: int,
     mosaic_count: int,
+    covered_count: int = 0,
 ) -> list[Content]:
-    """What the student learns from: both views of the portraits, some scenes, some mosaics of two and two."""
+    """What the student learns from: both views of the portraits, some scenes, mosaics of two and two, covered faces."""
     faces = [photo for photo in portraits if photo.part is Part.TRAINING][:portrait_count]
     places = [photo for photo in scenes if photo.part is Part.TRAINING]
     contents = [Content((face,), view) for face in faces for view in (View.WHOLE, View.CLOSE)]
@@ -111,6 +120,10 @@ def training_contents(
             a, b = faces[2 * index % len(faces)], faces[(2 * index + 1) % len(faces)]
             c, d = others[2 * index % len(others)], others[(2 * index + 1) % len(others)]
             contents.append(Content((a, c, d, b), View.MOSAIC))
+        contents += [
+            Content((face, others[-1 - index % len(others)]), View.COVERED)
+            for index, face in enumerate(faces[:covered_count])
+        ]
     return sorted(contents, key=lambda content: content.id)
 
 

@@ -73,7 +73,7 @@ def weighted_terms(
         "l1": weights.weight_l1 * (first - batch.target).abs().mean(),
         "colour": weights.weight_colour * colour(first, batch.target),
         "border": weights.weight_border * border(first, batch.target),
-        "stability": weights.weight_stability * stability(first[:half], second, batch.shifts[:half]),
+        "stability": weights.weight_stability * stability(first[:half], second, batch.back[:half]),
     }
     if distance is not None:
         terms["lpips"] = weights.weight_lpips * distance(first, batch.target).mean()
@@ -177,11 +177,11 @@ def _facts(recipe: Recipe, variant: VariantSettings, styles: list[str]) -> str:
     return json.dumps(facts, sort_keys=True)
 
 
-def save_checkpoint(path: Path, run: Run, facts: str) -> None:
-    """Whole or not at all."""
+def save_checkpoint(path: Path, run: Run, facts: str, effects: list[str]) -> None:
+    """Whole or not at all. `effects` are the names of the styles, for runs that begin with these weights."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    torch.save({"facts": facts, **run.state()}, part)
+    torch.save({"facts": facts, "effects": effects, **run.state()}, part)
     part.replace(path)
 
 
@@ -209,6 +209,7 @@ def distil(
     """
     path = checkpoint_path(recipe, variant, cache_root)
     facts = _facts(recipe, variant, styles)
+    effects = [effect.name for effect in recipe.effects]
     device = parallel.local_device(device)
     run = Run(build_student(variant, len(styles), recipe.seed), recipe.training, device)
     batch_size = recipe.training.batch
@@ -220,7 +221,7 @@ def distil(
             raise RecipeError(f"{path} belongs to other settings; move it away to train anew")
         run.restore(state)
     elif start_from is not None:
-        adopt(run.student, start_from, styles)
+        adopt(run.student, start_from, effects)
         run.average.load_state_dict(run.student.state_dict())
     else:
         pictures = crops.batch(CALIBRATION_BATCH, recipe.seed, step=0).first.to(device)
@@ -244,9 +245,9 @@ def distil(
             progress.update()
             progress.set_postfix({name: f"{value:.3f}" for name, value in terms.items()}, refresh=False)
             if now - last_save > CHECKPOINT_SECONDS and parallel.is_first():
-                save_checkpoint(path, run, facts)
+                save_checkpoint(path, run, facts, effects)
                 last_save = now
     if parallel.is_first():
-        save_checkpoint(path, run, facts)
+        save_checkpoint(path, run, facts, effects)
     parallel.barrier()
     return path

@@ -40,13 +40,13 @@ def border(painted: Tensor, target: Tensor) -> Tensor:
     return torch.stack([side.mean() for side in sides]).mean()
 
 
-def stability(first: Tensor, second: Tensor, shifts: Tensor) -> Tensor:
-    """Mean |difference| of two paintings of one scene where `second` is moved by `shifts` (see `batches.Batch`)."""
-    height, width = first.shape[2:]
-    terms = []
-    for one, two, (dy, dx) in zip(first, second, shifts.tolist(), strict=True):
-        top, bottom = EDGE + max(dy, 0), height - EDGE + min(dy, 0)
-        left, right = EDGE + max(dx, 0), width - EDGE + min(dx, 0)
-        moved = two[:, top - dy : bottom - dy, left - dx : right - dx]
-        terms.append(F.l1_loss(moved, one[:, top:bottom, left:right]))
-    return torch.stack(terms).mean()
+def stability(first: Tensor, second: Tensor, back: Tensor) -> Tensor:
+    """Mean |difference| of two paintings of one scene, the second carried `back` (see `batches.Batch`)."""
+    carried = F.grid_sample(second, back, mode="bicubic", padding_mode="border", align_corners=False)
+    height, width = second.shape[-2:]
+    limit = torch.tensor([1.0 - 2.0 * EDGE / width, 1.0 - 2.0 * EDGE / height], device=back.device)
+    inside = (back.abs() <= limit).all(dim=-1)
+    inside[:, :EDGE] = inside[:, -EDGE:] = False
+    inside[:, :, :EDGE] = inside[:, :, -EDGE:] = False
+    apart = (carried - first).abs().mean(dim=1)
+    return (apart * inside).sum() / inside.sum().clamp_min(1)

@@ -26,13 +26,14 @@ from impasto_training import (
     sheet,
     teach,
 )
+from impasto_training.balance import content_weights
 from impasto_training.batches import Crops
 from impasto_training.data import Content
 from impasto_training.engine import Engine
 from impasto_training.evaluate import Evaluator
 from impasto_training.faces import FaceFinder
 from impasto_training.images import FloatPicture, Picture, save_picture, to_float
-from impasto_training.recipe import Recipe, VariantSettings
+from impasto_training.recipe import Recipe, RecipeError, VariantSettings
 from impasto_training.scores import HALF_GATE_DB, Evaluation, Trials
 from impasto_training.sheet import Exhibit
 from impasto_training.targets import TargetCache
@@ -65,16 +66,21 @@ class Workshop:
         return self.packs_root / self.recipe.name
 
     def onnx_path(self, variant: VariantSettings) -> Path:
-        """The exported file of a variant."""
-        return self.pack_folder / f"{variant.id}.onnx"
+        """The exported file of a variant; variants that run the same weights share it."""
+        return self.pack_folder / f"{self.recipe.source(variant).id}.onnx"
 
     def checkpoint_path(self, variant: VariantSettings) -> Path:
-        """The training state of a variant."""
-        return distil.checkpoint_path(self.recipe, variant, self.cache_root)
+        """The training state of a variant's weights."""
+        return distil.checkpoint_path(self.recipe, self.recipe.source(variant), self.cache_root)
 
     def evaluation_path(self, variant: VariantSettings) -> Path:
         """The measurements of a variant."""
-        return self.checkpoint_path(variant).with_suffix(".json")
+        return self.run_folder / f"{variant.id}.json"
+
+    @property
+    def run_folder(self) -> Path:
+        """What belongs to the recipe's runs: checkpoints, measurements, contact sheets."""
+        return self.cache_root / "runs" / self.recipe.name
 
     def data(self) -> str:
         """A report of what there is to learn from."""
@@ -95,7 +101,11 @@ class Workshop:
 
     def distil(self, variant: VariantSettings, start_from: Path | None = None) -> None:
         """Trains a variant, from its checkpoint if there is one, else from `start_from`'s weights where given."""
-        crops = Crops(self.cache, self.lesson.training, self.lesson.styles, self.recipe.training.crop)
+        if variant.weights_of:
+            raise RecipeError(f"variant {variant.id!r} runs the weights of {variant.weights_of!r}; train that one")
+        training = self.recipe.training
+        weights = content_weights(self.cache, self.lesson.training, self.data_root, training.tone_balance)
+        crops = Crops(self.cache, self.lesson.training, self.lesson.styles, training.crop, weights)
         distil.distil(
             self.recipe,
             variant,
@@ -121,7 +131,7 @@ class Workshop:
 
     def export(self) -> None:
         """Writes the networks, the thumbnails and `pack.toml`."""
-        for variant in self.recipe.variants:
+        for variant in self.recipe.trained:
             student, _ = distil.load_average(self.checkpoint_path(variant), variant, len(self.recipe.effects))
             export.save(export.to_onnx(student, [e.name for e in self.recipe.effects]), self.onnx_path(variant))
         largest = max(self.recipe.variants, key=lambda variant: variant.width * variant.height)
@@ -162,8 +172,14 @@ class Workshop:
         """Measures every variant (or one); the numbers go beside its checkpoint and into `pack.toml`."""
         evaluator = self.evaluator(quick)
         for variant in [self.recipe.variant(only)] if only else self.recipe.variants:
-            student, _ = distil.load_average(self.checkpoint_path(variant), variant, len(self.recipe.effects))
-            evaluation = evaluator.variant(variant, student, self.onnx_path(variant))
+            path = self.onnx_path(variant)
+            if variant.weights_of:
+                # Likeness and stability are measured at one size, whatever the variant's.
+                known = Evaluation.load(self.evaluation_path(self.recipe.source(variant)))
+                evaluation = self._timed(replace(known, variant=variant.id), variant)
+            else:
+                student, _ = distil.load_average(self.checkpoint_path(variant), variant, len(self.recipe.effects))
+                evaluation = evaluator.variant(variant, student, path)
             evaluation.save(self.evaluation_path(variant))
             print(f"{variant.id}: parity {evaluation.parity_psnr:.1f} dB, {evaluation.seconds:.0f} s", file=sys.stderr)
             if evaluation.parity_psnr < HALF_GATE_DB:
@@ -173,22 +189,25 @@ class Workshop:
     def time(self) -> None:
         """Measures latency again, for evaluations that were made while the machine was busy."""
         for variant in self.recipe.variants:
-            path = self.onnx_path(variant)
-            evaluation = replace(
-                Evaluation.load(self.evaluation_path(variant)),
-                load_average=latency.load_average(),
-                machine=latency.machine(),
-                latencies=latency.measure(path.parent, self.recipe.effects[0].name, variant, path),
-            )
+            evaluation = self._timed(Evaluation.load(self.evaluation_path(variant)), variant)
             evaluation.save(self.evaluation_path(variant))
             for run in evaluation.latencies:
                 print(f"{variant.id}: {run.p50_ms:.1f} ms by {run.engine}", file=sys.stderr)
         self.describe()
 
+    def _timed(self, evaluation: Evaluation, variant: VariantSettings) -> Evaluation:
+        path = self.onnx_path(variant)
+        return replace(
+            evaluation,
+            load_average=latency.load_average(),
+            machine=latency.machine(),
+            latencies=latency.measure(path.parent, self.recipe.effects[0].name, variant, path),
+        )
+
     @property
     def sheet_folder(self) -> Path:
         """Where the contact sheets go."""
-        return self.cache_root / "runs" / self.recipe.name / "sheets"
+        return self.run_folder / "sheets"
 
     def sheet(self) -> None:
         """Paints a contact sheet per effect, to be looked at."""
@@ -219,12 +238,12 @@ class Workshop:
 
     def quantised_path(self, variant: VariantSettings) -> Path:
         """What is known about a variant's int8 builds."""
-        return self.checkpoint_path(variant).with_suffix(".int8.json")
+        return self.run_folder / f"{variant.id}.int8.json"
 
     def quantise(self) -> None:
         """Tries int8 builds of every variant and notes how good and how fast they are."""
         names = [effect.name for effect in self.recipe.effects]
-        for variant in self.recipe.variants:
+        for variant in self.recipe.trained:
             student, _ = distil.load_average(self.checkpoint_path(variant), variant, len(names))
             trials = quantise.trial(
                 student,
@@ -258,14 +277,14 @@ class Workshop:
             tried = self.quantised_path(variant)
             trials = scores.load(Trials, tried) if tried.exists() else Trials("", ())
             current = trials.quantised if trials.sha256 == packed.sha256 else ()
-            subjects.append(card.Subject(packed, training, evaluation, current))
+            subjects.append(card.Subject(packed, training, evaluation, current, variant.weights_of))
         text = card.card(self.recipe, self.lesson, subjects, self.credits)
         (self.pack_folder / "CARD.md").write_text(text, encoding="utf-8")
 
     def make(self) -> None:
         """All of it, in order."""
         self.teach()
-        for variant in self.recipe.variants:
+        for variant in self.recipe.trained:
             self.distil(variant)
         self.export()
         self.evaluate()

@@ -13,7 +13,7 @@ import hashlib
 import json
 import time
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
@@ -38,8 +38,8 @@ from impasto_training.teachers.registry import teacher as style_teacher
 MIXTURE_SHARE = 0.3
 """Share of the steps in which only the mixture of known styles is learned."""
 
-SMOOTHING, CALM = 0.08, 0.5
-"""How the teacher is calmed, as for the gallery's paintings."""
+TEACHER = {"method": "arbitrary-style", "smoothing": 0.08, "calm": 0.5, "precision": "float", "side": 288}
+"""As for the gallery's paintings."""
 
 HELD_OUT = 4
 """Contents that the row is measured on and never learns from."""
@@ -82,6 +82,7 @@ class Row:
     """One variant's result. `lpips` (and the untouched photo's) are means over the held-out pictures."""
 
     variant: str
+    file: str
     base_sha256: str
     values: bytes
     lpips: float
@@ -187,7 +188,7 @@ def _pack_toml(wish: Wish, rows: list[Row]) -> str:
             "",
             "[[variants]]",
             f"id = {text(row.variant)}",
-            f"file = {text(row.variant + '.style')}",
+            f"file = {text(row.file)}",
             f"sha256 = {text(hashlib.sha256(row.values).hexdigest())}",
             f"base_sha256 = {text(row.base_sha256)}",
         ]
@@ -217,10 +218,7 @@ def make(wish: Wish, data_root: Path, cache_root: Path) -> Path:
     if len(photos) <= HELD_OUT:
         raise RecipeError(f"{wish.photos} holds {len(photos)} photos; at least {HELD_OUT + 1} are needed, 40 are good")
     contents = data.training_contents(photos, [], wish.contents // 2, 0, 0)[: wish.contents]
-    teacher = style_teacher(
-        {"method": "arbitrary-style", "painting": str(wish.painting.resolve()), "smoothing": SMOOTHING, "calm": CALM},
-        data_root,
-    )
+    teacher = style_teacher(TEACHER | {"painting": str(wish.painting.resolve())}, data_root)
     key = style_key(**teacher.facts())
     cache = TargetCache(cache_root)
     _paint_targets(teacher, contents, cache, key)
@@ -228,12 +226,16 @@ def make(wish: Wish, data_root: Path, cache_root: Path) -> Path:
     distance = perceptual_distance(data_root)
     folder = wish.out / wish.name
     folder.mkdir(parents=True, exist_ok=True)
-    rows = [
-        _row(wish, variant, cache, (held, learned), key, distance, folder)
-        for variant in tomllib.loads(manifest.read_text(encoding="utf-8"))["variants"]
-    ]
-    (folder / "pack.toml").write_text(_pack_toml(wish, rows), encoding="utf-8")
-    for row in rows:
+    rows: dict[str, Row] = {}
+    for variant in tomllib.loads(manifest.read_text(encoding="utf-8"))["variants"]:
+        # Variants that run the same weights share their row.
+        known = next((row for row in rows.values() if row.base_sha256 == variant["sha256"]), None)
+        id = variant["id"]
+        rows[id] = (
+            replace(known, variant=id) if known else _row(wish, variant, cache, (held, learned), key, distance, folder)
+        )
+    (folder / "pack.toml").write_text(_pack_toml(wish, list(rows.values())), encoding="utf-8")
+    for row in rows.values():
         print(
             f"{row.variant}: LPIPS-sq on {HELD_OUT} held-out photos {row.lpips:.3f} "
             f"(untouched photo {row.lpips_photo:.3f}), "
@@ -260,13 +262,14 @@ def _row(
     learn(painter, crops, wish.steps, distance, f"own {variant['id']}")
     row = Row(
         variant=variant["id"],
+        file=f"{variant['id']}.style",
         base_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         values=_row_bytes(painter.network),
         lpips=_lpips(painter, cache, held, key, distance),
         lpips_photo=_lpips(None, cache, held, key, distance),
         seconds=time.monotonic() - started,
     )
-    (folder / f"{row.variant}.style").write_bytes(row.values)
+    (folder / row.file).write_bytes(row.values)
     _thumbnail(painter, cache, held[0], folder / f"{wish.name}.jpg")
     return row
 

@@ -147,8 +147,8 @@ def pack_toml(
         f"multiple_of = {STRIDE}",
         "value_range = [0.0, 1.0]",
     ]
-    measured = {evaluation.sha256: evaluation for evaluation in evaluations}
-    current = [measured[variant.sha256] for variant in variants if variant.sha256 in measured]
+    measured = {(evaluation.variant, evaluation.sha256): evaluation for evaluation in evaluations}
+    current = [measured[key] for variant in variants if (key := (variant.id, variant.sha256)) in measured]
     for variant in variants:
         lines += [
             "",
@@ -163,8 +163,8 @@ def pack_toml(
             f"params = {variant.params}",
             f"bytes = {variant.bytes}",
         ]
-        if variant.sha256 in measured:
-            lines += _measured(measured[variant.sha256])
+        if (variant.id, variant.sha256) in measured:
+            lines += _measured(measured[variant.id, variant.sha256])
     for style, effect in enumerate(recipe.effects):
         lines += [
             "",

@@ -33,6 +33,7 @@ class ContentSettings:
     scenes: int
     mosaics: int
     validation_scenes: int
+    covered: int = 0
 
 
 @dataclass(frozen=True)
@@ -47,17 +48,21 @@ class TrainingSettings:
     weight_stability: float
     weight_colour: float
     weight_border: float
+    tone_balance: float = 0.0
+    """0..1, see `balance`."""
 
 
 @dataclass(frozen=True)
 class VariantSettings:
-    """One network; `width` x `height` is its nominal size, `network` names its architecture."""
+    """One size class; `width` x `height` is its nominal size, `network` names its architecture."""
 
     id: str
     width: int
     height: int
     network: str
-    steps: int
+    steps: int = 0
+    weights_of: str = ""
+    """The id of an earlier variant whose weights this one runs at its own size; empty: it is trained itself."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,15 @@ class Recipe:
     dropped: tuple[str, ...] = ()
     """What was tried and given up, with the reason; the card lists it."""
 
+    @property
+    def trained(self) -> tuple[VariantSettings, ...]:
+        """The variants that have weights of their own."""
+        return tuple(variant for variant in self.variants if not variant.weights_of)
+
+    def source(self, variant: VariantSettings) -> VariantSettings:
+        """The variant whose weights this one runs: mostly itself."""
+        return self.variant(variant.weights_of) if variant.weights_of else variant
+
     def variant(self, id: str) -> VariantSettings:
         """The variant of that id."""
         for variant in self.variants:
@@ -137,6 +151,13 @@ def parse(text: str) -> Recipe:
     recipe = _checked(Recipe, table, "recipe")
     if not recipe.variants or not recipe.effects:
         raise RecipeError("a recipe needs at least one [[variants]] and one [[effects]] entry")
+    for variant in recipe.variants:
+        if variant.weights_of and recipe.source(variant) not in recipe.trained:
+            raise RecipeError(f"variant {variant.id!r}: {variant.weights_of!r} has no weights of its own")
+        if not variant.weights_of and variant.steps < 1:
+            raise RecipeError(f"variant {variant.id!r} needs steps to train for, or weights_of")
+        if recipe.source(variant).network != variant.network:
+            raise RecipeError(f"variant {variant.id!r} runs the weights of another network than its own")
     names = [effect.name for effect in recipe.effects]
     if len(set(names)) != len(names):
         raise RecipeError("effect names must be unique")

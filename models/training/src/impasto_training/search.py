@@ -41,12 +41,17 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class Candidate:
-    """A network and the size at which it would paint."""
+    """A network and the size at which it would paint. One network at several sizes is trained once."""
 
-    name: str
+    network: str
     architecture: Architecture
     width: int
     height: int
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"{self.network} at {self.width} x {self.height}"
 
 
 @dataclass(frozen=True)
@@ -70,16 +75,14 @@ def candidates() -> Iterator[Candidate]:
     """Width, depth, expansion and resolution, one at a time, around the two shipped networks."""
     small, medium = ARCHITECTURES["small"], ARCHITECTURES["medium"]
     widths = (16, 24, 24, 32, 64)
-    yield Candidate("small", small, 320, 192)
-    yield Candidate("small, expansion 3", replace(small, encoder=mobilenet(16, widths, 3, 2)), 320, 192)
-    yield Candidate("small, expansion 6", replace(small, encoder=mobilenet(16, widths, 6, 2)), 320, 192)
-    yield Candidate("small, one deep block", replace(small, encoder=mobilenet(16, widths, 4, 1)), 320, 192)
-    yield Candidate("small, decoder x 0.67", replace(small, decoder=((32, 32), (24, 24), (24, 24))), 320, 192)
-    yield Candidate("small at 400 x 240", small, 400, 240)
-    yield Candidate("small at 256 x 144", small, 256, 144)
-    yield Candidate("medium at 320 x 192", medium, 320, 192)
-    yield Candidate("medium", medium, 512, 288)
-    yield Candidate("small at 512 x 288", small, 512, 288)
+    for width, height in ((320, 192), (256, 144), (400, 240), (512, 288)):
+        yield Candidate("small", small, width, height)
+    for width, height in ((320, 192), (512, 288), (768, 432)):
+        yield Candidate("medium", medium, width, height)
+    yield Candidate("expansion 3", replace(small, encoder=mobilenet(16, widths, 3, 2)), 320, 192)
+    yield Candidate("expansion 6", replace(small, encoder=mobilenet(16, widths, 6, 2)), 320, 192)
+    yield Candidate("one deep block", replace(small, encoder=mobilenet(16, widths, 4, 1)), 320, 192)
+    yield Candidate("thin decoder", replace(small, decoder=((32, 32), (24, 24), (24, 24))), 320, 192)
 
 
 def pareto(findings: Sequence[Finding]) -> list[Finding]:
@@ -152,7 +155,7 @@ def prune(
     whole_onnx = folder / f"{variant.id}-whole.onnx"
     export.save(export.to_onnx(whole, names), whole_onnx)
     reference = Engine(whole_onnx, threads=1)
-    slim = Candidate(f"{variant.id}, {keep:.0%} of hidden channels", slimmer(whole.architecture, keep), *size)
+    slim = Candidate(f"{variant.id}, {keep:.0%} of hidden channels,", slimmer(whole.architecture, keep), *size)
     crops = Crops(cache, lesson.training, lesson.styles, recipe.training.crop)
     findings = []
     slug = f"pruned-{variant.id}-{round(keep * 100)}"
@@ -189,9 +192,10 @@ def search(
     findings: list[Finding] = []
     reference: tuple[Engine, tuple[int, int]] | None = None
     for candidate in candidates():
-        slug = candidate.name.replace(" ", "-").replace(",", "")
-        onnx_path, result = folder / f"{slug}.onnx", folder / f"{slug}-{steps}.json"
-        if not result.exists() or not onnx_path.exists():
+        slug = candidate.network.replace(" ", "-")
+        onnx_path = folder / f"{slug}-{steps}.onnx"
+        result = folder / f"{slug}-{steps}-{candidate.width}x{candidate.height}.json"
+        if not onnx_path.exists():
             student = _train(candidate, slug, recipe, crops, lesson.styles, steps, data_root, cache_root, device)
             model = export.to_onnx(student, [effect.name for effect in recipe.effects])
             export.save(model, onnx_path)

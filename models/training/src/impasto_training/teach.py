@@ -11,11 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
 from impasto_training import data, targets
-from impasto_training.data import Content
+from impasto_training.data import Content, View
+from impasto_training.faces import FaceFinder
+from impasto_training.images import Picture
 from impasto_training.recipe import EffectSettings, Recipe, RecipeError
 from impasto_training.teachers import registry
 from impasto_training.teachers.base import SIDE, Prepared, Teacher
@@ -48,7 +51,9 @@ def lesson(recipe: Recipe, data_root: Path) -> Lesson:
         raise RecipeError(f"no portraits below {data_root / 'photos'}; set IMPASTO_DATA to the data folder")
     wanted = recipe.contents
     return Lesson(
-        training=data.training_contents(portraits, scenes, wanted.portraits, wanted.scenes, wanted.mosaics),
+        training=data.training_contents(
+            portraits, scenes, wanted.portraits, wanted.scenes, wanted.mosaics, wanted.covered
+        ),
         validation=data.validation_contents(portraits, scenes, wanted.validation_scenes),
         styles=[targets.style_key(**teacher(effect, data_root).facts()) for effect in recipe.effects],
     )
@@ -74,6 +79,7 @@ class _Painter:
         self.data_root = data_root
         self.device = device
         self.teachers: dict[str, Teacher] = {}
+        self.finder: FaceFinder | None = None
         self.cache = targets.TargetCache(cache_root)
 
     @classmethod
@@ -85,12 +91,19 @@ class _Painter:
     def run(cls, job: _Job) -> int:
         return cls._instance.paint(job)
 
+    def content(self, content: Content) -> Picture:
+        """The content's picture, from the cache where it is there already."""
+        path = self.cache.content_path(content)
+        if path.exists():
+            return np.array(self.cache.read(path))
+        if content.view is View.COVERED and self.finder is None:
+            self.finder = FaceFinder(self.data_root)
+        picture = content.picture(SIDE, self.finder)
+        self.cache.write(path, picture)
+        return picture
+
     def paint(self, job: _Job) -> int:
-        pictures = [content.picture(SIDE) for content in job.contents]
-        for content, picture in zip(job.contents, pictures, strict=True):
-            path = self.cache.content_path(content)
-            if not path.exists():
-                self.cache.write(path, picture)
+        pictures = [self.content(content) for content in job.contents]
         painted = 0
         for key, effect in job.missing:
             if key not in self.teachers:

@@ -23,7 +23,7 @@ from impasto_training.teachers.filters import (
 )
 from impasto_training.teachers.flow import along, edges
 
-INKS = ("#10203f", "#d7263d", "#2a9d9a", "#f6b53d", "#fdf3dc")
+INKS = ("#10203f", "#1b7f86", "#e4503e", "#f6b53d", "#fdf3dc")
 """Dark to light."""
 
 
@@ -32,7 +32,7 @@ class Screenprint(Algorithm):
     """Prints flat inks."""
 
     METHOD: ClassVar[str] = "screenprint"
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
 
     line: float = 0.9
     """Strength of the keyline, 0..1."""
