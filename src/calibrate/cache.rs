@@ -6,7 +6,7 @@ use super::{Calibration, Machine};
 use crate::output;
 
 /// The file's `schema`. One of another schema is timed anew.
-pub const SCHEMA: &str = "impasto.calibration/1";
+pub const SCHEMA: &str = "impasto.calibration/2";
 const FILE: &str = "calibration.json";
 /// Larger files were not written by this program.
 const MOST_BYTES: u64 = 1 << 20;
@@ -114,6 +114,7 @@ mod tests {
         all.put(Timing {
             engine: Engine::Wgpu,
             model: "ab12".into(),
+            pixels: 61_440,
             network: "paintings s".into(),
             width: 320,
             height: 192,
@@ -151,7 +152,7 @@ mod tests {
         let good = std::fs::read_to_string(&path).unwrap();
         for (bad, part) in [
             (good[..good.len() / 2].to_owned(), "is damaged"),
-            (good.replace("calibration/1", "calibration/9"), "another version"),
+            (good.replace("calibration/2", "calibration/9"), "another version"),
             (good.replace("3.0", "-3.0"), "a time is none"),
             (String::new(), "is damaged"),
             ("x".repeat(2 << 20), "at most"),

@@ -28,12 +28,22 @@ pub struct Machine {
     pub version: String,
 }
 
+/// A network file, and how many pixels it is given: one file may paint at several sizes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Network<'a> {
+    /// SHA-256 of the file.
+    pub model: &'a str,
+    pub pixels: u64,
+}
+
 /// What one engine takes for one network.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Timing {
     pub engine: Engine,
     /// SHA-256 of the network's file.
     pub model: String,
+    /// How many it may be given; `width` and `height` are what became of that.
+    pub pixels: u64,
     /// For people: pack and variant.
     pub network: String,
     /// The picture's size, pixels.
@@ -55,39 +65,45 @@ pub struct Calibration {
 /// Share of the budget that a network may take to be the first choice: the rest is for everything else, and a margin.
 pub const FIRST_CHOICE: f64 = 0.6;
 
+impl Timing {
+    fn network(&self) -> Network<'_> {
+        Network { model: &self.model, pixels: self.pixels }
+    }
+}
+
 impl Calibration {
     pub fn new(machine: Machine) -> Self {
         Self { machine, timings: Vec::new() }
     }
 
-    pub fn find(&self, engine: Engine, model: &str) -> Option<&Timing> {
-        self.timings.iter().find(|t| t.engine == engine && t.model == model)
+    pub fn find(&self, engine: Engine, network: Network<'_>) -> Option<&Timing> {
+        self.timings.iter().find(|t| t.engine == engine && t.network() == network)
     }
 
     /// What `engine` takes for the network, milliseconds, if it was timed.
-    pub fn ms(&self, engine: Engine, model: &str) -> Option<f64> {
-        self.find(engine, model)?.ms
+    pub fn ms(&self, engine: Engine, network: Network<'_>) -> Option<f64> {
+        self.find(engine, network)?.ms
     }
 
     /// Takes a timing in, in place of an older one of the same.
     pub fn put(&mut self, timing: Timing) {
-        self.timings.retain(|t| t.engine != timing.engine || t.model != timing.model);
+        self.timings.retain(|t| t.engine != timing.engine || t.network() != timing.network());
         self.timings.push(timing);
     }
 
-    /// The engine for an effect whose networks are `models`, smallest first: the one that paints the largest of them in its
+    /// The engine for an effect with these `networks`, smallest first: the one that paints the largest of them in its
     /// share of the budget, of two that do the GPU, which leaves the CPU free; where none does, the faster one. `None` while
     /// nothing was timed.
-    pub fn choose(&self, models: &[&str], budget: Budget) -> Option<Choice> {
+    pub fn choose(&self, networks: &[Network<'_>], budget: Budget) -> Option<Choice> {
         let within = budget.ms() * FIRST_CHOICE;
-        let largest = |engine| models.iter().rposition(|m| self.ms(engine, m).is_some_and(|ms| ms <= within));
-        let smallest = models.first()?;
-        let words = |engine, model: &str| match self.find(engine, model) {
+        let largest = |engine| networks.iter().rposition(|n| self.ms(engine, *n).is_some_and(|ms| ms <= within));
+        let smallest = *networks.first()?;
+        let words = |engine, network: Network<'_>| match self.find(engine, network) {
             Some(Timing { ms: Some(ms), .. }) => format!("{engine} {ms:.1} ms"),
             Some(_) => format!("{engine} far too slow"),
             None => format!("{engine} not timed"),
         };
-        let both = |model: &str| format!("{}, {}", words(Engine::Wgpu, model), words(Engine::Ort, model));
+        let both = |network| format!("{}, {}", words(Engine::Wgpu, network), words(Engine::Ort, network));
         let (wgpu, ort) = (largest(Engine::Wgpu), largest(Engine::Ort));
         let (engine, index) = match (wgpu, ort) {
             (Some(wgpu), Some(ort)) if ort > wgpu => (Engine::Ort, ort),
@@ -101,7 +117,7 @@ impl Calibration {
                 (faster.0, 0)
             }
         };
-        Some(Choice { engine, why: format!("timed here: {} a picture", both(models[index])) })
+        Some(Choice { engine, why: format!("timed here: {} a picture", both(networks[index])) })
     }
 }
 
@@ -115,6 +131,7 @@ mod tests {
             all.put(Timing {
                 engine: *engine,
                 model: (*model).to_owned(),
+                pixels: 61_440,
                 network: String::new(),
                 width: 320,
                 height: 192,
@@ -126,11 +143,15 @@ mod tests {
         all
     }
 
+    fn network(model: &str) -> Network<'_> {
+        Network { model, pixels: 61_440 }
+    }
+
     #[test]
     fn the_largest_that_fits_decides_then_the_gpu() {
         use Engine::{Ort, Wgpu};
         let budget = Budget::default();
-        let engine = |c: &Calibration| c.choose(&["s", "m"], budget).map(|c| c.engine);
+        let engine = |c: &Calibration| c.choose(&["s", "m"].map(network), budget).map(|c| c.engine);
         assert_eq!(engine(&calibration(&[])), None);
         let gpu = calibration(&[
             (Wgpu, "s", Some(1.0)),
@@ -139,7 +160,7 @@ mod tests {
             (Ort, "m", Some(30.0)),
         ]);
         assert_eq!(engine(&gpu), Some(Wgpu));
-        assert_eq!(gpu.choose(&["s", "m"], budget).unwrap().why, "timed here: wgpu 3.0 ms, ort 30.0 ms a picture");
+        assert_eq!(gpu.choose(&["s", "m"].map(network), budget).unwrap().why, "timed here: wgpu 3.0 ms, ort 30.0 ms a picture");
         let old = calibration(&[
             (Wgpu, "s", Some(15.0)),
             (Wgpu, "m", Some(60.0)),
@@ -156,14 +177,26 @@ mod tests {
             (Ort, "m", Some(200.0)),
         ]);
         assert_eq!(engine(&soft), Some(Ort));
-        assert!(soft.choose(&["s"], budget).unwrap().why.contains("wgpu 900.0 ms, ort 50.0 ms"));
+        assert!(soft.choose(&["s"].map(network), budget).unwrap().why.contains("wgpu 900.0 ms, ort 50.0 ms"));
+    }
+
+    #[test]
+    fn one_file_at_two_sizes_counts_as_two() {
+        let mut all = calibration(&[(Engine::Wgpu, "m", Some(4.0))]);
+        let large = Network { model: "m", pixels: 331_776 };
+        assert_eq!(all.ms(Engine::Wgpu, large), None);
+        let slow = Timing { pixels: large.pixels, ms: Some(90.0), ..all.timings[0].clone() };
+        all.put(slow);
+        assert_eq!((all.ms(Engine::Wgpu, network("m")), all.ms(Engine::Wgpu, large)), (Some(4.0), Some(90.0)));
+        let why = all.choose(&[network("m"), large], Budget::default()).unwrap().why;
+        assert!(why.contains("wgpu 4.0 ms"), "{why}");
     }
 
     #[test]
     fn a_timing_replaces_an_older_one() {
         let mut all = calibration(&[(Engine::Ort, "s", Some(5.0)), (Engine::Ort, "s", Some(6.0))]);
-        assert_eq!((all.timings.len(), all.ms(Engine::Ort, "s")), (1, Some(6.0)));
+        assert_eq!((all.timings.len(), all.ms(Engine::Ort, network("s"))), (1, Some(6.0)));
         all.timings[0].ms = None;
-        assert_eq!(all.ms(Engine::Ort, "s"), None);
+        assert_eq!(all.ms(Engine::Ort, network("s")), None);
     }
 }

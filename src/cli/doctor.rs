@@ -6,7 +6,7 @@ use super::{CliError, Common, DoctorArgs, print, print_json};
 use crate::calibrate::{Cache, Calibration, Timing};
 use crate::effect::models_dirs;
 use crate::export::crash;
-use crate::flow::{Shelf, Workshop};
+use crate::flow::{Shelf, Workshop, network};
 use crate::gpu::{Gpu, GpuCaps};
 use crate::nn::choose::{Choice, EngineWish, choose};
 use crate::nn::ort::{OrtInfo, OrtRuntime};
@@ -91,8 +91,8 @@ pub fn run(args: &DoctorArgs, common: &Common) -> Result<(), CliError> {
     let choice = choose(args.paint.engine.unwrap_or_default(), caps.as_ref(), ort.map(OrtRuntime::info));
     let measured =
         timed.as_ref().filter(|_| args.paint.engine.unwrap_or_default() == EngineWish::Auto).and_then(|timed| {
-            let models: Vec<_> = gallery.effects().first()?.variants().iter().map(|v| v.sha256.as_str()).collect();
-            timed.choose(&models, Budget::default())
+            let networks: Vec<_> = gallery.effects().first()?.variants().iter().map(network).collect();
+            timed.choose(&networks, Budget::default())
         });
     let choice = measured.map_or(choice, Ok);
     let doctor = Doctor {

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::Shelf;
+use super::calibrating::network;
 use super::restyle::{Manner, Restylable};
 use crate::calibrate::FIRST_CHOICE;
 use crate::effect::{Blend, Effect, EffectKind, Variant};
@@ -144,8 +145,8 @@ impl Workshop {
         let choice = choose(wish.engine, Some(caps), ort.map(OrtRuntime::info))
             .map_err(|e| Fault::failed(capital(&e.to_string()), ""))?;
         let timed = self.shelf.calibration(|| self.machine());
-        let models: Vec<_> = manner.effect.variants().iter().map(|v| v.sha256.as_str()).collect();
-        let timed = timed.filter(|_| wish.engine == EngineWish::Auto).and_then(|t| t.choose(&models, budget));
+        let networks: Vec<_> = manner.effect.variants().iter().map(network).collect();
+        let timed = timed.filter(|_| wish.engine == EngineWish::Auto).and_then(|t| t.choose(&networks, budget));
         // An engine that went away since it was timed cannot be chosen.
         let choice = timed.filter(|t| t.engine == Engine::Wgpu || ort.is_ok()).unwrap_or(choice);
         let build_with = |choice: &Choice| self.build_with(&manner, wish, shape, choice, budget);
@@ -295,11 +296,23 @@ impl Workshop {
     /// The ladder for an effect, and where on it a wish stands.
     fn standing(&self, effect: &Effect, wish: &Wish, engine: Engine, budget: Budget) -> Result<Standing, Fault> {
         let timed = self.shelf.calibration(|| self.machine());
-        let ms = |v: &Variant| timed.as_ref().and_then(|t| t.ms(engine, &v.sha256)).map(|ms| ms as f32);
-        let timed = effect.variants().iter().all(|v| ms(v).is_some());
-        // Milliseconds for all of them, or operations for all.
-        let cost = |v: &Variant| ms(v).filter(|_| timed).unwrap_or_else(|| nominal_cost(v));
-        let costs: Vec<_> = effect.variants().iter().map(|v| (v.id.clone(), cost(v))).collect();
+        let ms = |v: &Variant| timed.as_ref().and_then(|t| t.ms(engine, network(v))).map(|ms| ms as f32);
+        let timed = effect.variants().first().is_some_and(|v| ms(v).is_some());
+        let mut smaller: Option<(f32, f32)> = None;
+        let cost = |v: &Variant| {
+            let nominal = nominal_cost(v);
+            // Milliseconds for all of them, or operations for all. What was not timed, mostly because a smaller one is
+            // hopeless already, counts as slower by its operations.
+            let cost = match (timed, ms(v), smaller) {
+                (false, ..) => nominal,
+                (true, Some(ms), _) => ms,
+                (true, None, Some((ms, less))) => ms * nominal / less.max(f32::MIN_POSITIVE),
+                (true, None, None) => nominal,
+            };
+            smaller = Some((cost, nominal));
+            (v.id.clone(), cost)
+        };
+        let costs: Vec<_> = effect.variants().iter().map(cost).collect();
         let ladder = ladder(&costs, true);
         let whole =
             |id: &str| ladder.iter().position(|r| r.painted && r.variant == id && r.scale == 1.0 && r.every == 1);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::Workshop;
 use super::build::Made;
 use super::restyle::Manner;
-use crate::calibrate::{Calibration, Machine, Timing};
+use crate::calibrate::{Calibration, Machine, Network, Timing};
 use crate::effect::{Effect, Variant};
 use crate::nn::choose::Engine;
 use crate::nn::ort::{OrtOptions, OrtRuntime};
@@ -27,6 +27,11 @@ struct Candidate {
     engine: Engine,
     effect: Effect,
     variant: Variant,
+}
+
+/// What a variant's timing is filed under.
+pub fn network(variant: &Variant) -> Network<'_> {
+    Network { model: &variant.sha256, pixels: variant.pixel_budget }
 }
 
 impl Workshop {
@@ -94,8 +99,8 @@ impl Workshop {
         for effect in first.into_iter().chain(found.gallery.effects()) {
             for &engine in engines {
                 for variant in effect.variants().iter().filter(|v| !v.sha256.is_empty()) {
-                    let new = seen.insert((engine, variant.sha256.clone()));
-                    if new && calibration.find(engine, &variant.sha256).is_none() {
+                    let new = seen.insert((engine, variant.sha256.clone(), variant.pixel_budget));
+                    if new && calibration.find(engine, network(variant)).is_none() {
                         candidates.push(Candidate { engine, effect: effect.clone(), variant: variant.clone() });
                     }
                 }
@@ -110,6 +115,7 @@ impl Workshop {
         let timing = |ms, runs, note| Timing {
             engine: *engine,
             model: variant.sha256.clone(),
+            pixels: variant.pixel_budget,
             network: format!("{} {}", effect.pack.name, variant.id),
             width: extent.width,
             height: extent.height,
@@ -119,7 +125,7 @@ impl Workshop {
         };
         let smaller = effect.variants().iter().take_while(|v| v.id != variant.id);
         for smaller in smaller {
-            if let Some(ms) = known.ms(*engine, &smaller.sha256).filter(|ms| *ms > HOPELESS_MS) {
+            if let Some(ms) = known.ms(*engine, network(smaller)).filter(|ms| *ms > HOPELESS_MS) {
                 return timing(None, 0, Some(format!("not timed: {} already takes {ms:.0} ms", smaller.id)));
             }
         }

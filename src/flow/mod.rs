@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 pub use build::{Built, Standing, Wish, Workshop};
 use builder::{Builder, Done, Job, Outcome, Source};
+pub use calibrating::network;
 use governing::{Governing, Through};
 pub use restyle::Restylable;
 pub use shelf::{Found, Shelf};

@@ -10,6 +10,7 @@ small proxy, then scale what won); the numbers say nothing about a finished netw
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -65,7 +66,8 @@ class Finding:
     parameters: int
     milliseconds: float
     ratio: float
-    """Time over the reference's, measured in turns."""
+    """Time over the reference's, measured in turns: what findings are compared by. `milliseconds` depend on what else
+    the machine did at that moment."""
 
     lpips: float
     steps: int
@@ -88,7 +90,7 @@ def candidates() -> Iterator[Candidate]:
 def pareto(findings: Sequence[Finding]) -> list[Finding]:
     """Those that no other beats in both time and quality, fastest first."""
     front: list[Finding] = []
-    for finding in sorted(findings, key=lambda f: (f.milliseconds, f.lpips)):
+    for finding in sorted(findings, key=lambda f: (f.ratio, f.lpips)):
         if not front or finding.lpips < front[-1].lpips:
             front.append(finding)
     return front
@@ -258,50 +260,58 @@ def table(findings: Sequence[Finding]) -> str:
     """For people: one line each, the Pareto front starred."""
     front = pareto(findings)
     lines = [
-        "| network | size | MMAC | parameters | ms | of reference | LPIPS-sq | |",
+        "| network | size | MMAC | parameters | time / reference | ms | LPIPS-sq | |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: | --- |",
     ]
-    for f in sorted(findings, key=lambda f: f.milliseconds):
+    for f in sorted(findings, key=lambda f: f.ratio):
         star = "front" if f in front else ""
         lines.append(
-            f"| {f.name} | {f.width} x {f.height} | {f.mmac:.0f} | {f.parameters} | {f.milliseconds:.1f} "
-            f"| {f.ratio:.2f} | {f.lpips:.3f} | {star} |"
+            f"| {f.name} | {f.width} x {f.height} | {f.mmac:.0f} | {f.parameters} | {f.ratio:.2f} "
+            f"| {f.milliseconds:.1f} | {f.lpips:.3f} | {star} |"
         )
     return "\n".join(lines)
 
 
 def picture(findings: Sequence[Finding]) -> str:
-    """The Pareto picture as SVG: quality (LPIPS-sq, lower is better) over milliseconds."""
-    width, height, left, bottom = 760, 440, 70, 50
-    most = max(f.milliseconds for f in findings) * 1.25
+    """The Pareto picture as SVG: quality (LPIPS-sq, lower is better) over measured time, by powers of two."""
+    width, height, left, bottom = 820, 460, 70, 50
+    first = math.floor(math.log2(min(f.ratio for f in findings)))
+    last = math.ceil(math.log2(max(f.ratio for f in findings)) + 0.3)
     low, high = min(f.lpips for f in findings) - 0.01, max(f.lpips for f in findings) + 0.01
 
+    def across(ratio: float) -> float:
+        return left + (math.log2(ratio) - first) / (last - first) * (width - left - 20)
+
     def place(f: Finding) -> tuple[float, float]:
-        x = left + f.milliseconds / most * (width - left - 20)
-        return x, 20 + (high - f.lpips) / (high - low) * (height - bottom - 20)
+        return across(f.ratio), 20 + (high - f.lpips) / (high - low) * (height - bottom - 20)
 
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
         'font-family="sans-serif" font-size="12">',
         f'<rect width="{width}" height="{height}" fill="white"/>',
         f'<path d="M{left} 20V{height - bottom}H{width - 20}" fill="none" stroke="#444"/>',
-        f'<text x="{width / 2}" y="{height - 12}" text-anchor="middle">milliseconds, ONNX Runtime on one thread</text>',
+        f'<text x="{width / 2}" y="{height - 12}" text-anchor="middle">time of a run over that of {findings[0].name}, '
+        "ONNX Runtime on one thread, in turns</text>",
         f'<text transform="translate(16 {height / 2}) rotate(-90)" text-anchor="middle">LPIPS-sq to the teacher, '
         f"after {findings[0].steps} steps</text>",
     ]
     for tick in range(5):
         value = low + (high - low) * tick / 4
         y = 20 + (high - value) / (high - low) * (height - bottom - 20)
-        time = most * (tick + 1) / 5
-        x = left + (tick + 1) / 5 * (width - left - 20)
         parts.append(f'<text x="{left - 8}" y="{y + 4:.0f}" text-anchor="end">{value:.3f}</text>')
-        parts.append(f'<text x="{x:.0f}" y="{height - bottom + 18}" text-anchor="middle">{time:.0f}</text>')
+    for power in range(first, last + 1):
+        x = across(2.0**power)
+        parts.append(f'<text x="{x:.0f}" y="{height - bottom + 18}" text-anchor="middle">{2.0**power:g}</text>')
     points = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(place, pareto(findings)))
     parts.append(f'<polyline points="{points}" fill="none" stroke="#0072b2" stroke-width="2"/>')
     front = pareto(findings)
-    for f in findings:
+    # The upper right is free: what takes longer is better. Names stand there, numbers at the points.
+    for number, f in enumerate(sorted(findings, key=lambda f: f.ratio), start=1):
         x, y = place(f)
-        fill = "#0072b2" if f in front else "#999"
-        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{fill}"/>')
-        parts.append(f'<text x="{x + 8:.1f}" y="{y - 6:.1f}">{f.name}</text>')
+        fill = "#0072b2" if f in front else "#777"
+        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{fill}"/>')
+        side = -16 if number % 2 else 7
+        parts.append(f'<text x="{x + side:.1f}" y="{y + (12 if number % 2 else -6):.1f}" fill="{fill}">{number}</text>')
+        text = f"{number}  {f.name}: {f.lpips:.3f}, {f.ratio:.2f} of the time"
+        parts.append(f'<text x="{width - 350}" y="{20 + 17 * number}" fill="{fill}" xml:space="preserve">{text}</text>')
     return "\n".join([*parts, "</svg>", ""])
