@@ -56,7 +56,7 @@ def test_card_names_what_is_weak(recipe: Recipe, tmp_path: Path) -> None:
     subject = card.Subject(packed, card.Training(6, 12, 60.0), evaluation(), [tried])
     text = card.card(recipe, Lesson([], [], []), [subject], ["somebody"])
     assert "flickers by more than 1.5 of 255: cold 1.80" in text
-    assert "the input's own 0.4): cold 3.0 to 4.0." in text
+    assert "the input has 0.4): cold 3.0 (0.9) to 4.0." in text
     assert "faces alone: warm (Monk 7-10, +20 %), cold (Monk 7-10, +20 %)" in text
     assert "No held-out portrait is in: 4-6." in text
     assert "| t | int8 QDQ | 1 | 30.0 | 35 | 0.90 | no |" in text

@@ -72,3 +72,10 @@ def test_only_still_parts_of_clips_count() -> None:
     resting = [to_picture(smooth(SIDE))] * 3
     assert Scenes([resting[0]], [moving], seed=1).measure(to_float).clips is None
     assert Scenes([resting[0]], [resting], seed=1).measure(to_float).clips == 0.0
+
+
+def test_resampling_is_what_a_painter_that_moves_exactly_has() -> None:
+    scenes = Scenes([to_picture(smooth(SIDE))], [], seed=1)
+    assert scenes.resampling(to_float) == pytest.approx(scenes.measure(to_float).warping, abs=0.15)
+    crisp = scenes.resampling(lambda picture: (to_float(picture) > 0.5).astype(np.float32))
+    assert crisp > 3.0 * scenes.resampling(to_float)

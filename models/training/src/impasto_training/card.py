@@ -161,13 +161,15 @@ def _stability(evaluations: Sequence[Evaluation]) -> list[str]:
         ]
     ]
     for index, effect in enumerate(first.effects):
-        students = [evaluation.effects[index].stability for evaluation in evaluations]
+        scored = [evaluation.effects[index] for evaluation in evaluations]
+        students = [score.stability for score in scored]
         teacher = effect.teacher_stability
         rows.append(
             [
                 effect.name,
                 *(f"{s.flicker:.2f}" for s in (teacher, *students)),
-                *(f"{s.warping:.2f}" for s in (teacher, *students)),
+                f"{teacher.warping:.2f}",
+                *(f"{score.stability.warping:.2f} ({score.resampling:.2f})" for score in scored),
                 *(_optional(s.clips) for s in (teacher, *students)),
             ]
         )
@@ -195,7 +197,9 @@ def _stability_text(evaluation: Evaluation) -> str:
         "Mean |difference| in steps of 1/255. *Flicker*: the paintings of one picture under fresh sensor noise (sigma "
         f"2 of 255), {evaluation.stability_pictures} pictures. *Warping*: error after exact synthetic motion "
         f"({motions}), the second painting carried back by the known flow (Lai et al. 2018 with the flow given instead "
-        f"of estimated, mean absolute instead of squared), no noise. {clips}The input's own numbers stand in the first "
+        "of estimated, mean absolute instead of squared), no noise; in brackets the error of the student's painting "
+        "when it is moved as a picture, which resampling alone causes: no painter with lines as crisp has less. "
+        f"{clips}The input's own numbers stand in the first "
         "row, under *teacher*."
     )
 
@@ -256,14 +260,15 @@ def weak_points(evaluations: Sequence[Evaluation]) -> list[str]:
         if restless := [f"{e.name} {e.stability.flicker:.2f}" for e in effects if e.stability.flicker > FLICKER_GOAL]:
             points.append(f"{name}: flickers by more than {FLICKER_GOAL} of 255: {_list(restless)}.")
         shaky = [
-            f"{e.name} {e.stability.warping:.1f} to {e.teacher_stability.warping:.1f}"
+            f"{e.name} {e.stability.warping:.1f} ({e.resampling:.1f}) to {e.teacher_stability.warping:.1f}"
             for e in effects
             if e.stability.warping > WARPING_GOAL * e.teacher_stability.warping
         ]
         if shaky:
             points.append(
-                f"{name}: warping error above {WARPING_GOAL} of the teacher's (algorithms are calm teachers, not far "
-                f"from the input's own {evaluation.input_stability.warping:.1f}): {_list(shaky)}."
+                f"{name}: warping error (in brackets what resampling alone causes) above {WARPING_GOAL} of the "
+                "teacher's (algorithms are calm teachers; the input has "
+                f"{evaluation.input_stability.warping:.1f}): {_list(shaky)}."
             )
         for what, groups in (
             ("held-out", {e.name: e.groups.held_out for e in effects}),

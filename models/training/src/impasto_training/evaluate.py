@@ -314,6 +314,7 @@ class Evaluator:
             untouched=self.untouched(style),
             groups=self.groups(painted, engine, style),
             stability=self.scenes.measure(lambda picture: engine.paint(to_float(picture), style)),
+            resampling=self.scenes.resampling(lambda picture: engine.paint(to_float(picture), style)),
             teacher_stability=self.teacher_stability(style),
         )
 

@@ -118,6 +118,7 @@ def _scores(evaluation: Evaluation, effect: str) -> list[str]:
             "flicker": score.stability.flicker,
             "teacher_flicker": score.teacher_stability.flicker,
             "warping": score.stability.warping,
+            "resampling": score.resampling,
             "teacher_warping": score.teacher_stability.warping,
             "clip_flicker": score.stability.clips,
             "teacher_clip_flicker": score.teacher_stability.clips,

@@ -106,6 +106,9 @@ class EffectScore:
     untouched: Likeness
     groups: Groups
     stability: Stability
+    resampling: float
+    """The part of the student's warping error that any painter with lines as crisp has, see `stability`."""
+
     teacher_stability: Stability
 
 

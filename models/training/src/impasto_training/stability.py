@@ -9,7 +9,8 @@
 - *Clips*: successive frames of a real clip, where the clip does not move.
 
 The same is measured on the views themselves (a painter that changes nothing), which shows what resampling and noise
-alone amount to.
+alone amount to; and for warping also on a painting that is moved as a picture (`resampling`): no painter whose lines
+are as crisp can have a smaller error.
 """
 
 from __future__ import annotations
@@ -139,11 +140,26 @@ class Scenes:
         rng = np.random.default_rng(seed)
         self.pairs = [(noisy(picture, rng), noisy(picture, rng)) for picture in pictures]
         self.views: list[list[Picture]] = []
+        self.sources: list[FloatPicture] = []
         for picture in pictures:
             side = picture.shape[0]
             source = to_float(resize(picture, side + 2 * MARGIN, side + 2 * MARGIN))
+            self.sources.append(source)
             self.views.append([view(source, motion, side) for motion in (REST, *MOTIONS)])
         self.clips = [(frames, still(frames)) for frames in clips if len(frames) > 1]
+
+    def resampling(self, paint: Paint) -> float:
+        """Mean warping error of paintings that are themselves moved by the motions: of a painter that moves exactly.
+
+        `paint` gets pictures of `side + 2 MARGIN`.
+        """
+        errors = []
+        for source in self.sources:
+            side = source.shape[0] - 2 * MARGIN
+            painted = paint(to_picture(source))
+            first, *others = (to_float(view(painted, motion, side)) for motion in (REST, *MOTIONS))
+            errors += [warping_error(first, other, m) for other, m in zip(others, MOTIONS, strict=True)]
+        return fmean(errors)
 
     def pictures(self) -> list[Picture]:
         """All of them, as `measure` shows them to a painter: the very same objects."""
