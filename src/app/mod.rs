@@ -4,9 +4,13 @@
 //! threads of their own, which wake the loop through its proxy. The window opens first; the picture comes as soon as source
 //! and GPU are there, and is painted as soon as the network is.
 
+mod choices;
 mod keys;
+mod notices;
+mod record;
 mod screen;
 mod session;
+mod stream;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,7 +32,6 @@ use crate::flow::{Flow, Shelf};
 use crate::gpu::Gpu;
 use crate::output;
 use crate::settings::{Memory, Settings, WindowSize};
-use crate::source::cameras;
 use crate::ui::{Action, Interface, Level, SourceEntry, View, style};
 use crate::units::Extent;
 use keys::Command;
@@ -145,7 +148,7 @@ impl App {
         })?;
         let lister = proxy.clone();
         thread("cameras", move || {
-            let _ = lister.send_event(Wake::Sources(list_cameras()));
+            let _ = lister.send_event(Wake::Sources(stream::list_cameras()));
         })?;
         let context = egui::Context::default();
         style::apply(&context);
@@ -194,13 +197,13 @@ impl App {
         let files = [&self.args.report, &self.args.csv, &self.args.trace];
         if files.iter().any(|f| f.is_some()) {
             self.session.finish(Instant::now());
-            let handout = self.session.handout(self.started, Instant::now());
+            let handout = self.session.handout(Instant::now());
             let [report, csv, trace] = files;
             report.as_ref().map_or(Ok(()), |path| handout.write_report(path))?;
             csv.as_ref().map_or(Ok(()), |path| handout.write_csv(path))?;
             trace.as_ref().map_or(Ok(()), |path| handout.write_trace(path))?;
         }
-        log::info!("{} pictures shown in {} drawings", self.session.shown, self.draws);
+        log::info!("{} pictures shown in {} drawings", self.session.record().shown(), self.draws);
         self.notice_choices(Instant::now());
         if let Some(rest) = self.memory.rest() {
             Memory::write(rest);
@@ -364,7 +367,7 @@ impl App {
             self.run_interface(&window, now);
         }
         let (Some(screen), Some(triangles)) = (&mut self.screen, &mut self.triangles) else { return };
-        let look = self.session.look();
+        let look = self.session.choices().look();
         let session = &mut self.session;
         let shown = session.flow().and_then(Flow::pipeline).and_then(|p| p.shown()).map(|stamp| stamp.id);
         let drawn = screen.draw(&window, triangles, shown, |encoder, view, extent| {
@@ -376,7 +379,7 @@ impl App {
                 if let Some(flow) = self.session.flow() {
                     screen.spans(&mut |span| flow.enter(span));
                 }
-                self.session.presented(&laps, Instant::now(), self.started);
+                self.session.presented(&laps, Instant::now());
             }
             Drawn::Skipped => {}
             Drawn::Lost => {
@@ -387,12 +390,12 @@ impl App {
         self.obey(event_loop);
         self.remember(now);
         // Not before somebody can see it: notices leave by themselves.
-        if self.session.shown > 0 {
+        if self.session.record().shown() > 0 {
             for fault in std::mem::take(&mut self.announcements) {
                 self.session.tell(fault, now);
             }
         }
-        if self.args.frames.is_some_and(|frames| self.session.shown >= frames) {
+        if self.args.frames.is_some_and(|frames| self.session.record().shown() >= frames) {
             event_loop.exit();
         }
     }
@@ -412,14 +415,14 @@ impl App {
             meter: session.meter_ref(),
             summary,
             subject: session.subject(),
-            effects: &session.effects,
-            effect: session.effect(),
+            effects: session.choices().effects(),
+            effect: session.choices().effect(),
             variant: session.variant(),
             preparing: session.preparing(),
-            sources: &session.sources,
+            sources: session.sources(),
             source: &source,
-            controls: session.controls,
-            blend: session.blend(),
+            controls: session.choices().controls(),
+            blend: session.choices().blend(),
             governor: session.governor(),
             picture_aspect: session.picture_aspect(),
             faults: &faults,
@@ -517,7 +520,7 @@ impl App {
 
     /// Gathers the figures and writes them on a thread: report, frames and trace.
     fn save_report(&mut self, now: Instant) {
-        let handout = self.session.handout(self.started, now);
+        let handout = self.session.handout(now);
         let proxy = self.proxy.clone();
         let writing = thread("report", move || {
             let saved =
@@ -595,8 +598,7 @@ impl ApplicationHandler<Wake> for App {
             }
             Wake::Screen(screen) => self.take_screen(event_loop, screen),
             Wake::Sources(cameras) => {
-                let others = std::mem::take(&mut self.session.sources);
-                self.session.sources = cameras.into_iter().chain(others).collect();
+                self.session.add_sources(cameras);
                 self.request_redraw();
             }
             Wake::Saved(saved) => {
@@ -683,14 +685,6 @@ fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle
     std::thread::Builder::new().name(name.into()).spawn(work).map_err(|e| {
         Fault::failed(format!("The thread '{name}' could not be started: {e}"), "Close other programs and try again")
     })
-}
-
-fn list_cameras() -> Vec<SourceEntry> {
-    let listed = cameras().unwrap_or_else(|error| {
-        log::warn!("the cameras could not be listed: {error}");
-        Vec::new()
-    });
-    listed.into_iter().map(|c| SourceEntry { spec: format!("camera:{}", c.index), title: c.name }).collect()
 }
 
 /// The user's folder for pictures, else the current one.

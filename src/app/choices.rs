@@ -1,0 +1,369 @@
+//! What the user chose: the effect and how it is painted, what the governor keeps, and how the picture is put together.
+//!
+//! What a choice comes to is a new [`Wish`]; whoever asked for it hands it on. Knows the effects that there are to choose
+//! from, and neither the source nor what paints.
+
+use crate::cli::{LookArgs, WindowArgs};
+use crate::effect::{Blend, Gallery, Share};
+use crate::fault::Fault;
+use crate::flow::Wish;
+use crate::govern::Keep;
+use crate::nn::choose::EngineWish;
+use crate::pipeline::Look;
+use crate::settings::Settings;
+use crate::ui::{Controls, EffectEntry};
+
+pub(super) struct Choices {
+    wish: Wish,
+    keep: Keep,
+    controls: Controls,
+    steadiness: Option<f32>,
+    /// The user set the mirror for the source that is looked at.
+    mirror_by_hand: bool,
+    /// Whether the user wants cameras mirrored, once said.
+    camera_mirror: Option<bool>,
+    /// The effect comes from the settings, and has not been found in the gallery yet.
+    remembered: bool,
+    /// What `B` brings back.
+    last_blend: Option<Blend>,
+    effects: Vec<EffectEntry>,
+}
+
+impl Choices {
+    /// What the command line leaves open is as in `settings`.
+    pub fn new(args: &WindowArgs, settings: &Settings) -> Self {
+        let LookArgs { strength, steadiness, split, mirror } = args.look;
+        let strength = strength.or(settings.strength).unwrap_or(Look::default().strength);
+        // A variant belongs to its effect, and a size to what was typed with it.
+        let remembered = args.paint.effect.is_none();
+        Self {
+            wish: Wish {
+                blend: args.paint.blend.clone(),
+                effect: args.paint.effect.clone().or_else(|| settings.effect.clone()),
+                variant: args.paint.variant.clone().or_else(|| settings.variant.clone().filter(|_| remembered)),
+                engine: args.paint.engine.or(settings.engine).unwrap_or_default(),
+                size: args.paint.size,
+                rung: None,
+            },
+            keep: args.govern.keep.or(settings.keep).unwrap_or_default(),
+            controls: Controls { strength, mirror, split, frozen: false },
+            steadiness,
+            mirror_by_hand: mirror,
+            camera_mirror: settings.mirror,
+            remembered: remembered && settings.effect.is_some(),
+            last_blend: args.paint.blend.clone(),
+            effects: Vec::new(),
+        }
+    }
+
+    /// As far as it is worth remembering.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            effect: self.wish.effect.clone(),
+            variant: self.wish.variant.clone(),
+            engine: Some(self.wish.engine),
+            keep: Some(self.keep),
+            mirror: self.camera_mirror,
+            strength: Some(self.controls.strength),
+            ..Settings::default()
+        }
+    }
+
+    pub fn wish(&self) -> &Wish {
+        &self.wish
+    }
+
+    pub fn set_wish(&mut self, wish: Wish) {
+        if let Some(blend) = &wish.blend {
+            self.last_blend = Some(blend.clone());
+        }
+        self.wish = wish;
+    }
+
+    pub fn keep(&self) -> Keep {
+        self.keep
+    }
+
+    /// What is to be kept from now on, and what is wished for then, if that is something else.
+    pub fn set_keep(&mut self, keep: Keep) -> Option<Wish> {
+        self.keep = keep;
+        // What was chosen by hand goes on only where nothing is to be changed.
+        let over = keep != Keep::Fixed && self.wish.by_hand();
+        over.then(|| Wish { variant: None, size: None, ..self.wish.clone() })
+    }
+
+    pub fn controls(&self) -> Controls {
+        self.controls
+    }
+
+    pub fn look(&self) -> Look {
+        let Controls { strength, mirror, split, .. } = self.controls;
+        let look = Look { strength, mirror, split, ..Look::default() };
+        Look { blend: self.steadiness.unwrap_or(look.blend), ..look }
+    }
+
+    /// In whole percent.
+    pub fn set_strength(&mut self, strength: f32) {
+        self.controls.strength = (strength * 100.0).round().clamp(0.0, 100.0) / 100.0;
+    }
+
+    pub fn set_split(&mut self, at: Option<f32>) {
+        self.controls.split = at;
+    }
+
+    pub fn set_frozen(&mut self, on: bool) {
+        self.controls.frozen = on;
+    }
+
+    /// `camera`: whether that is said of a camera. Then it holds for all of them.
+    pub fn set_mirror(&mut self, on: bool, camera: bool) {
+        self.controls.mirror = on;
+        self.mirror_by_hand = true;
+        if camera {
+            self.camera_mirror = Some(on);
+        }
+    }
+
+    /// Another source was chosen: what was set for the one before is over.
+    pub fn source_chosen(&mut self) {
+        self.mirror_by_hand = false;
+        self.controls.frozen = false;
+    }
+
+    /// The source is open, and is a camera or not.
+    pub fn source_opened(&mut self, camera: bool) {
+        if !self.mirror_by_hand {
+            // People know themselves from mirrors; a clip is shown as it was made.
+            self.controls.mirror = camera && self.camera_mirror.unwrap_or(true);
+        }
+    }
+
+    /// The effects to choose from.
+    pub fn effects(&self) -> &[EffectEntry] {
+        &self.effects
+    }
+
+    pub fn set_effects(&mut self, gallery: &Gallery) {
+        let entry = |e: &crate::effect::Effect| EffectEntry {
+            name: e.name.clone(),
+            title: e.title.clone(),
+            variants: e.variants().iter().map(|v| v.id.clone()).collect(),
+            kind: e.kind.title().to_owned(),
+            network: if e.pack.styles.len() > 1 { e.pack.name.clone() } else { String::new() },
+        };
+        self.effects = gallery.effects().iter().map(entry).collect();
+    }
+
+    /// An effect or variant of the last time that is not installed any more gives way to the first one: what is wished for
+    /// then, and what there is to say about it. Only the first time that there are effects.
+    pub fn without_what_is_gone(&mut self) -> Option<(Wish, Option<Fault>)> {
+        if !std::mem::take(&mut self.remembered) || self.effects.is_empty() {
+            return None;
+        }
+        let Some(effect) = self.chosen() else {
+            let name = self.wish.effect.as_deref().unwrap_or_default();
+            let what = format!("The effect '{name}' of the last time is not installed any more");
+            let wish = Wish { effect: None, variant: None, ..self.wish.clone() };
+            return Some((wish, Some(Fault::notice(what, "The first one paints"))));
+        };
+        let gone = |id: &String| !effect.variants.iter().any(|known| known.eq_ignore_ascii_case(id));
+        self.wish.variant.as_ref().is_some_and(gone).then(|| (Wish { variant: None, ..self.wish.clone() }, None))
+    }
+
+    /// Index of the effect that was asked for.
+    pub fn effect(&self) -> Option<usize> {
+        match &self.wish.effect {
+            None => (!self.effects.is_empty()).then_some(0),
+            Some(name) => self.index_of(name),
+        }
+    }
+
+    fn chosen(&self) -> Option<&EffectEntry> {
+        self.effects.get(self.effect()?)
+    }
+
+    fn index_of(&self, name: &str) -> Option<usize> {
+        self.effects
+            .iter()
+            .position(|e| e.name.eq_ignore_ascii_case(name) || e.title.to_lowercase() == name.to_lowercase())
+    }
+
+    /// Index of the effect that comes `by` after the chosen one (negative: before), in a circle.
+    pub fn effect_beside(&self, by: isize) -> Option<usize> {
+        let count = self.effects.len();
+        let here = self.effect().unwrap_or(0) as isize;
+        (count > 0).then(|| (here + by).rem_euclid(count as isize) as usize)
+    }
+
+    pub fn with_effect(&self, index: usize) -> Option<Wish> {
+        let effect = self.effects.get(index)?;
+        // A blend stays where it can: with another effect of the same network, and not with itself.
+        let stays = |(_, other, _): &(usize, usize, f32)| {
+            *other != index && self.effects.get(*other).is_some_and(|o| o.network == effect.network)
+        };
+        let blend = self.wish.blend.clone().filter(|_| self.blend().as_ref().is_some_and(stays));
+        Some(Wish { effect: Some(effect.name.clone()), blend, ..self.wish.clone() })
+    }
+
+    pub fn with_variant(&self, id: String) -> Wish {
+        Wish { variant: Some(id), size: None, ..self.wish.clone() }
+    }
+
+    /// The next of the chosen effect's variants, where `here` is the one that was asked for or paints, in a circle.
+    pub fn variant_after(&self, here: &str) -> Option<String> {
+        let variants = &self.chosen()?.variants;
+        let here = variants.iter().position(|v| v.eq_ignore_ascii_case(here)).unwrap_or(0);
+        variants.get((here + 1) % variants.len().max(1)).cloned()
+    }
+
+    pub fn with_next_engine(&self) -> Wish {
+        let engine = match self.wish.engine {
+            EngineWish::Auto => EngineWish::Wgpu,
+            EngineWish::Wgpu => EngineWish::Ort,
+            EngineWish::Ort => EngineWish::Auto,
+        };
+        Wish { engine, ..self.wish.clone() }
+    }
+
+    /// The two effects that are blended, and the share of the second, 0..=1.
+    pub fn blend(&self) -> Option<(usize, usize, f32)> {
+        let blend = self.wish.blend.as_ref()?;
+        Some((self.effect()?, self.index_of(&blend.other)?, blend.share.get()))
+    }
+
+    /// How much of a second effect there is, or would be at first.
+    pub fn share(&self) -> f32 {
+        self.wish.blend.as_ref().map_or(Share::HALF, |b| b.share).get()
+    }
+
+    /// Blends the chosen effect with the one of that index, whose share is 0..=1, or with none.
+    ///
+    /// # Errors
+    /// When the two do not share a network.
+    pub fn with_blend(&self, with: Option<(usize, f32)>) -> Result<Wish, Fault> {
+        let here = self.chosen();
+        let blend = match with.and_then(|(i, share)| Some((self.effects.get(i)?, share))) {
+            None => None,
+            Some((other, _)) if here.is_none_or(|here| here.network != other.network || here.name == other.name) => {
+                let here = here.map_or("The effect", |e| e.title.as_str());
+                let what = format!("{here} cannot be blended with {}", other.title);
+                return Err(Fault::notice(what, "Choose two effects of one pack"));
+            }
+            Some((other, share)) => Some(Blend { other: other.name.clone(), share: Share::new(share) }),
+        };
+        Ok(Wish { blend, ..self.wish.clone() })
+    }
+
+    /// The blend off, or back to what it was; the first time half of the next effect. `None` while there are no effects.
+    ///
+    /// # Errors
+    /// When there is nothing to blend the chosen effect with.
+    pub fn with_blend_toggled(&self) -> Result<Option<Wish>, Fault> {
+        if self.wish.blend.is_some() {
+            return self.with_blend(None).map(Some);
+        }
+        let Some(here) = self.effect() else { return Ok(None) };
+        let fits = |i: usize| i != here && self.effects[i].network == self.effects[here].network;
+        let last = self.last_blend.as_ref().and_then(|b| Some((self.index_of(&b.other)?, b.share.get().max(0.05))));
+        let next = || (1..self.effects.len()).map(|by| (here + by) % self.effects.len()).find(|i| fits(*i));
+        match last.filter(|(i, _)| fits(*i)).or_else(|| Some((next()?, Share::HALF.get()))) {
+            Some(with) => self.with_blend(Some(with)).map(Some),
+            None => Err(Fault::notice("This effect has no partner to blend with", "Choose another effect")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    /// Two effects of one network, and one of another.
+    fn choices(arguments: &[&str], settings: &Settings) -> Choices {
+        let cli = Cli::parse_from([&["impasto"], arguments].concat());
+        let entry = |name: &str, network: &str| EffectEntry {
+            name: name.to_owned(),
+            title: name.to_uppercase(),
+            variants: vec!["s".to_owned(), "m".to_owned()],
+            kind: String::new(),
+            network: network.to_owned(),
+        };
+        let effects = vec![entry("ink", "one"), entry("oil", "one"), entry("lead", "two")];
+        Choices { effects, ..Choices::new(&cli.window, settings) }
+    }
+
+    #[test]
+    fn a_blend_comes_back_as_it_was() {
+        let mut choices = choices(&[], &Settings::default());
+        choices.set_wish(choices.with_blend_toggled().unwrap().unwrap());
+        assert_eq!(choices.blend(), Some((0, 1, 0.5)), "half of the next at first");
+        choices.set_wish(choices.with_blend(Some((1, 0.3))).unwrap());
+        choices.set_wish(choices.with_blend_toggled().unwrap().unwrap());
+        assert_eq!(choices.blend(), None);
+        choices.set_wish(choices.with_blend_toggled().unwrap().unwrap());
+        assert_eq!(choices.blend(), Some((0, 1, 0.3)));
+        // Not with another network, and not with itself.
+        assert!(choices.with_blend(Some((2, 0.5))).is_err() && choices.with_blend(Some((0, 0.5))).is_err());
+        choices.set_wish(choices.with_effect(2).unwrap());
+        assert_eq!(choices.blend(), None, "the blend went with its network");
+        assert!(choices.with_blend_toggled().is_err(), "nothing else is in that network");
+    }
+
+    #[test]
+    fn effects_and_variants_go_round() {
+        let mut choices = choices(&[], &Settings::default());
+        assert_eq!((choices.effect_beside(-1), choices.effect_beside(4)), (Some(2), Some(1)));
+        assert_eq!(choices.variant_after("m").as_deref(), Some("s"));
+        choices.effects.clear();
+        assert_eq!((choices.effect_beside(1), choices.variant_after("s")), (None, None));
+        assert!(choices.with_blend_toggled().unwrap().is_none());
+    }
+
+    #[test]
+    fn only_cameras_are_mirrored_and_each_choice_holds_for_its_kind() {
+        let mut choices = choices(&[], &Settings::default());
+        choices.source_opened(true);
+        assert!(choices.controls().mirror);
+        choices.set_mirror(false, true);
+        choices.source_chosen();
+        choices.source_opened(true);
+        assert!(!choices.controls().mirror, "cameras are not mirrored any more");
+        choices.source_chosen();
+        choices.source_opened(false);
+        choices.set_mirror(true, false);
+        choices.source_opened(false);
+        assert!(choices.controls().mirror, "it stays as it was set when the source is opened again");
+        choices.source_chosen();
+        choices.source_opened(false);
+        assert!(!choices.controls().mirror, "a clip is shown as it was made");
+    }
+
+    #[test]
+    fn what_was_remembered_and_is_gone_gives_way_once() {
+        let remembered = |effect: &str, variant: &str| Settings {
+            effect: Some(effect.to_owned()),
+            variant: Some(variant.to_owned()),
+            ..Settings::default()
+        };
+        let (wish, why) = choices(&[], &remembered("cubism", "s")).without_what_is_gone().unwrap();
+        assert_eq!((wish.effect, wish.variant), (None, None));
+        assert!(why.unwrap().what.contains("'cubism'"));
+        let mut choices_left = choices(&[], &remembered("oil", "xl"));
+        let (wish, why) = choices_left.without_what_is_gone().unwrap();
+        assert_eq!((wish.effect.as_deref(), wish.variant, why), (Some("oil"), None, None));
+        assert!(choices_left.without_what_is_gone().is_none());
+        assert!(choices(&[], &remembered("oil", "M")).without_what_is_gone().is_none());
+        // What was typed is not what was remembered.
+        let mut typed = choices(&["--effect", "cubism"], &remembered("oil", "xl"));
+        assert!(typed.without_what_is_gone().is_none() && typed.wish().variant.is_none());
+    }
+
+    #[test]
+    fn a_choice_by_hand_ends_when_the_governor_may_change_something() {
+        let mut choices = choices(&["--variant", "s"], &Settings::default());
+        assert!(choices.set_keep(Keep::Fixed).is_none());
+        assert_eq!(choices.set_keep(Keep::Battery).unwrap().variant, None);
+    }
+}

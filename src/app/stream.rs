@@ -1,0 +1,124 @@
+//! The source that is looked at: its thread, what is known of it, and counts that go on from one source to the next.
+//! And the sources that there are to choose from.
+
+use super::session::Waker;
+use crate::frame::CameraFrame;
+use crate::inject::Injector;
+use crate::mailbox::MailboxCounts;
+use crate::source::{Source, SourceEvent, SourceKind, SourceSpec, SourceThread, SourceWish, cameras};
+use crate::ui::SourceEntry;
+use crate::units::FrameId;
+
+/// Frames of one source after the other, numbered as if they came from one.
+pub(super) struct Stream {
+    waker: Waker,
+    thread: SourceThread,
+    spec: SourceSpec,
+    /// The source as it describes itself; empty until it is open.
+    name: String,
+    /// Whether the source that was opened last is a camera.
+    camera: bool,
+    /// Of the sources before this one.
+    before: MailboxCounts,
+    entries: Vec<SourceEntry>,
+}
+
+impl Stream {
+    /// Starts the source at once. `injector` may make it stall.
+    pub fn start(spec: SourceSpec, waker: Waker, injector: Option<&Injector>) -> Self {
+        let mut entries = vec![SourceEntry { spec: "demo".to_owned(), title: "Demo scene".to_owned() }];
+        if let SourceSpec::File(path) = &spec {
+            let title = path.file_name().map_or_else(|| spec.to_string(), |n| n.to_string_lossy().into_owned());
+            entries.insert(0, SourceEntry { spec: spec.to_string(), title });
+        }
+        let thread = spawn(&spec, &waker, injector);
+        let before = MailboxCounts::default();
+        Self { waker, thread, spec, name: String::new(), camera: false, before, entries }
+    }
+
+    /// Another source from now on. Ids and counts go on.
+    pub fn replace(&mut self, spec: SourceSpec, injector: Option<&Injector>) {
+        self.before = self.counts();
+        let new = spawn(&spec, &self.waker, injector);
+        let old = std::mem::replace(&mut self.thread, new);
+        // Giving a camera back can take a second: not here.
+        let closing = std::thread::Builder::new().name("source closing".into()).spawn(move || drop(old));
+        if let Err(error) = closing {
+            log::warn!("the old source was closed on the event loop: {error}");
+        }
+        self.spec = spec;
+        self.name.clear();
+    }
+
+    /// The next thing that the source has to say, if there is one. What is known of the source follows it.
+    pub fn event(&mut self) -> Option<SourceEvent> {
+        let event = self.thread.events().next()?;
+        if let SourceEvent::Opened(info) = &event {
+            log::info!("source: {} ({})", info.name, info.detail);
+            self.name.clone_from(&info.name);
+            self.camera = info.kind == SourceKind::Camera;
+            if self.spec == SourceSpec::Auto && info.kind == SourceKind::Demo {
+                self.spec = SourceSpec::Demo;
+            }
+        }
+        Some(event)
+    }
+
+    /// Frames of all sources so far, and how many of them nobody took.
+    pub fn counts(&self) -> MailboxCounts {
+        let MailboxCounts { put, dropped } = self.thread.latest().counts();
+        MailboxCounts { put: self.before.put + put, dropped: self.before.dropped + dropped }
+    }
+
+    /// The newest frame, if it was not taken before. Never waits.
+    pub fn take(&self) -> Option<CameraFrame> {
+        let frame = self.thread.latest().take()?;
+        let id = FrameId(self.before.put + frame.stamp().id.0);
+        Some(frame.with_id(id))
+    }
+
+    pub fn spec(&self) -> &SourceSpec {
+        &self.spec
+    }
+
+    /// What it is called in a sentence.
+    pub fn title(&self) -> &str {
+        if self.name.is_empty() { "The source" } else { &self.name }
+    }
+
+    /// Whether the source that was opened last is a camera.
+    pub fn is_camera(&self) -> bool {
+        self.camera
+    }
+
+    /// The sources to choose from.
+    pub fn entries(&self) -> &[SourceEntry] {
+        &self.entries
+    }
+
+    /// These can be chosen too, before all others.
+    pub fn add_entries(&mut self, first: Vec<SourceEntry>) {
+        self.entries.splice(0..0, first);
+    }
+}
+
+fn spawn(spec: &SourceSpec, waker: &Waker, injector: Option<&Injector>) -> SourceThread {
+    let waker = waker.clone();
+    let (spec, wish) = (spec.clone(), SourceWish::default());
+    match injector.and_then(Injector::stalling) {
+        None => SourceThread::spawn(spec, wish, move || waker()),
+        Some(stalling) => {
+            let each = move |source, stop| Box::new(stalling(source, stop)) as Box<dyn Source>;
+            SourceThread::spawn_each(spec, wish, each, move || waker())
+        }
+    }
+}
+
+/// The cameras that are there. Asks the system, which can take a moment.
+pub(super) fn list_cameras() -> Vec<SourceEntry> {
+    let listed = cameras().unwrap_or_else(|error| {
+        log::warn!("the cameras could not be listed: {error}");
+        Vec::new()
+    });
+    listed.into_iter().map(|c| SourceEntry { spec: format!("camera:{}", c.index), title: c.name }).collect()
+}
