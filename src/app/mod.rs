@@ -5,17 +5,20 @@
 //! and GPU are there, and is painted as soon as the network is.
 
 mod choices;
+mod gui;
 mod keys;
 mod notices;
+mod opening;
 mod record;
+mod saving;
 mod screen;
 mod session;
 mod stream;
+mod threads;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use winit::application::ApplicationHandler;
@@ -29,24 +32,22 @@ use crate::effect::models_dirs;
 use crate::export::crash;
 use crate::fault::Fault;
 use crate::flow::{Flow, Shelf};
-use crate::gpu::Gpu;
 use crate::output;
 use crate::settings::{Memory, Settings, WindowSize};
-use crate::ui::{Action, Interface, Level, SourceEntry, View, style};
+use crate::ui::{Action, Level, SourceEntry};
 use crate::units::Extent;
+use gui::Gui;
 use keys::Command;
-use screen::{Drawn, Screen, Triangles};
+use screen::{Drawn, Screen};
 use session::{Session, Waker};
+use threads::{Threads, thread};
 
-/// The window at first, in logical pixels: 16:9, and small enough for a laptop.
-const FIRST_SIZE: (f64, f64) = (1024.0, 576.0);
 /// How often to look whether the GPU has finished a frame of our own engine.
 const POLL_EVERY: Duration = Duration::from_micros(500);
 /// How often the figures are drawn anew while no picture comes.
 const IDLE_REDRAW: Duration = Duration::from_millis(500);
 /// How often to look for what the user changed and wants to find again.
 const REMEMBER_EVERY: Duration = Duration::from_millis(500);
-
 /// How often folders of packs are looked at.
 const LOOK_FOR_PACKS: Duration = Duration::from_secs(1);
 
@@ -84,23 +85,15 @@ struct App {
     window: Option<Arc<Window>>,
     screen: Option<Box<Screen>>,
     opening: bool,
-    context: egui::Context,
-    input: Option<egui_winit::State>,
-    interface: Interface,
+    gui: Gui,
     /// The shift key is held.
     shift: bool,
     session: Session,
-    actions: Vec<Action>,
-    /// The interface as it was drawn last; `None` before it ran, and when it must run again.
-    triangles: Option<Triangles>,
-    /// Until when `triangles` may be drawn again although figures change.
-    triangles_until: Instant,
     redraw_at: Option<Instant>,
     poll_at: Option<Instant>,
     last_draw: Instant,
     draws: u64,
-    /// What must be over before the program ends: it writes a file, or is inside a driver.
-    threads: Vec<JoinHandle<()>>,
+    threads: Threads,
     /// While it lives, new packs are looked for.
     stay: Option<mpsc::Sender<()>>,
     failure: Option<Fault>,
@@ -136,7 +129,8 @@ impl App {
         // The effects are read while the GPU opens.
         let reader = waker.clone();
         let (stay, gone) = mpsc::channel::<()>();
-        let shelf_thread = thread("shelf", move || {
+        let mut threads = Threads::default();
+        threads.start("shelf", move || {
             shelf.found();
             reader();
             // A pack that was just made should not need another start.
@@ -150,8 +144,6 @@ impl App {
         thread("cameras", move || {
             let _ = lister.send_event(Wake::Sources(stream::list_cameras()));
         })?;
-        let context = egui::Context::default();
-        style::apply(&context);
         let level = match args.overlay {
             Some(OverlayLevel::Full) => Level::Full,
             Some(OverlayLevel::Compact) => Level::Compact,
@@ -159,8 +151,6 @@ impl App {
             Some(OverlayLevel::None) => Level::Hidden,
             None => settings.overlay.unwrap_or_default(),
         };
-        let mut interface = Interface::new(level);
-        interface.touched(started);
         let mut app = Self {
             args,
             started,
@@ -169,19 +159,14 @@ impl App {
             window: None,
             screen: None,
             opening: false,
-            context,
-            input: None,
-            interface,
+            gui: Gui::new(level, started),
             shift: false,
             session,
-            actions: Vec::new(),
-            triangles: None,
-            triangles_until: started,
             redraw_at: None,
             poll_at: None,
             last_draw: started,
             draws: 0,
-            threads: vec![shelf_thread],
+            threads,
             stay: Some(stay),
             announcements: announcements(&settings),
             memory: Memory::new(folder, settings),
@@ -217,79 +202,10 @@ impl App {
         drop(self.session.detach());
         self.screen = None;
         self.stay = None;
-        for thread in std::mem::take(&mut self.threads) {
-            // A panic there was printed when it happened.
-            let _ = thread.join();
-        }
-        match self.failure.take() {
+        self.threads.join();
+        match self.failure {
             Some(fault) => Err(fault.into()),
             None => Ok(()),
-        }
-    }
-
-    fn open_window(&mut self, event_loop: &ActiveEventLoop) -> Result<(), Fault> {
-        let remembered = self.memory.settings().window;
-        let (width, height) = remembered.map_or(FIRST_SIZE, |w| (f64::from(w.width), f64::from(w.height)));
-        let attributes = Window::default_attributes()
-            .with_title("Impasto")
-            .with_inner_size(winit::dpi::LogicalSize::new(width, height))
-            .with_min_inner_size(winit::dpi::LogicalSize::new(320.0, 180.0))
-            .with_fullscreen(self.args.fullscreen.then_some(Fullscreen::Borderless(None)));
-        let window = event_loop
-            .create_window(attributes)
-            .map_err(|e| Fault::failed(format!("No window can be opened: {e}"), "Look at the desktop session"))?;
-        let scale = window.scale_factor() as f32;
-        self.input = Some(egui_winit::State::new(
-            self.context.clone(),
-            egui::ViewportId::ROOT,
-            &window,
-            Some(scale),
-            window.theme(),
-            None,
-        ));
-        self.window = Some(Arc::new(window));
-        log::info!("window after {} ms", self.started.elapsed().as_millis());
-        self.open_screen(event_loop)
-    }
-
-    /// Opens the GPU for the window, on a thread; the surface itself must be made here (macOS insists).
-    fn open_screen(&mut self, event_loop: &ActiveEventLoop) -> Result<(), Fault> {
-        let Some(window) = self.window.clone() else { return Ok(()) };
-        if std::mem::replace(&mut self.opening, true) {
-            return Ok(());
-        }
-        let size = extent_of(&window);
-        let instance = Gpu::instance(Some(Box::new(event_loop.owned_display_handle())));
-        let surface = instance.create_surface(window).map_err(|e| {
-            Fault::failed(format!("Nothing can be drawn in the window: {e}"), "Look at `impasto doctor`")
-        })?;
-        let proxy = self.proxy.clone();
-        let opening = thread("gpu", move || {
-            let screen = Screen::open(instance, surface, size).map(Box::new);
-            let _ = proxy.send_event(Wake::Screen(screen));
-        })?;
-        self.threads.push(opening);
-        Ok(())
-    }
-
-    fn take_screen(&mut self, event_loop: &ActiveEventLoop, screen: Result<Box<Screen>, Fault>) {
-        self.opening = false;
-        let attached = screen.and_then(|mut screen| {
-            if let Some(window) = &self.window {
-                screen.resize(extent_of(window));
-            }
-            log::info!("{} after {} ms", screen.gpu.caps.name, self.started.elapsed().as_millis());
-            self.session.attach(screen.gpu.clone(), screen.format())?;
-            self.screen = Some(screen);
-            Ok(())
-        });
-        match attached {
-            Ok(()) => {
-                self.session.clear_faults(|f| f.what.starts_with(GPU_LOST));
-                self.look(event_loop);
-                self.request_redraw();
-            }
-            Err(fault) => self.fail(event_loop, fault),
         }
     }
 
@@ -322,51 +238,17 @@ impl App {
         }
     }
 
-    /// The GPU was taken away: everything on it is made anew.
-    fn rebuild(&mut self, event_loop: &ActiveEventLoop, now: Instant) {
-        self.session
-            .tell(Fault::degraded(GPU_LOST, "The picture is being set up again; nothing needs to be done"), now);
-        // It waits for the disk: not here.
-        if let Ok(writing) = thread("crash report", || drop(crash::device_lost(GPU_LOST))) {
-            self.threads.push(writing);
-        }
-        // Taking it down waits for what is being built: not here.
-        let flow = self.session.detach();
-        if let Ok(closing) = thread("gpu closing", move || drop(flow)) {
-            self.threads.push(closing);
-        }
-        self.screen = None;
-        self.triangles = None;
-        // A new context would forget what is open; only its textures must be sent again.
-        self.context = egui::Context::default();
-        style::apply(&self.context);
-        if let Some(window) = self.window.clone() {
-            let scale = window.scale_factor() as f32;
-            let state = egui_winit::State::new(
-                self.context.clone(),
-                egui::ViewportId::ROOT,
-                window.as_ref(),
-                Some(scale),
-                window.theme(),
-                None,
-            );
-            self.input = Some(state);
-        }
-        if let Err(fault) = self.open_screen(event_loop) {
-            self.fail(event_loop, fault);
-        }
-    }
-
     fn draw(&mut self, event_loop: &ActiveEventLoop) {
         let now = Instant::now();
         self.last_draw = now;
         // Before there is a screen nothing may run: what egui says about its textures is said once.
         let (Some(window), Some(_)) = (self.window.clone(), &self.screen) else { return };
-        // Pictures come more often than figures change: in between the interface is drawn as it was.
-        if self.triangles.is_none() || now >= self.triangles_until {
-            self.run_interface(&window, now);
+        if self.gui.is_due(now)
+            && let Some(lasts) = self.gui.run(&window, &mut self.session, now)
+        {
+            self.redraw_at = (lasts < Duration::from_secs(60)).then(|| now + lasts);
         }
-        let (Some(screen), Some(triangles)) = (&mut self.screen, &mut self.triangles) else { return };
+        let (Some(screen), Some(triangles)) = (&mut self.screen, self.gui.triangles()) else { return };
         let look = self.session.choices().look();
         let session = &mut self.session;
         let shown = session.flow().and_then(Flow::pipeline).and_then(|p| p.shown()).map(|stamp| stamp.id);
@@ -400,70 +282,22 @@ impl App {
         }
     }
 
-    /// Runs the interface and makes triangles of it. There must be a screen to draw them on.
-    fn run_interface(&mut self, window: &Window, now: Instant) {
-        let Some(input) = &mut self.input else { return };
-        let raw = input.take_egui_input(window);
-        self.session.refresh_summary(now);
-        let faults = self.session.faults(now);
-        let system = self.session.system();
-        crash::sensed(&system);
-        let Self { context, interface, session, actions, .. } = self;
-        let Some(summary) = session.summary() else { return };
-        let source = session.source_spec();
-        let view = View {
-            meter: session.meter_ref(),
-            summary,
-            subject: session.subject(),
-            effects: session.choices().effects(),
-            effect: session.choices().effect(),
-            variant: session.variant(),
-            preparing: session.preparing(),
-            sources: session.sources(),
-            source: &source,
-            controls: session.choices().controls(),
-            blend: session.choices().blend(),
-            governor: session.governor(),
-            picture_aspect: session.picture_aspect(),
-            faults: &faults,
-            system: &system,
-            now,
-        };
-        let output = context.run_ui(raw, |ui| interface.show(ui, &view, actions));
-        let pixels_per_point = output.pixels_per_point;
-        let primitives = context.tessellate(output.shapes, pixels_per_point);
-        let mut textures = output.textures_delta;
-        if let Some(mut old) = self.triangles.take() {
-            // What the screen did not get to see must still reach it, first.
-            old.textures.append(textures);
-            textures = std::mem::take(&mut old.textures);
-        }
-        let ran = Some((now, Instant::now()));
-        self.triangles = Some(Triangles { primitives, textures, pixels_per_point, ran });
-        let repaint = output.viewport_output.values().map(|v| v.repaint_delay).min().unwrap_or(Duration::MAX);
-        self.triangles_until = now + repaint.min(Interface::REFRESH);
-        self.redraw_at = (repaint < Duration::from_secs(60)).then(|| now + repaint);
-        if let Some(input) = &mut self.input {
-            input.handle_platform_output(window, output.platform_output);
-        }
-    }
-
     /// Something was touched: the interface runs again with the next picture, which is asked for.
     fn renew(&mut self) {
-        self.triangles_until = Instant::now();
+        self.gui.renew(Instant::now());
         self.request_redraw();
     }
 
     /// Does what the interface asked for.
     fn obey(&mut self, event_loop: &ActiveEventLoop) {
         let now = Instant::now();
-        let actions = std::mem::take(&mut self.actions);
+        let actions = self.gui.actions();
         if !actions.is_empty() {
             self.renew();
         }
         for action in actions {
             match action {
-                Action::Level(level) => self.interface.level = level,
+                Action::Level(level) => self.gui.interface.level = level,
                 Action::Still => self.save_still(now),
                 Action::SaveReport => self.save_report(now),
                 Action::Fullscreen => self.command(event_loop, Command::Fullscreen, now),
@@ -474,7 +308,7 @@ impl App {
 
     fn notice_choices(&mut self, now: Instant) {
         let chosen = Settings {
-            overlay: Some(self.interface.level),
+            overlay: Some(self.gui.interface.level),
             window: self.window.as_deref().and_then(worth_remembering),
             ..self.session.chosen()
         };
@@ -488,11 +322,8 @@ impl App {
         }
         self.remembered_at = now;
         self.notice_choices(now);
-        if let Some(due) = self.memory.due(now)
-            && let Ok(writing) = thread("settings", move || Memory::write(due))
-        {
-            self.threads.retain(|t| !t.is_finished());
-            self.threads.push(writing);
+        if let Some(due) = self.memory.due(now) {
+            self.threads.attempt("settings", move || Memory::write(due));
         }
     }
 
@@ -500,68 +331,24 @@ impl App {
         let fullscreen = self.window.as_ref().is_some_and(|w| w.fullscreen().is_some());
         match command {
             Command::Quit => event_loop.exit(),
-            Command::Escape if self.interface.escape() => {}
+            Command::Escape if self.gui.interface.escape() => {}
             Command::Escape if !fullscreen => event_loop.exit(),
             Command::Escape | Command::Fullscreen => {
                 if let Some(window) = &self.window {
                     window.set_fullscreen((!fullscreen).then_some(Fullscreen::Borderless(None)));
                 }
             }
-            Command::Level => self.interface.level = self.interface.level.next(),
+            Command::Level => self.gui.interface.level = self.gui.interface.level.next(),
             Command::Still => self.save_still(now),
             Command::Report => self.save_report(now),
-            Command::Pause => self.interface.pause(!self.interface.paused()),
-            Command::Step(by) => self.interface.step(by),
-            Command::Help => self.interface.toggle_help(),
+            Command::Pause => self.gui.interface.pause(!self.gui.interface.paused()),
+            Command::Step(by) => self.gui.interface.step(by),
+            Command::Help => self.gui.interface.toggle_help(),
             other => self.session.command(other, now),
         }
         self.renew();
     }
-
-    /// Gathers the figures and writes them on a thread: report, frames and trace.
-    fn save_report(&mut self, now: Instant) {
-        let handout = self.session.handout(now);
-        let proxy = self.proxy.clone();
-        let writing = thread("report", move || {
-            let saved =
-                handout.write_all(&documents_folder()).map_err(|e| crate::cli::describe(&e).replace("error: ", ""));
-            let _ = proxy.send_event(Wake::Saved(saved));
-        });
-        match writing {
-            Ok(writing) => self.threads.push(writing),
-            Err(fault) => self.session.tell(fault, now),
-        }
-    }
-
-    /// Reads the picture and writes it on a thread.
-    fn save_still(&mut self, now: Instant) {
-        let picture = match self.session.still() {
-            Ok(picture) => picture,
-            Err(fault) => return self.session.tell(fault, now),
-        };
-        let proxy = self.proxy.clone();
-        let writing = thread("still", move || {
-            let folder = pictures_folder();
-            let saved =
-                output::save_new(&folder, &picture).map_err(|e| crate::cli::describe(&e).replace("error: ", ""));
-            let _ = proxy.send_event(Wake::Saved(saved));
-        });
-        match writing {
-            Ok(writing) => self.threads.push(writing),
-            Err(fault) => self.session.tell(fault, now),
-        }
-    }
 }
-
-/// Where reports go: the user's folder for documents, else the current one.
-fn documents_folder() -> PathBuf {
-    let user = directories::UserDirs::new();
-    let documents = user.as_ref().and_then(|u| u.document_dir()).filter(|p| p.is_dir());
-    documents.map_or_else(|| std::env::current_dir().unwrap_or_default(), Path::to_owned)
-}
-
-/// How a message about a lost GPU begins.
-const GPU_LOST: &str = "The graphics driver took the GPU away";
 
 impl ApplicationHandler<Wake> for App {
     fn resumed(&mut self, event_loop: &ActiveEventLoop) {
@@ -602,11 +389,7 @@ impl ApplicationHandler<Wake> for App {
                 self.request_redraw();
             }
             Wake::Saved(saved) => {
-                let fault = match saved {
-                    Ok(path) => Fault::notice(format!("Saved {}", path.display()), ""),
-                    Err(what) => Fault::failed(format!("It was not saved: {what}"), ""),
-                };
-                self.session.tell(fault, now);
+                self.tell_saved(saved, now);
                 self.request_redraw();
             }
         }
@@ -614,8 +397,8 @@ impl ApplicationHandler<Wake> for App {
 
     fn window_event(&mut self, event_loop: &ActiveEventLoop, _window: WindowId, event: WindowEvent) {
         let now = Instant::now();
-        let (Some(window), Some(input)) = (self.window.clone(), &mut self.input) else { return };
-        let response = input.on_window_event(&window, &event);
+        let Some(window) = self.window.clone() else { return };
+        let renew = self.gui.hear(&window, &event);
         match event {
             WindowEvent::CloseRequested => event_loop.exit(),
             WindowEvent::Resized(size) => {
@@ -625,19 +408,19 @@ impl ApplicationHandler<Wake> for App {
                 self.renew();
             }
             WindowEvent::RedrawRequested => return self.draw(event_loop),
-            WindowEvent::KeyboardInput { event, .. } if !self.context.egui_wants_keyboard_input() => {
+            WindowEvent::KeyboardInput { event, .. } if !self.gui.wants_keys() => {
                 if let Some(command) = keys::command(&event, self.shift) {
                     self.command(event_loop, command, now);
                 }
             }
             WindowEvent::ModifiersChanged(held) => self.shift = held.state().shift_key(),
             WindowEvent::CursorMoved { .. } | WindowEvent::MouseInput { .. } | WindowEvent::Touch(_) => {
-                self.interface.touched(now);
+                self.gui.interface.touched(now);
                 self.renew();
             }
             _ => {}
         }
-        if response.repaint {
+        if renew {
             self.renew();
         }
     }
@@ -674,22 +457,4 @@ fn worth_remembering(window: &Window) -> Option<WindowSize> {
     let size = window.inner_size().to_logical::<f64>(window.scale_factor());
     let size = WindowSize { width: size.width.round() as u32, height: size.height.round() as u32 };
     (!covers && size.width > 0 && size.height > 0).then_some(size)
-}
-
-fn extent_of(window: &Window) -> Extent {
-    let size = window.inner_size();
-    Extent::new(size.width, size.height)
-}
-
-fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Fault> {
-    std::thread::Builder::new().name(name.into()).spawn(work).map_err(|e| {
-        Fault::failed(format!("The thread '{name}' could not be started: {e}"), "Close other programs and try again")
-    })
-}
-
-/// The user's folder for pictures, else the current one.
-fn pictures_folder() -> PathBuf {
-    let user = directories::UserDirs::new();
-    let pictures = user.as_ref().and_then(|u| u.picture_dir()).filter(|p| p.is_dir());
-    pictures.map_or_else(|| std::env::current_dir().unwrap_or_default(), Path::to_owned)
 }

@@ -1,0 +1,100 @@
+//! The window and its screen: opened at the start, and the screen again whenever the driver took the GPU away.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use winit::event_loop::ActiveEventLoop;
+use winit::window::{Fullscreen, Window};
+
+use super::screen::Screen;
+use super::{App, Wake};
+use crate::export::crash;
+use crate::fault::Fault;
+use crate::gpu::Gpu;
+use crate::units::Extent;
+
+/// The window at first, in logical pixels: 16:9, and small enough for a laptop.
+const FIRST_SIZE: (f64, f64) = (1024.0, 576.0);
+/// How a message about a lost GPU begins.
+const GPU_LOST: &str = "The graphics driver took the GPU away";
+
+impl App {
+    pub(super) fn open_window(&mut self, event_loop: &ActiveEventLoop) -> Result<(), Fault> {
+        let remembered = self.memory.settings().window;
+        let (width, height) = remembered.map_or(FIRST_SIZE, |w| (f64::from(w.width), f64::from(w.height)));
+        let attributes = Window::default_attributes()
+            .with_title("Impasto")
+            .with_inner_size(winit::dpi::LogicalSize::new(width, height))
+            .with_min_inner_size(winit::dpi::LogicalSize::new(320.0, 180.0))
+            .with_fullscreen(self.args.fullscreen.then_some(Fullscreen::Borderless(None)));
+        let window = event_loop
+            .create_window(attributes)
+            .map_err(|e| Fault::failed(format!("No window can be opened: {e}"), "Look at the desktop session"))?;
+        self.gui.attach(&window);
+        self.window = Some(Arc::new(window));
+        log::info!("window after {} ms", self.started.elapsed().as_millis());
+        self.open_screen(event_loop)
+    }
+
+    /// Opens the GPU for the window, on a thread; the surface itself must be made here (macOS insists).
+    fn open_screen(&mut self, event_loop: &ActiveEventLoop) -> Result<(), Fault> {
+        let Some(window) = self.window.clone() else { return Ok(()) };
+        if std::mem::replace(&mut self.opening, true) {
+            return Ok(());
+        }
+        let size = extent_of(&window);
+        let instance = Gpu::instance(Some(Box::new(event_loop.owned_display_handle())));
+        let surface = instance.create_surface(window).map_err(|e| {
+            Fault::failed(format!("Nothing can be drawn in the window: {e}"), "Look at `impasto doctor`")
+        })?;
+        let proxy = self.proxy.clone();
+        self.threads.start("gpu", move || {
+            let screen = Screen::open(instance, surface, size).map(Box::new);
+            let _ = proxy.send_event(Wake::Screen(screen));
+        })
+    }
+
+    pub(super) fn take_screen(&mut self, event_loop: &ActiveEventLoop, screen: Result<Box<Screen>, Fault>) {
+        self.opening = false;
+        let attached = screen.and_then(|mut screen| {
+            if let Some(window) = &self.window {
+                screen.resize(extent_of(window));
+            }
+            log::info!("{} after {} ms", screen.gpu.caps.name, self.started.elapsed().as_millis());
+            self.session.attach(screen.gpu.clone(), screen.format())?;
+            self.screen = Some(screen);
+            Ok(())
+        });
+        match attached {
+            Ok(()) => {
+                self.session.clear_faults(|f| f.what.starts_with(GPU_LOST));
+                self.look(event_loop);
+                self.request_redraw();
+            }
+            Err(fault) => self.fail(event_loop, fault),
+        }
+    }
+
+    /// The GPU was taken away: everything on it is made anew.
+    pub(super) fn rebuild(&mut self, event_loop: &ActiveEventLoop, now: Instant) {
+        self.session
+            .tell(Fault::degraded(GPU_LOST, "The picture is being set up again; nothing needs to be done"), now);
+        // It waits for the disk: not here.
+        self.threads.attempt("crash report", || drop(crash::device_lost(GPU_LOST)));
+        // Taking it down waits for what is being built: not here.
+        let flow = self.session.detach();
+        self.threads.attempt("gpu closing", move || drop(flow));
+        self.screen = None;
+        if let Some(window) = &self.window {
+            self.gui.attach(window);
+        }
+        if let Err(fault) = self.open_screen(event_loop) {
+            self.fail(event_loop, fault);
+        }
+    }
+}
+
+fn extent_of(window: &Window) -> Extent {
+    let size = window.inner_size();
+    Extent::new(size.width, size.height)
+}
