@@ -9,10 +9,13 @@ mod explain;
 mod figures;
 mod graph;
 mod help;
+mod layout;
 mod messages;
 mod overlay;
+mod pointer;
 mod sheet;
 mod snapshot;
+mod split;
 pub mod style;
 mod words;
 
@@ -27,7 +30,8 @@ use crate::metrics::{Meter, Subject, Summary};
 use crate::system::Reading;
 use crate::units::FrameId;
 use graph::{Frames, Range};
-use overlay::{MARGIN, WIDTH};
+use layout::{Layout, Left, Right};
+use overlay::MARGIN;
 use sheet::{Letters, Sheet};
 use snapshot::Snapshot;
 
@@ -154,7 +158,6 @@ pub struct Interface {
     bar_held: bool,
     /// Points at the bottom that the bar takes when it is there.
     bar_height: f32,
-    dragging_split: bool,
     help: bool,
     paused: bool,
     range: Range,
@@ -177,70 +180,6 @@ struct Places {
     timeline: Option<overlay::timeline::Places>,
 }
 
-/// What is shown where.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Layout {
-    window: egui::Rect,
-    left: Left,
-    right: Right,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Left {
-    Nothing,
-    Line,
-    Compact { cramped: bool },
-    Cost,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Right {
-    Nothing,
-    State(egui::Pos2),
-    Timeline {
-        at: egui::Pos2,
-        width: f32,
-        /// Where the other card goes under it, if there is room.
-        state: Option<egui::Pos2>,
-    },
-}
-
-impl Layout {
-    /// Points that the compact card is high, about.
-    const COMPACT: f32 = 184.0;
-
-    /// The largest level up to `level` that fits into `window` without touching the `below` points at the bottom.
-    fn choose(level: Level, window: egui::Rect, below: f32, timeline: bool) -> Self {
-        let (width, height) = (window.width() - 2.0 * MARGIN, window.height() - MARGIN - below);
-        let at = window.min + egui::Vec2::splat(MARGIN);
-        let second = egui::pos2(at.x + WIDTH + MARGIN, at.y);
-        let (left, right) = match level {
-            Level::Hidden => (Left::Nothing, Right::Nothing),
-            Level::Line => (Left::Line, Right::Nothing),
-            Level::Compact | Level::Full if height < Self::COMPACT || width < WIDTH => (Left::Line, Right::Nothing),
-            Level::Compact => (Left::Compact { cramped: false }, Right::Nothing),
-            Level::Full if height < overlay::cost::HEIGHT => (Left::Compact { cramped: true }, Right::Nothing),
-            Level::Full if timeline && window.right() - MARGIN - second.x >= overlay::timeline::LEAST_WIDTH => {
-                let width = window.right() - MARGIN - second.x;
-                let under = egui::pos2(second.x, at.y + overlay::timeline::HEIGHT + MARGIN);
-                let room = height >= overlay::timeline::HEIGHT + MARGIN + overlay::state::HEIGHT;
-                (Left::Cost, Right::Timeline { at: second, width: width.min(900.0), state: room.then_some(under) })
-            }
-            Level::Full if timeline && width >= overlay::timeline::LEAST_WIDTH => {
-                (Left::Nothing, Right::Timeline { at, width, state: None })
-            }
-            Level::Full if width >= 2.0 * WIDTH + MARGIN => {
-                (Left::Cost, Right::State(egui::pos2(window.right() - MARGIN - WIDTH, at.y)))
-            }
-            Level::Full if height >= overlay::cost::HEIGHT + MARGIN + overlay::state::HEIGHT => {
-                (Left::Cost, Right::State(egui::pos2(at.x, at.y + overlay::cost::HEIGHT + MARGIN)))
-            }
-            Level::Full => (Left::Cost, Right::Nothing),
-        };
-        Self { window, left, right }
-    }
-}
-
 impl Default for Interface {
     fn default() -> Self {
         Self::new(Level::default())
@@ -259,7 +198,6 @@ impl Interface {
             bar_until: None,
             bar_held: false,
             bar_height: Self::BAR_HEIGHT,
-            dragging_split: false,
             help: false,
             paused: false,
             range: Range::live(),
@@ -373,7 +311,7 @@ impl Interface {
     /// Draws everything into `ui`, which covers the window, and reports what the user asked for.
     pub fn show(&mut self, ui: &mut egui::Ui, view: &View<'_>, actions: &mut Vec<Action>) {
         let bar_top = if self.bar_visible(view.now) { ui.max_rect().bottom() - self.bar_height } else { f32::MAX };
-        self.split_line(ui, view, bar_top, actions);
+        split::show(ui, view, bar_top, actions);
         self.figures(ui, view);
         let bar_height = if self.bar_visible(view.now) {
             let bar = bar::show(ui, view, self.level, &mut self.help, actions);
@@ -457,207 +395,11 @@ impl Interface {
             }
         }
     }
-
-    /// Pointer on the cards: explanations, the graph, the buttons.
-    fn use_cards(&mut self, ui: &mut egui::Ui) {
-        let Places { small, cost, state, timeline } = self.places.clone();
-        let left = small.or(cost.map(|p| p.card));
-        let (state_card, timeline_card) = (state.as_ref().map(|p| p.card), timeline.map(|p| p.card));
-        let cards = [
-            (left, &self.left, "figures"),
-            (state_card, &self.right, "more figures"),
-            (timeline_card, &self.right, "time line of a frame"),
-        ];
-        for (card, sheet, name) in cards {
-            let Some(card) = card else { continue };
-            let response = ui.interact(card, ui.scope_id().with(name), egui::Sense::hover());
-            let said = &self.snapshot;
-            response.widget_info(|| {
-                let said = if name == "figures" { overlay::sentence(said) } else { name.to_owned() };
-                egui::WidgetInfo::labeled(egui::Role::Label, true, said)
-            });
-            if let Some(hint) = response.hover_pos().and_then(|at| sheet.hint(at)) {
-                tip(&response, hint);
-            }
-        }
-        if let Some(places) = cost {
-            let (name, hint) = if self.paused {
-                ("Resume", "Let the figures go on (F2)")
-            } else {
-                ("Pause", "Stop the figures for reading; the picture goes on (F2)")
-            };
-            let button = egui::Button::new(egui::RichText::new(name).font(style::words(11.5))).selected(self.paused);
-            if small_button(ui, places.button, button, hint) {
-                self.pause(!self.paused);
-            }
-            self.use_graph(ui, places.graph);
-        }
-        if let Some(places) = state {
-            for (row, frame) in places.hitches.into_iter().flatten() {
-                let response = ui.interact(row, ui.scope_id().with(("hitch", frame.0)), egui::Sense::click());
-                let response = response.on_hover_cursor(egui::CursorIcon::PointingHand);
-                if response.clicked() {
-                    self.open(Some(frame));
-                }
-                tip(&response, explain::HITCHES);
-            }
-        }
-        if let Some(places) = timeline {
-            let label = |name: &'static str| egui::Button::new(egui::RichText::new(name).font(style::words(11.5)));
-            if small_button(ui, places.before, label("\u{2039}"), "The frame before (,)") {
-                self.step(-1);
-            }
-            if small_button(ui, places.after, label("\u{203a}"), "The frame after (.)") {
-                self.step(1);
-            }
-            if small_button(ui, places.close, label("Close"), "Back to all frames (Esc)") {
-                self.open(None);
-            }
-        }
-    }
-
-    /// The wheel and dragging scroll through the last seconds, a click opens the frame under the pointer.
-    fn use_graph(&mut self, ui: &mut egui::Ui, rect: egui::Rect) {
-        let response = ui.interact(rect, ui.scope_id().with("graph"), egui::Sense::click_and_drag());
-        let Some((summary, now)) = self.snapshot.figures() else { return };
-        let frames = Frames {
-            costs: &self.snapshot.costs,
-            summary,
-            now,
-            range: self.range,
-            paused: self.paused,
-            selected: self.selected,
-        };
-        let under = response.hover_pos().or(response.interact_pointer_pos()).and_then(|at| frames.at(rect, at.x));
-        let under = under.map(|c| (c.stamp.id, c.total, c.bottleneck));
-        let (wheel, zoom) = if response.contains_pointer() {
-            ui.input(|i| (i.smooth_scroll_delta(), i.zoom_delta()))
-        } else {
-            (egui::Vec2::ZERO, 1.0)
-        };
-        let moved = wheel.x + wheel.y + response.drag_delta().x;
-        if moved != 0.0 || zoom != 1.0 {
-            self.pause(true);
-            let before = self.range;
-            self.range.scroll(moved / rect.width() * self.range.span);
-            if let Some(at) = response.hover_pos() {
-                self.range.zoom(1.0 / zoom, (at.x - rect.left()) / rect.width());
-            }
-            if self.range != before {
-                self.drawn = None;
-            }
-        }
-        match under {
-            Some((id, ..)) if response.clicked() => self.open(Some(id)),
-            Some((id, total, bottleneck)) if response.hovered() => {
-                let held = bottleneck.map_or("not judged", |b| b.name());
-                response.on_hover_ui_at_pointer(|ui| {
-                    ui.set_max_width(300.0);
-                    let ms = total.as_secs_f64() * 1e3;
-                    ui.label(format!("Frame {}: {ms:.1} ms, bottleneck: {held}", id.0));
-                    ui.label(egui::RichText::new("Click opens it; wheel and dragging scroll").color(style::MUTED));
-                    ui.separator();
-                    ui.label(explain::GRAPH);
-                });
-            }
-            _ => tip(&response, explain::GRAPH),
-        }
-    }
-
-    /// The draggable line of the split view.
-    fn split_line(&mut self, ui: &mut egui::Ui, view: &View<'_>, bar_top: f32, actions: &mut Vec<Action>) {
-        let Some(split) = view.controls.split else {
-            self.dragging_split = false;
-            return;
-        };
-        let whole = picture_rect(ui.max_rect(), view.picture_aspect);
-        let x = whole.left() + whole.width() * split.clamp(0.0, 1.0);
-        let grip = egui::Rect::from_center_size(egui::pos2(x, whole.center().y), egui::vec2(28.0, whole.height()));
-        let response = ui
-            .interact(grip, ui.scope_id().with("split"), egui::Sense::drag())
-            .on_hover_cursor(egui::CursorIcon::ResizeHorizontal);
-        self.dragging_split = response.dragged();
-        if let Some(pointer) = response.interact_pointer_pos().filter(|_| response.dragged()) {
-            let share = ((pointer.x - whole.left()) / whole.width().max(1.0)).clamp(0.0, 1.0);
-            actions.push(Action::Split(Some(share)));
-        }
-        let painter = ui.painter();
-        let strong = response.hovered() || response.dragged();
-        style::handle(painter, egui::pos2(x, whole.center().y), strong);
-        let label = |text: &str, align: egui::Align2, x: f32| {
-            style::tag(painter, egui::pos2(x, (whole.bottom() - 26.0).min(bar_top - 18.0)), align, text);
-        };
-        // The words step aside where there is no room for them.
-        if x - whole.left() > 80.0 {
-            label("camera", egui::Align2::RIGHT_CENTER, x - 12.0);
-        }
-        if whole.right() - x > 80.0 {
-            label("painted", egui::Align2::LEFT_CENTER, x + 12.0);
-        }
-    }
-}
-
-/// Where a picture of that aspect ratio lies in the window: all of it, centred, bars beside it.
-fn picture_rect(window: egui::Rect, aspect: Option<f32>) -> egui::Rect {
-    let Some(aspect) = aspect.filter(|a| *a > 0.0) else { return window };
-    let width = window.width().min(window.height() * aspect);
-    egui::Rect::from_center_size(window.center(), egui::vec2(width, width / aspect))
-}
-
-/// Explains what is under the pointer.
-fn tip(response: &egui::Response, hint: &str) {
-    response.clone().on_hover_ui_at_pointer(|ui| {
-        ui.set_max_width(300.0);
-        ui.label(hint);
-    });
-}
-
-/// A button at a place on a card; true when it was clicked.
-fn small_button(ui: &mut egui::Ui, rect: egui::Rect, button: egui::Button<'_>, hint: &str) -> bool {
-    ui.scope(|ui| {
-        ui.spacing_mut().button_padding = egui::vec2(6.0, 1.0);
-        ui.spacing_mut().interact_size.y = rect.height();
-        ui.put(rect, button).on_hover_text(hint).clicked()
-    })
-    .inner
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_picture_lies_between_bars() {
-        let window = egui::Rect::from_min_size(egui::Pos2::ZERO, egui::vec2(1024.0, 576.0));
-        let picture = picture_rect(window, Some(4.0 / 3.0));
-        assert_eq!((picture.left(), picture.width(), picture.height()), (128.0, 768.0, 576.0));
-        let wide = picture_rect(window, Some(4.0));
-        assert_eq!((wide.top(), wide.width(), wide.height()), (160.0, 1024.0, 256.0));
-        assert_eq!(picture_rect(window, None), window);
-    }
-
-    #[test]
-    fn what_does_not_fit_gives_way_to_less() {
-        let choose = |width: f32, height: f32, level: Level| {
-            let window = egui::Rect::from_min_size(egui::Pos2::ZERO, egui::vec2(width, height));
-            Layout::choose(level, window, Interface::BAR_HEIGHT + 8.0, false)
-        };
-        let first = choose(1024.0, 576.0, Level::Full);
-        assert!(matches!((first.left, first.right), (Left::Cost, Right::State(_))), "{first:?}");
-        assert_eq!(choose(640.0, 360.0, Level::Full).left, Left::Compact { cramped: true });
-        assert_eq!(choose(640.0, 360.0, Level::Compact).left, Left::Compact { cramped: false });
-        assert_eq!(choose(320.0, 180.0, Level::Full).left, Left::Line);
-        assert_eq!(choose(520.0, 640.0, Level::Full).right, Right::Nothing);
-        assert!(matches!(choose(520.0, 1100.0, Level::Full).right, Right::State(_)));
-        assert_eq!(choose(4000.0, 3000.0, Level::Hidden).left, Left::Nothing);
-        // Never more than was asked for, and a level at every size.
-        for width in (100..2000).step_by(61) {
-            for height in (60..1500).step_by(47) {
-                let layout = choose(width as f32, height as f32, Level::Line);
-                assert_eq!((layout.left, layout.right), (Left::Line, Right::Nothing));
-            }
-        }
-    }
 
     #[test]
     fn levels_go_round() {
