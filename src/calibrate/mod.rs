@@ -160,7 +160,10 @@ mod tests {
             (Ort, "m", Some(30.0)),
         ]);
         assert_eq!(engine(&gpu), Some(Wgpu));
-        assert_eq!(gpu.choose(&["s", "m"].map(network), budget).unwrap().why, "timed here: wgpu 3.0 ms, ort 30.0 ms a picture");
+        assert_eq!(
+            gpu.choose(&["s", "m"].map(network), budget).unwrap().why,
+            "timed here: wgpu 3.0 ms, ort 30.0 ms a picture"
+        );
         let old = calibration(&[
             (Wgpu, "s", Some(15.0)),
             (Wgpu, "m", Some(60.0)),

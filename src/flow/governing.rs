@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Standing;
+use super::{Flow, Standing, Wish};
 use crate::govern::{Decision, Governor, Keep, Load, State, Window};
 use crate::metrics::{FrameCost, Meter, Stage};
 use crate::system::Thermal;
@@ -164,6 +164,93 @@ impl Governing {
                 let (work_ms, infer_ms) = governed(cost);
                 self.window.record(cost.presented, work_ms, infer_ms);
             }
+        }
+    }
+}
+
+impl Flow {
+    /// The pipeline that is there serves `wish` too. It may have been chosen by hand, or no longer; and a rung may need the
+    /// same network at the same size as the one before it, where frames are small.
+    pub(super) fn settle_standing(&mut self, wish: &Wish, now: Instant) {
+        let decided = self.governing.decision().filter(|d| wish.rung.as_ref() == Some(&d.rung)).cloned();
+        let Some(current) = self.current.as_mut().filter(|_| self.next.is_none()) else { return };
+        current.by_hand = wish.by_hand();
+        if let Some(decision) = decided {
+            current.pipeline.set_every(decision.rung.every);
+            current.standing.index = decision.index;
+            let through = self.through();
+            self.governing.took_effect(through, now);
+        } else if current.by_hand {
+            self.governing.hold(current.standing.index);
+        }
+    }
+
+    /// Another pipeline paints: the governor learns which rung that is.
+    pub(super) fn tell_governor(&mut self, now: Instant) {
+        let through = self.through();
+        self.cadence_since = None;
+        if let Some(current) = &self.current {
+            self.governing.arrived(&current.standing, current.by_hand, through, now);
+        }
+    }
+
+    fn through(&self) -> Through {
+        Through { offered: self.offered, processed: self.meter.counts().processed }
+    }
+
+    /// Lets the governor look, and carries out what it decides.
+    pub(super) fn govern(&mut self, now: Instant) {
+        // While something else is being prepared, what is measured is about to go.
+        if self.is_preparing() || self.shelf.is_calibrating() {
+            return;
+        }
+        if self.change_cadence(now) {
+            return;
+        }
+        let began = Instant::now();
+        let through = self.through();
+        let decided = self.governing.look(&self.meter, through, now).cloned();
+        self.meter.set_governor_cost(began.elapsed());
+        let Some(decision) = decided else { return };
+        log::info!("{} instead of {}: {}", decision.rung, decision.from, decision.reason);
+        self.wish.rung = Some(decision.rung.clone());
+        if decision.rung.same_network(&decision.from) {
+            // What paints now is what is wished for.
+            if let Some(asked) = &mut self.asked {
+                asked.wish = self.wish.clone();
+            }
+        } else {
+            self.ask();
+        }
+    }
+
+    /// Carries out a decision that needs no other pipeline, once no frame is on its way that would be lost by it, or has been
+    /// for a while. Returns whether there is such a decision.
+    fn change_cadence(&mut self, now: Instant) -> bool {
+        let decided = self.governing.decision().filter(|d| d.rung.same_network(&d.from));
+        let (Some(decision), Some(current)) = (decided, &mut self.current) else { return false };
+        let since = *self.cadence_since.get_or_insert(now);
+        if current.pipeline.is_idle() || now.saturating_duration_since(since) > Self::LAST_FRAMES {
+            current.pipeline.set_every(decision.rung.every);
+            current.standing.index = decision.index;
+            self.cadence_since = None;
+            let through = self.through();
+            self.governing.took_effect(through, now);
+        }
+        true
+    }
+
+    /// Whether `wish` is what the governor decided and waits for.
+    pub(super) fn is_decided(&self, wish: &Wish) -> bool {
+        self.governing.decision().is_some_and(|d| wish.rung.as_ref() == Some(&d.rung))
+    }
+
+    /// The decided rung cannot be had: what paints now is what is wished for.
+    pub(super) fn give_up_decision(&mut self, now: Instant) {
+        self.governing.refused(now);
+        self.wish.rung = self.current.as_ref().and_then(|c| c.standing.ladder.get(c.standing.index).cloned());
+        if let Some(asked) = &mut self.asked {
+            asked.wish = self.wish.clone();
         }
     }
 }

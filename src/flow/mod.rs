@@ -2,8 +2,9 @@
 //!
 //! [`Flow`] is what the window, `bench` and `render` share. It hands frames to the pipeline that fits them, has a new
 //! pipeline made aside when the source's shape or the user's wish changes, lets the old one go on painting until the new
-//! one has a picture (another style of the same network needs no new one: it paints from the next frame on), and enters every span into the meter. Times come in as arguments. Knows neither windows nor where
-//! frames come from. Nothing here blocks.
+//! one has a picture (another style of the same network needs no new one: it paints from the next frame on), and enters
+//! every span into the meter. Times come in as arguments. Knows neither windows nor where frames come from. Nothing here
+//! blocks.
 
 mod build;
 mod builder;
@@ -11,16 +12,18 @@ mod calibrating;
 mod governing;
 mod restyle;
 mod shelf;
+mod takeover;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 pub use build::{Built, Standing, Wish, Workshop};
-use builder::{Builder, Done, Job, Outcome, Source};
+use builder::{Builder, Job};
 pub use calibrating::network;
-use governing::{Governing, Through};
+use governing::Governing;
 pub use restyle::Restylable;
 pub use shelf::{Found, Shelf};
+use takeover::{Next, Running};
 
 use crate::fault::Fault;
 use crate::frame::{CameraFrame, FrameShape};
@@ -50,28 +53,6 @@ pub struct Polled {
     pub picture: Option<FrameStamp>,
     /// Whether the student painted the picture that [`Flow::draw`] would draw now.
     pub painted: bool,
-}
-
-struct Running {
-    /// Tells it from those before and after it.
-    number: u64,
-    pipeline: Pipeline,
-    restylable: Option<Restylable>,
-    subject: Arc<Subject>,
-    shape: FrameShape,
-    standing: Standing,
-    by_hand: bool,
-}
-
-/// Made, but not yet what is shown.
-struct Next {
-    running: Running,
-    /// Since when frames go to it.
-    since: Instant,
-    /// Since when it has a picture of its own.
-    good_since: Option<Instant>,
-    /// The governor decided it: the user will not miss it if it does not come.
-    governed: bool,
 }
 
 /// See the module's text.
@@ -114,12 +95,6 @@ pub struct Legacy {
 }
 
 impl Flow {
-    /// A pipeline that gives no painting for so long takes over without one, so that its faults can be seen.
-    const PATIENCE: Duration = Duration::from_secs(2);
-    /// So long a new pipeline that has its first picture waits for the last ones of the old, so that none is lost. A student
-    /// that needs longer is a reason to change.
-    const LAST_FRAMES: Duration = Duration::from_millis(100);
-
     /// `woken` is called, on other threads, when [`Self::poll`] may find something new.
     ///
     /// # Errors
@@ -286,39 +261,6 @@ impl Flow {
         Polled { picture, painted: self.painted() }
     }
 
-    /// Puts the next pipeline in the place of the current one when it has a picture, and the current one no more to come.
-    /// Returns that picture, if it was not shown before.
-    fn try_next(&mut self, now: Instant) -> Option<Option<FrameStamp>> {
-        let next = self.next.as_mut()?;
-        let pipeline = &mut next.running.pipeline;
-        // Once it has its first picture it is not asked for more: each is to be seen.
-        let first = if next.good_since.is_none() {
-            let meter = &mut self.meter;
-            pipeline.poll(&mut |span| meter.enter(span))
-        } else {
-            pipeline.shown()
-        };
-        let good = pipeline.shown().is_some() && (pipeline.shown_painted() || pipeline.student_extent().is_none());
-        let since = good.then(|| *next.good_since.get_or_insert(now));
-        let unfinished = self.current.as_ref().is_some_and(|current| !current.pipeline.is_idle());
-        let ready = since.is_some_and(|at| !unfinished || now.saturating_duration_since(at) > Self::LAST_FRAMES);
-        let late = !good && now.saturating_duration_since(next.since) > Self::PATIENCE;
-        if late && next.governed && self.current.is_some() {
-            // What the governor tried gives nothing: the picture that there is must not give way to that.
-            if let Some(next) = self.next.take() {
-                self.retire(next.running);
-            }
-            self.give_up_decision(now);
-            return None;
-        }
-        if !(ready || late || self.current.is_none()) {
-            return None;
-        }
-        let shown = first.or(pipeline.shown());
-        self.swap(now);
-        Some(shown)
-    }
-
     /// Records the drawing of the newest picture over the whole of `target`. Submit the encoder before the next poll.
     pub fn draw(
         &mut self,
@@ -414,207 +356,6 @@ impl Flow {
 
     fn painted(&self) -> bool {
         self.current.as_ref().is_some_and(|c| c.pipeline.shown_painted())
-    }
-
-    /// Has the wished-for pipeline made, unless just that was asked for last, or something is being made: then this is
-    /// called again when it is done.
-    fn ask(&mut self) {
-        let Some(shape) = self.shape else { return };
-        let job = Job { wish: self.wish.clone(), shape, budget: self.meter.budget() };
-        if self.building || self.asked.as_ref() == Some(&job) {
-            return;
-        }
-        let running = self.next.as_ref().map(|next| &next.running).or(self.current.as_ref());
-        let from = running.and_then(|r| Some(Source { pipeline: r.number, restylable: r.restylable.clone()? }));
-        self.asked = Some(job.clone());
-        self.building = true;
-        self.builder.build(job, self.current.is_none(), from);
-    }
-
-    fn take_done(&mut self, done: Done, now: Instant) {
-        let Done { job, outcome } = done;
-        let newest = self.wish == job.wish && self.shape == Some(job.shape);
-        if let Outcome::Bridge(result) = outcome {
-            match result {
-                // A bridge serves whoever has nothing.
-                Ok(built) if self.current.is_none() => {
-                    let running = self.running(*built, job.shape, job.wish.by_hand());
-                    self.meter.switch(running.subject.clone());
-                    self.current = Some(running);
-                }
-                Ok(built) => self.builder.take_down(built.pipeline),
-                Err(fault) => self.events.push(FlowEvent::Fault(fault)),
-            }
-            return;
-        }
-        self.building = false;
-        match outcome {
-            Outcome::Built(built) if newest => {
-                let running = self.running(*built, job.shape, job.wish.by_hand());
-                let governed = self.is_decided(&job.wish);
-                if let Some(old) = self.next.replace(Next { running, since: now, good_since: None, governed }) {
-                    self.retire(old.running);
-                }
-            }
-            // What is out of date is taken down again.
-            Outcome::Built(built) => self.builder.take_down(built.pipeline),
-            // Also when it is out of date: a slider that is being dragged always is.
-            Outcome::Restyled { pipeline, subject } => {
-                self.restyle(pipeline, subject);
-                self.settle_standing(&job.wish, now);
-            }
-            Outcome::Failed(fault) if newest => {
-                if self.is_decided(&job.wish) {
-                    self.give_up_decision(now);
-                }
-                self.events.push(FlowEvent::Fault(fault));
-            }
-            Outcome::Failed(_) | Outcome::Bridge(_) => {}
-        }
-        self.ask();
-    }
-
-    /// Another style is ready for the pipeline of that number: the next frame has it.
-    fn restyle(&mut self, number: u64, subject: Subject) {
-        let shown = self.next.is_none();
-        let next = self.next.as_mut().map(|next| &mut next.running);
-        let Some(running) = next.into_iter().chain(&mut self.current).find(|r| r.number == number) else {
-            // It went away meanwhile; the wish has to be met by what came after it.
-            self.asked = None;
-            return;
-        };
-        if let Some(restylable) = &running.restylable {
-            restylable.switch();
-        }
-        if *running.subject != subject {
-            running.subject = Arc::new(subject);
-            if shown {
-                self.events.push(FlowEvent::Changed((*running.subject).clone()));
-                self.meter.switch(running.subject.clone());
-            }
-        }
-    }
-
-    /// The pipeline that is there serves `wish` too. It may have been chosen by hand, or no longer; and a rung may need the
-    /// same network at the same size as the one before it, where frames are small.
-    fn settle_standing(&mut self, wish: &Wish, now: Instant) {
-        let decided = self.governing.decision().filter(|d| wish.rung.as_ref() == Some(&d.rung)).cloned();
-        let Some(current) = self.current.as_mut().filter(|_| self.next.is_none()) else { return };
-        current.by_hand = wish.by_hand();
-        if let Some(decision) = decided {
-            current.pipeline.set_every(decision.rung.every);
-            current.standing.index = decision.index;
-            let through = self.through();
-            self.governing.took_effect(through, now);
-        } else if current.by_hand {
-            self.governing.hold(current.standing.index);
-        }
-    }
-
-    fn running(&mut self, built: Built, shape: FrameShape, by_hand: bool) -> Running {
-        self.events.extend(built.notices.into_iter().map(FlowEvent::Fault));
-        self.numbers += 1;
-        let mut pipeline = built.pipeline;
-        pipeline.set_burden(self.burden);
-        Running {
-            number: self.numbers,
-            pipeline,
-            restylable: built.restylable,
-            subject: Arc::new(built.subject),
-            shape,
-            standing: built.standing,
-            by_hand,
-        }
-    }
-
-    fn swap(&mut self, now: Instant) {
-        let Some(Next { running, .. }) = self.next.take() else { return };
-        self.events.push(FlowEvent::Recovered);
-        self.events.push(FlowEvent::Changed((*running.subject).clone()));
-        self.meter.switch(running.subject.clone());
-        if let Some(old) = self.current.replace(running) {
-            self.retire(old);
-        }
-        self.count(now);
-        self.tell_governor(now);
-    }
-
-    /// Another pipeline paints: the governor learns which rung that is.
-    fn tell_governor(&mut self, now: Instant) {
-        let through = self.through();
-        self.cadence_since = None;
-        if let Some(current) = &self.current {
-            self.governing.arrived(&current.standing, current.by_hand, through, now);
-        }
-    }
-
-    fn through(&self) -> Through {
-        Through { offered: self.offered, processed: self.meter.counts().processed }
-    }
-
-    /// Lets the governor look, and carries out what it decides.
-    fn govern(&mut self, now: Instant) {
-        // While something else is being prepared, what is measured is about to go.
-        if self.is_preparing() || self.shelf.is_calibrating() {
-            return;
-        }
-        if self.change_cadence(now) {
-            return;
-        }
-        let began = Instant::now();
-        let through = self.through();
-        let decided = self.governing.look(&self.meter, through, now).cloned();
-        self.meter.set_governor_cost(began.elapsed());
-        let Some(decision) = decided else { return };
-        log::info!("{} instead of {}: {}", decision.rung, decision.from, decision.reason);
-        self.wish.rung = Some(decision.rung.clone());
-        if decision.rung.same_network(&decision.from) {
-            // What paints now is what is wished for.
-            if let Some(asked) = &mut self.asked {
-                asked.wish = self.wish.clone();
-            }
-        } else {
-            self.ask();
-        }
-    }
-
-    /// Carries out a decision that needs no other pipeline, once no frame is on its way that would be lost by it, or has been
-    /// for a while. Returns whether there is such a decision.
-    fn change_cadence(&mut self, now: Instant) -> bool {
-        let decided = self.governing.decision().filter(|d| d.rung.same_network(&d.from));
-        let (Some(decision), Some(current)) = (decided, &mut self.current) else { return false };
-        let since = *self.cadence_since.get_or_insert(now);
-        if current.pipeline.is_idle() || now.saturating_duration_since(since) > Self::LAST_FRAMES {
-            current.pipeline.set_every(decision.rung.every);
-            current.standing.index = decision.index;
-            self.cadence_since = None;
-            let through = self.through();
-            self.governing.took_effect(through, now);
-        }
-        true
-    }
-
-    /// Whether `wish` is what the governor decided and waits for.
-    fn is_decided(&self, wish: &Wish) -> bool {
-        self.governing.decision().is_some_and(|d| wish.rung.as_ref() == Some(&d.rung))
-    }
-
-    /// The decided rung cannot be had: what paints now is what is wished for.
-    fn give_up_decision(&mut self, now: Instant) {
-        self.governing.refused(now);
-        self.wish.rung = self.current.as_ref().and_then(|c| c.standing.ladder.get(c.standing.index).cloned());
-        if let Some(asked) = &mut self.asked {
-            asked.wish = self.wish.clone();
-        }
-    }
-
-    fn retire(&mut self, old: Running) {
-        let counts = old.pipeline.counts();
-        self.past.submitted += counts.submitted;
-        self.past.processed += counts.processed;
-        // What was still on its way will not be seen any more.
-        self.past.dropped += counts.submitted - counts.processed;
-        self.builder.take_down(old.pipeline);
     }
 
     fn hear_round_trip(&mut self) {
