@@ -20,6 +20,7 @@ mod governor;
 mod ladder;
 mod load;
 pub mod simulator;
+mod wait;
 
 use std::fmt;
 
