@@ -10,24 +10,22 @@
 
 #![allow(unsafe_code, reason = "a counting allocator is one by nature")]
 
+mod chain_support;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::backtrace::Backtrace;
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use impasto::fault::Fault;
-use impasto::flow::{Built, Flow, Shelf, Wish, Workshop};
+use chain_support::{Same, built, flow_with, headless, in_place, models, round_trip, target, workshop};
+use impasto::flow::{Built, Flow, Wish, Workshop};
 use impasto::frame::{CameraFrame, FramePool};
 use impasto::gpu::Gpu;
-use impasto::metrics::{self, Lap, Subject};
-use impasto::nn::choose::EngineWish;
-use impasto::pipeline::{Look, Pipeline, Student};
-use impasto::roundtrip::{Painter, RoundTrip};
+use impasto::metrics::{self, Lap};
+use impasto::pipeline::Look;
 use impasto::source::DemoScene;
 use impasto::units::{Budget, CaptureClock, Extent, FrameId, FrameStamp};
 
@@ -152,26 +150,6 @@ fn measure(frames: u64, mut frame: impl FnMut(u64)) -> BTreeMap<String, (u64, St
     owners
 }
 
-/// A painter that gives back what it got.
-struct Copy {
-    image: Vec<f32>,
-    extent: Extent,
-}
-
-impl Painter for Copy {
-    fn extent(&self) -> Extent {
-        self.extent
-    }
-
-    fn image_mut(&mut self) -> &mut [f32] {
-        &mut self.image
-    }
-
-    fn paint(&mut self) -> Result<&[f32], Fault> {
-        Ok(&self.image)
-    }
-}
-
 /// One frame from the demo scene to a target, as the window does it, minus window and interface.
 struct Stage {
     gpu: Gpu,
@@ -182,31 +160,14 @@ struct Stage {
     extent: Extent,
 }
 
-const FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Rgba8Unorm;
-
 impl Stage {
     fn new(gpu: &Gpu, student: impl FnOnce(&Workshop, &DemoScene) -> Option<Built>) -> Option<Self> {
         let extent = Extent::new(160, 120);
         let scene = DemoScene::new(extent, 30);
-        let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
-        let shelf = Shelf::new(vec![models]);
-        let workshop = Workshop { gpu: gpu.clone(), shelf, format: FORMAT, waker: Arc::new(|| {}) };
+        let workshop = workshop(gpu, &[&models()]);
         let built = student(&workshop, &scene)?;
-        let mut flow = Flow::new(workshop, Wish::default(), Budget::default()).unwrap();
-        flow.start_with(built, scene.shape());
-        let view = gpu
-            .device
-            .create_texture(&wgpu::TextureDescriptor {
-                label: None,
-                size: wgpu::Extent3d { width: extent.width, height: extent.height, depth_or_array_layers: 1 },
-                mip_level_count: 1,
-                sample_count: 1,
-                dimension: wgpu::TextureDimension::D2,
-                format: FORMAT,
-                usage: wgpu::TextureUsages::RENDER_ATTACHMENT,
-                view_formats: &[],
-            })
-            .create_view(&wgpu::TextureViewDescriptor::default());
+        let flow = flow_with(workshop, Wish::default(), Budget::default(), built, scene.shape());
+        let view = target(gpu, extent);
         Some(Self { gpu: gpu.clone(), flow, scene, pool: FramePool::default(), view, extent })
     }
 
@@ -274,14 +235,7 @@ fn steady_state_makes_no_allocation_of_our_own() {
         COUNTING.store(false, Ordering::SeqCst);
         default(info);
     }));
-    let gpu = match Gpu::headless() {
-        Ok(gpu) => gpu,
-        Err(error) => {
-            assert!(std::env::var_os("REQUIRE_GPU").is_none(), "{error}");
-            println!("skipped: {error}");
-            return;
-        }
-    };
+    let Some(gpu) = headless() else { return };
     // The counter sees what there is to see.
     let seen = measure(1, |_| {
         std::hint::black_box(Box::new([0u8; 64]));
@@ -291,27 +245,17 @@ fn steady_state_makes_no_allocation_of_our_own() {
     // The student on every frame, and on every second one with its painting carried along between.
     for every in [1, 2] {
         let round_trip = Stage::new(&gpu, |workshop, scene| {
-            let extent = Extent::new(64, 48);
-            let painter = Copy { image: vec![0.0; 3 * 64 * 48], extent };
-            let student = Student::RoundTrip(RoundTrip::spawn(painter, || {}).unwrap());
-            let mut pipeline = Pipeline::new(&workshop.gpu, scene.shape(), student, FORMAT).unwrap();
-            pipeline.set_every(every);
-            Some(Built::new(pipeline, Subject::default()))
+            let student = round_trip(Same::new(Extent::new(64, 48), Duration::ZERO));
+            let mut built = built(&workshop.gpu, scene.shape(), student);
+            built.pipeline.set_every(every);
+            Some(built)
         });
         check(&format!("round trip, every {every}"), round_trip);
 
         let in_place = Stage::new(&gpu, |workshop, scene| {
-            let wish = Wish { engine: EngineWish::Wgpu, size: Some(Extent::new(64, 48)), ..Wish::default() };
-            match workshop.build(&wish, scene.shape()) {
-                Ok(mut built) => {
-                    built.pipeline.set_every(every);
-                    Some(built)
-                }
-                Err(fault) => {
-                    println!("in place skipped: {fault}");
-                    None
-                }
-            }
+            let mut built = in_place(workshop, scene.shape())?;
+            built.pipeline.set_every(every);
+            Some(built)
         });
         check(&format!("in place, every {every}"), in_place);
     }

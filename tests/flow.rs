@@ -1,32 +1,23 @@
 //! The flow of frames, on a clock of the test's own: frames are dropped, never queued; order is kept; every frame is
 //! accounted for; a new pipeline takes over without a gap. Needs an adapter (lavapipe will do), no network and no window.
 
+mod chain_support;
+
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+use chain_support::{built, flow_with, headless, round_trip, target, wait_until, workshop};
 use impasto::fault::Fault;
-use impasto::flow::{Built, Flow, FlowEvent, Shelf, Wish, Workshop};
+use impasto::flow::{Flow, FlowEvent, Wish};
 use impasto::frame::{CameraFrame, FrameShape, PixelFormat};
 use impasto::gpu::Gpu;
-use impasto::metrics::{Stage, Subject};
-use impasto::pipeline::{Look, Pipeline, Student};
-use impasto::roundtrip::{Painter, RoundTrip};
+use impasto::metrics::Stage;
+use impasto::pipeline::{Look, Student};
+use impasto::roundtrip::Painter;
 use impasto::units::{Budget, CaptureClock, Extent, FrameId, FrameStamp};
 use proptest::prelude::*;
 
-const FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Rgba8Unorm;
 const INTERVAL: Duration = Duration::from_millis(33);
-
-fn gpu() -> Option<Gpu> {
-    match Gpu::headless() {
-        Ok(gpu) => Some(gpu),
-        Err(error) => {
-            assert!(std::env::var_os("REQUIRE_GPU").is_none(), "{error}");
-            println!("skipped: {error}");
-            None
-        }
-    }
-}
 
 fn shape(width: u32, height: u32) -> FrameShape {
     FrameShape::packed(PixelFormat::Rgb8, Extent::new(width, height))
@@ -37,44 +28,18 @@ fn frame(shape: FrameShape, id: u64, captured: Instant) -> CameraFrame {
     CameraFrame::new(shape, stamp, vec![id as u8; shape.min_bytes()].into()).unwrap()
 }
 
-fn workshop(gpu: &Gpu) -> Workshop {
-    // No effects installed: what is built in the end is a fault, and the bridge stays.
-    Workshop { gpu: gpu.clone(), shelf: Shelf::new(Vec::new()), format: FORMAT, waker: Arc::new(|| {}) }
-}
-
-fn flow_with(gpu: &Gpu, shape: FrameShape, student: Student) -> Flow {
-    let mut flow = Flow::new(workshop(gpu), Wish::default(), Budget(INTERVAL)).unwrap();
-    let pipeline = Pipeline::new(gpu, shape, student, FORMAT).unwrap();
-    flow.start_with(Built::new(pipeline, Subject::default()), shape);
-    flow
-}
-
-fn target(gpu: &Gpu, extent: Extent) -> wgpu::TextureView {
-    gpu.device
-        .create_texture(&wgpu::TextureDescriptor {
-            label: None,
-            size: wgpu::Extent3d { width: extent.width, height: extent.height, depth_or_array_layers: 1 },
-            mip_level_count: 1,
-            sample_count: 1,
-            dimension: wgpu::TextureDimension::D2,
-            format: FORMAT,
-            usage: wgpu::TextureUsages::RENDER_ATTACHMENT,
-            view_formats: &[],
-        })
-        .create_view(&wgpu::TextureViewDescriptor::default())
+/// No effects installed: what is built in the end is a fault, and the bridge stays.
+fn flow(gpu: &Gpu, shape: FrameShape, student: Student) -> Flow {
+    let built = built(gpu, shape, student);
+    flow_with(workshop(gpu, &[]), Wish::default(), Budget(INTERVAL), built, shape)
 }
 
 /// Polls until `done` says so; a minute is for ever.
 fn poll_until(flow: &mut Flow, now: Instant, mut done: impl FnMut(&mut Flow, Option<FrameStamp>) -> bool) {
-    let began = Instant::now();
-    loop {
+    wait_until(|| {
         let picture = flow.poll(now).picture;
-        if done(flow, picture) {
-            return;
-        }
-        assert!(began.elapsed() < Duration::from_secs(60), "nothing came");
-        std::thread::sleep(Duration::from_micros(200));
-    }
+        done(flow, picture)
+    });
 }
 
 /// A painter that waits at a gate for each picture, and counts how many are inside.
@@ -127,15 +92,15 @@ impl Painter for Gated {
 fn gated(gate: &Arc<Gate>) -> Student {
     let extent = Extent::new(16, 16);
     let painter = Gated { gate: gate.clone(), image: vec![0.0; 3 * 256], extent };
-    Student::RoundTrip(RoundTrip::spawn(painter, || {}).unwrap())
+    round_trip(painter)
 }
 
 #[test]
 fn a_slow_painter_makes_no_queue() {
-    let Some(gpu) = gpu() else { return };
+    let Some(gpu) = headless() else { return };
     let gate = Arc::new(Gate::default());
     let shape = shape(48, 32);
-    let mut flow = flow_with(&gpu, shape, gated(&gate));
+    let mut flow = flow(&gpu, shape, gated(&gate));
     let t0 = Instant::now();
     let at = |id: u64| t0 + INTERVAL * id as u32;
     // The first frame goes to the painter, who is stuck with it; nine more come.
@@ -171,8 +136,8 @@ fn a_slow_painter_makes_no_queue() {
 
 #[test]
 fn frames_before_any_pipeline_are_dropped_and_the_bridge_shows_the_camera() {
-    let Some(gpu) = gpu() else { return };
-    let mut flow = Flow::new(workshop(&gpu), Wish::default(), Budget(INTERVAL)).unwrap();
+    let Some(gpu) = headless() else { return };
+    let mut flow = Flow::new(workshop(&gpu, &[]), Wish::default(), Budget(INTERVAL)).unwrap();
     let shape = shape(40, 30);
     let t0 = Instant::now();
     flow.offer(frame(shape, 0, t0), t0);
@@ -201,9 +166,9 @@ fn frames_before_any_pipeline_are_dropped_and_the_bridge_shows_the_camera() {
 
 #[test]
 fn a_new_shape_is_taken_over_without_a_gap() {
-    let Some(gpu) = gpu() else { return };
+    let Some(gpu) = headless() else { return };
     let (first, second) = (shape(48, 32), shape(32, 48));
-    let mut flow = flow_with(&gpu, first, Student::Untouched);
+    let mut flow = flow(&gpu, first, Student::Untouched);
     let t0 = Instant::now();
     flow.offer(frame(first, 0, t0), t0);
     poll_until(&mut flow, t0, |_, picture| picture.is_some());
@@ -234,10 +199,10 @@ fn a_new_shape_is_taken_over_without_a_gap() {
 
 #[test]
 fn a_student_that_gives_nothing_does_not_stop_the_picture() {
-    let Some(gpu) = gpu() else { return };
+    let Some(gpu) = headless() else { return };
     let gate = Arc::new(Gate::default());
     let shape = shape(48, 32);
-    let mut flow = flow_with(&gpu, shape, gated(&gate));
+    let mut flow = flow(&gpu, shape, gated(&gate));
     let t0 = Instant::now();
     let mut shown = Vec::new();
     for id in 0..20u64 {
@@ -256,9 +221,9 @@ proptest! {
     /// However frames and polls alternate: at most two on the way, shown in order, and each is processed or dropped.
     #[test]
     fn every_frame_is_accounted_for(steps in prop::collection::vec(0u8..3, 1..60)) {
-        let Some(gpu) = gpu() else { return Ok(()) };
+        let Some(gpu) = headless() else { return Ok(()) };
         let shape = shape(34, 17);
-        let mut flow = flow_with(&gpu, shape, Student::Untouched);
+        let mut flow = flow(&gpu, shape, Student::Untouched);
         let t0 = Instant::now();
         let mut offered = 0;
         let mut shown: Vec<u64> = Vec::new();

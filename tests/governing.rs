@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chain_support::{frame, gpu};
+use chain_support::{FORMAT, flow_with, frame, gpu, workshop};
 use impasto::flow::{Flow, FlowEvent, Shelf, Wish, Workshop};
 use impasto::frame::{FrameShape, PixelFormat};
 use impasto::govern::Keep;
@@ -14,15 +14,10 @@ use impasto::gpu::Gpu;
 use impasto::system::Thermal;
 use impasto::units::{Budget, Burden, Extent};
 
-const FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Rgba8Unorm;
 /// Far more than the tiny network takes, on an idle machine and on a busy one.
 const BUDGET: Budget = Budget(Duration::from_millis(150));
 const FRAME: Extent = Extent::new(64, 48);
 const FOR_EVER: Duration = Duration::from_secs(120);
-
-fn workshop(gpu: &Gpu) -> Workshop {
-    Workshop { gpu: gpu.clone(), shelf: Shelf::new(Vec::new()), format: FORMAT, waker: Arc::new(|| {}) }
-}
 
 /// A network that paints in next to no time, as a user's own effect: one variant, so the ladder is sizes, cadence, nothing.
 fn wish() -> Wish {
@@ -44,11 +39,10 @@ struct Camera {
 
 impl Camera {
     fn start(gpu: &Gpu, wish: Wish) -> Self {
-        let workshop = workshop(gpu);
+        let workshop = workshop(gpu, &[]);
         let shape = FrameShape::packed(PixelFormat::Rgb8, FRAME);
         let built = workshop.build(&wish, shape).unwrap();
-        let mut flow = Flow::new(workshop, wish, BUDGET).unwrap();
-        flow.start_with(built, shape);
+        let mut flow = flow_with(workshop, wish, BUDGET, built, shape);
         flow.set_keep(Keep::Balanced);
         Self { flow, shape, next: 0, shown: Vec::new(), rungs: Vec::new(), changes: Vec::new() }
     }

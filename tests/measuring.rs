@@ -1,77 +1,30 @@
 //! The ledger over the real chain: what it says adds up, and the GPU's pieces stand where they belong among the CPU's. Needs
 //! an adapter (lavapipe will do), no window; the network in place needs an effect under models/.
 
-use std::path::Path;
-use std::sync::Arc;
+mod chain_support;
+
 use std::time::{Duration, Instant};
 
-use impasto::fault::Fault;
-use impasto::flow::{Built, Flow, Shelf, Wish, Workshop};
+use chain_support::{Same, built, flow_with, headless, in_place, models, round_trip, target, wait_until, workshop};
+use impasto::flow::{Built, Flow, Wish, Workshop};
 use impasto::frame::{CameraFrame, FramePool};
 use impasto::gpu::{Gpu, Timestamps};
-use impasto::metrics::{Counts, FrameCost, Lap, Report, Stage, Subject, Track};
-use impasto::nn::choose::EngineWish;
-use impasto::pipeline::{Look, Pipeline, Student};
-use impasto::roundtrip::{Painter, RoundTrip};
+use impasto::metrics::{Counts, FrameCost, Lap, Report, Stage, Track};
+use impasto::pipeline::Look;
 use impasto::source::DemoScene;
 use impasto::units::{Budget, CaptureClock, Extent, FrameId, FrameStamp};
 
-const FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Rgba8Unorm;
 const SOURCE: Extent = Extent::new(160, 120);
-
-fn gpu() -> Option<Gpu> {
-    match Gpu::headless() {
-        Ok(gpu) => Some(gpu),
-        Err(error) => {
-            assert!(std::env::var_os("REQUIRE_GPU").is_none(), "{error}");
-            println!("skipped: {error}");
-            None
-        }
-    }
-}
-
-/// A painter that takes its time and gives back what it got.
-struct Slow {
-    image: Vec<f32>,
-    extent: Extent,
-}
-
-impl Painter for Slow {
-    fn extent(&self) -> Extent {
-        self.extent
-    }
-
-    fn image_mut(&mut self) -> &mut [f32] {
-        &mut self.image
-    }
-
-    fn paint(&mut self) -> Result<&[f32], Fault> {
-        std::thread::sleep(Duration::from_millis(4));
-        Ok(&self.image)
-    }
-}
 
 /// Frames one after the other through the chain, on the real clock, each presented with laps as a window has them.
 fn run(gpu: &Gpu, frames: u64, student: impl FnOnce(&Workshop, &DemoScene) -> Option<Built>) -> Option<Flow> {
     let scene = DemoScene::new(SOURCE, 30);
-    let shelf = Shelf::new(vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("models")]);
-    let workshop = Workshop { gpu: gpu.clone(), shelf, format: FORMAT, waker: Arc::new(|| {}) };
+    let workshop = workshop(gpu, &[&models()]);
     let built = student(&workshop, &scene)?;
-    let mut flow = Flow::new(workshop, Wish::default(), Budget::default()).unwrap();
-    flow.start_with(built, scene.shape());
+    let mut flow = flow_with(workshop, Wish::default(), Budget::default(), built, scene.shape());
     flow.meter().set_paced(false);
     let pool = FramePool::default();
-    let target = gpu.device.create_texture(&wgpu::TextureDescriptor {
-        label: None,
-        size: wgpu::Extent3d { width: SOURCE.width, height: SOURCE.height, depth_or_array_layers: 1 },
-        mip_level_count: 1,
-        sample_count: 1,
-        dimension: wgpu::TextureDimension::D2,
-        format: FORMAT,
-        usage: wgpu::TextureUsages::RENDER_ATTACHMENT,
-        view_formats: &[],
-    });
-    let view = target.create_view(&wgpu::TextureViewDescriptor::default());
+    let view = target(gpu, SOURCE);
     for id in 0..frames {
         let captured = Instant::now();
         let mut bytes = pool.take(scene.shape().min_bytes());
@@ -80,13 +33,10 @@ fn run(gpu: &Gpu, frames: u64, student: impl FnOnce(&Workshop, &DemoScene) -> Op
         let now = Instant::now();
         flow.captured(id + 1, 0, now);
         flow.offer(CameraFrame::new(scene.shape(), stamp, bytes).unwrap(), now);
-        let began = Instant::now();
-        while flow.poll(Instant::now()).picture.is_none_or(|picture| picture.id != stamp.id)
-            || !flow.pipeline().is_some_and(|p| p.shown_painted())
-        {
-            assert!(began.elapsed() < Duration::from_secs(60), "no picture came");
-            std::thread::sleep(Duration::from_micros(200));
-        }
+        wait_until(|| {
+            let picture = flow.poll(Instant::now()).picture;
+            picture.is_some_and(|picture| picture.id == stamp.id) && flow.pipeline().is_some_and(|p| p.shown_painted())
+        });
         let begin = Instant::now();
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         flow.draw(&mut encoder, &view, SOURCE, &Look::default());
@@ -103,23 +53,10 @@ fn run(gpu: &Gpu, frames: u64, student: impl FnOnce(&Workshop, &DemoScene) -> Op
     Some(flow)
 }
 
-fn round_trip(workshop: &Workshop, scene: &DemoScene) -> Option<Built> {
-    let extent = Extent::new(64, 48);
-    let painter = Slow { image: vec![0.0; 3 * 64 * 48], extent };
-    let student = Student::RoundTrip(RoundTrip::spawn(painter, || {}).unwrap());
-    let pipeline = Pipeline::new(&workshop.gpu, scene.shape(), student, FORMAT).unwrap();
-    Some(Built::new(pipeline, Subject::default()))
-}
-
-fn in_place(workshop: &Workshop, scene: &DemoScene) -> Option<Built> {
-    let wish = Wish { engine: EngineWish::Wgpu, size: Some(Extent::new(64, 48)), ..Wish::default() };
-    match workshop.build(&wish, scene.shape()) {
-        Ok(built) => Some(built),
-        Err(fault) => {
-            println!("in place skipped: {fault}");
-            None
-        }
-    }
+/// A painter whose time can be seen.
+fn slow(workshop: &Workshop, scene: &DemoScene) -> Option<Built> {
+    let student = round_trip(Same::new(Extent::new(64, 48), Duration::from_millis(4)));
+    Some(built(&workshop.gpu, scene.shape(), student))
 }
 
 /// Checks the whole run's figures, and that each frame's pieces lie in the order of the chain, `within` what is stated.
@@ -162,8 +99,8 @@ fn begin(cost: &FrameCost, (stage, track): (Stage, Track)) -> Duration {
 
 #[test]
 fn the_round_trip_adds_up() {
-    let Some(gpu) = gpu() else { return };
-    let Some(mut flow) = run(&gpu, 40, round_trip) else { return };
+    let Some(gpu) = headless() else { return };
+    let Some(mut flow) = run(&gpu, 40, slow) else { return };
     let chain = [
         (Stage::Capture, Track::Cpu),
         (Stage::Prepare, Track::Cpu),
@@ -176,8 +113,8 @@ fn the_round_trip_adds_up() {
 
 #[test]
 fn the_chain_in_place_adds_up() {
-    let Some(gpu) = gpu() else { return };
-    let Some(mut flow) = run(&gpu, 40, in_place) else { return };
+    let Some(gpu) = headless() else { return };
+    let Some(mut flow) = run(&gpu, 40, |workshop, scene| in_place(workshop, scene.shape())) else { return };
     let chain = [
         (Stage::Capture, Track::Cpu),
         (Stage::Upload, Track::Cpu),
@@ -192,7 +129,7 @@ fn the_chain_in_place_adds_up() {
 #[cfg(target_os = "linux")]
 #[test]
 fn on_a_software_adapter_the_truth_is_known() {
-    let Some(gpu) = gpu() else { return };
+    let Some(gpu) = headless() else { return };
     if !gpu.caps.name.contains("llvmpipe") || !gpu.caps.timestamps {
         println!("skipped: {} has a clock of its own", gpu.caps.name);
         return;

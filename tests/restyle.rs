@@ -1,13 +1,15 @@
 //! Another style of the network that paints: how many frames until it is seen, and that none is lost on the way. Needs an
 //! adapter (lavapipe will do); the round trip needs ONNX Runtime. What is missing is skipped, with a line that says so.
 
+mod chain_support;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chain_support::{flow_with, headless, wait_until, workshop};
 use impasto::effect::{Blend, Share};
-use impasto::flow::{Flow, FlowEvent, Shelf, Wish, Workshop};
+use impasto::flow::{Flow, FlowEvent, Shelf, Wish};
 use impasto::frame::{CameraFrame, FrameShape, PixelFormat};
 use impasto::gpu::Gpu;
 use impasto::nn::choose::EngineWish;
@@ -21,17 +23,6 @@ use tempfile::TempDir;
 const NETWORK: &[u8] = include_bytes!("data/tiny.onnx");
 const INTERVAL: Duration = Duration::from_millis(33);
 const SIZE: Extent = Extent::new(96, 64);
-
-fn gpu() -> Option<Gpu> {
-    match Gpu::headless() {
-        Ok(gpu) => Some(gpu),
-        Err(error) => {
-            assert!(std::env::var_os("REQUIRE_GPU").is_none(), "{error}");
-            println!("skipped: {error}");
-            None
-        }
-    }
-}
 
 /// The engines that this machine has.
 fn engines() -> Vec<EngineWish> {
@@ -118,15 +109,12 @@ struct Rig {
 
 impl Rig {
     fn new(gpu: &Gpu, models: &TempDir, engine: EngineWish, effect: &str) -> Self {
-        let shelf = Shelf::new(vec![models.path().to_owned()]);
-        let workshop =
-            Workshop { gpu: gpu.clone(), shelf, format: wgpu::TextureFormat::Rgba8Unorm, waker: Arc::new(|| {}) };
+        let workshop = workshop(gpu, &[models.path()]);
         let shape = FrameShape::packed(PixelFormat::Rgb8, SIZE);
         let picture = (0..shape.min_bytes()).map(|i| ((i * 37) % 251) as u8 / 3 + (i / 400) as u8).collect();
         let wish = Wish { effect: Some(effect.to_owned()), engine, ..Wish::default() };
         let built = workshop.build(&wish, shape).unwrap();
-        let mut flow = Flow::new(workshop, wish, Budget(INTERVAL)).unwrap();
-        flow.start_with(built, shape);
+        let mut flow = flow_with(workshop, wish, Budget(INTERVAL), built, shape);
         // Each frame stands for itself, so that a picture tells its style.
         flow.pipeline().unwrap().set_blend(0.0);
         Self { flow, shape, picture, frames: 0 }
@@ -138,15 +126,6 @@ impl Rig {
         self.flow.set_wish(wish);
     }
 
-    /// Polls until `done`; a minute is for ever.
-    fn poll_until(&mut self, mut done: impl FnMut(&mut Flow) -> bool) {
-        let began = Instant::now();
-        while !done(&mut self.flow) {
-            assert!(began.elapsed() < Duration::from_secs(60), "nothing came");
-            std::thread::sleep(Duration::from_micros(200));
-        }
-    }
-
     /// One frame through the chain: its picture.
     fn frame(&mut self) -> image::RgbaImage {
         let now = Instant::now();
@@ -154,9 +133,9 @@ impl Rig {
         self.frames += 1;
         self.flow.captured(self.frames, 0, now);
         self.flow.offer(CameraFrame::new(self.shape, stamp, self.picture.clone().into()).unwrap(), now);
-        self.poll_until(|flow| {
-            let polled = flow.poll(now);
-            polled.painted && flow.pipeline().and_then(|p| p.shown()).is_some_and(|shown| shown.id == stamp.id)
+        wait_until(|| {
+            let polled = self.flow.poll(now);
+            polled.painted && self.flow.pipeline().and_then(|p| p.shown()).is_some_and(|shown| shown.id == stamp.id)
         });
         let look = Look { blend: 0.0, ..Look::default() };
         self.flow.pipeline().unwrap().read_picture(SIZE, &look).unwrap()
@@ -176,7 +155,7 @@ fn apart(a: &image::RgbaImage, b: &image::RgbaImage) -> u8 {
 
 #[test]
 fn the_next_style_is_there_within_two_frames_and_none_is_lost() {
-    let Some(gpu) = gpu() else { return };
+    let Some(gpu) = headless() else { return };
     let models = TempDir::new().unwrap();
     pack(models.path(), "pair");
     for engine in engines() {
@@ -220,7 +199,7 @@ fn the_next_style_is_there_within_two_frames_and_none_is_lost() {
 
 #[test]
 fn a_slider_between_two_styles_repaints_as_it_is_dragged() {
-    let Some(gpu) = gpu() else { return };
+    let Some(gpu) = headless() else { return };
     let models = TempDir::new().unwrap();
     pack(models.path(), "pair");
     for engine in engines() {
@@ -250,7 +229,7 @@ fn a_slider_between_two_styles_repaints_as_it_is_dragged() {
 
 #[test]
 fn what_cannot_be_blended_is_said_and_the_old_goes_on() {
-    let Some(gpu) = gpu() else { return };
+    let Some(gpu) = headless() else { return };
     let models = TempDir::new().unwrap();
     pack(models.path(), "one");
     pack(models.path(), "other");
@@ -258,9 +237,9 @@ fn what_cannot_be_blended_is_said_and_the_old_goes_on() {
     let before = rig.frame();
     rig.wish("one-a", Some(("other-a", 0.5)));
     let mut faults = Vec::new();
-    rig.poll_until(|flow| {
-        flow.poll(Instant::now());
-        faults.extend(flow.events().filter_map(|e| if let FlowEvent::Fault(f) = e { Some(f) } else { None }));
+    wait_until(|| {
+        rig.flow.poll(Instant::now());
+        faults.extend(rig.flow.events().filter_map(|e| if let FlowEvent::Fault(f) = e { Some(f) } else { None }));
         !faults.is_empty()
     });
     assert!(faults[0].what.contains("one-a and other-a") && faults[0].remedy.contains("one-b"), "{}", faults[0]);
@@ -279,7 +258,7 @@ fn what_cannot_be_blended_is_said_and_the_old_goes_on() {
 
 #[test]
 fn a_style_of_the_users_own_is_one_more_effect_of_its_base() {
-    let Some(gpu) = gpu() else { return };
+    let Some(gpu) = headless() else { return };
     let models = TempDir::new().unwrap();
     pack(models.path(), "pair");
     // The second style of the table, so that what it must look like is known.
@@ -306,9 +285,9 @@ fn a_style_of_the_users_own_is_one_more_effect_of_its_base() {
         // One that does not fit costs itself alone.
         rig.wish("short", None);
         let mut faults = Vec::new();
-        rig.poll_until(|flow| {
-            flow.poll(Instant::now());
-            faults.extend(flow.events().filter_map(|e| if let FlowEvent::Fault(f) = e { Some(f) } else { None }));
+        wait_until(|| {
+            rig.flow.poll(Instant::now());
+            faults.extend(rig.flow.events().filter_map(|e| if let FlowEvent::Fault(f) = e { Some(f) } else { None }));
             !faults.is_empty()
         });
         assert!(faults[0].what.contains("short") && !faults[0].remedy.is_empty(), "{}", faults[0]);

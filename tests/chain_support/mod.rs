@@ -1,17 +1,25 @@
-//! What the tests of the chain share: the adapter, frames, and painters that are simple enough to predict.
+//! What the tests of the chain share: the adapter, frames, flows, and painters that are simple enough to predict.
 #![allow(dead_code, reason = "each test file is a program of its own and uses a part of this")]
 
-use std::sync::OnceLock;
-use std::time::Instant;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use impasto::fault::Fault;
+use impasto::flow::{Built, Flow, Shelf, Wish, Workshop};
 use impasto::frame::{CameraFrame, FrameBytes, FrameShape};
 use impasto::gpu::{Gpu, GpuRequest};
-use impasto::roundtrip::Painter;
-use impasto::units::{CaptureClock, Extent, FrameId, FrameStamp};
+use impasto::metrics::Subject;
+use impasto::nn::choose::EngineWish;
+use impasto::pipeline::{Pipeline, Student};
+use impasto::roundtrip::{Painter, RoundTrip};
+use impasto::units::{Budget, CaptureClock, Extent, FrameId, FrameStamp};
 
-/// The software adapter where there is one (the same on every machine), else any; opened once for all tests of a program. `None`, and a
-/// printed line, where there is none. `IMPASTO_TEST_REAL_GPU` prefers a real one.
+/// Of what flows draw to.
+pub const FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Rgba8Unorm;
+
+/// The software adapter where there is one (the same on every machine), else any; opened once for all tests of a program.
+/// `None`, and a printed line, where there is none. `IMPASTO_TEST_REAL_GPU` prefers a real one.
 pub fn gpu() -> Option<&'static Gpu> {
     static GPU: OnceLock<Option<Gpu>> = OnceLock::new();
     GPU.get_or_init(|| {
@@ -27,6 +35,82 @@ pub fn gpu() -> Option<&'static Gpu> {
         }
     })
     .as_ref()
+}
+
+/// The adapter that the program itself would take, opened anew. `None`, and a printed line, where there is none.
+pub fn headless() -> Option<Gpu> {
+    match Gpu::headless() {
+        Ok(gpu) => Some(gpu),
+        Err(error) => {
+            assert!(std::env::var_os("REQUIRE_GPU").is_none(), "{error}");
+            println!("skipped: {error}");
+            None
+        }
+    }
+}
+
+/// The effects of the source tree.
+pub fn models() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("models")
+}
+
+/// With the effects of these folders. Wakes nobody: the tests poll.
+pub fn workshop(gpu: &Gpu, models: &[&Path]) -> Workshop {
+    let shelf = Shelf::new(models.iter().map(|folder| folder.to_path_buf()).collect());
+    Workshop { gpu: gpu.clone(), shelf, format: FORMAT, waker: Arc::new(|| {}) }
+}
+
+/// A flow whose first pipeline is there already, for frames of `shape`.
+pub fn flow_with(workshop: Workshop, wish: Wish, budget: Budget, built: Built, shape: FrameShape) -> Flow {
+    let mut flow = Flow::new(workshop, wish, budget).unwrap();
+    flow.start_with(built, shape);
+    flow
+}
+
+/// A pipeline with any student, without an effect.
+pub fn built(gpu: &Gpu, shape: FrameShape, student: Student) -> Built {
+    Built::new(Pipeline::new(gpu, shape, student, FORMAT).unwrap(), Subject::default())
+}
+
+pub fn round_trip(painter: impl Painter + 'static) -> Student {
+    Student::RoundTrip(RoundTrip::spawn(painter, || {}).unwrap())
+}
+
+/// The first effect in our own engine, at a size that any machine paints quickly. `None`, and a printed line, where there is
+/// no effect.
+pub fn in_place(workshop: &Workshop, shape: FrameShape) -> Option<Built> {
+    let wish = Wish { engine: EngineWish::Wgpu, size: Some(Extent::new(64, 48)), ..Wish::default() };
+    match workshop.build(&wish, shape) {
+        Ok(built) => Some(built),
+        Err(fault) => {
+            println!("in place skipped: {fault}");
+            None
+        }
+    }
+}
+
+/// Something to draw to.
+pub fn target(gpu: &Gpu, extent: Extent) -> wgpu::TextureView {
+    let texture = gpu.device.create_texture(&wgpu::TextureDescriptor {
+        label: None,
+        size: wgpu::Extent3d { width: extent.width, height: extent.height, depth_or_array_layers: 1 },
+        mip_level_count: 1,
+        sample_count: 1,
+        dimension: wgpu::TextureDimension::D2,
+        format: FORMAT,
+        usage: wgpu::TextureUsages::RENDER_ATTACHMENT,
+        view_formats: &[],
+    });
+    texture.create_view(&wgpu::TextureViewDescriptor::default())
+}
+
+/// Looks until `done`, often. A minute is for ever.
+pub fn wait_until(mut done: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !done() {
+        assert!(began.elapsed() < Duration::from_secs(60), "nothing came");
+        std::thread::sleep(Duration::from_micros(200));
+    }
 }
 
 pub fn stamp(id: u64) -> FrameStamp {
@@ -100,5 +184,33 @@ impl Painter for Negative {
             *painted = 1.0 - image;
         }
         Ok(&self.painted)
+    }
+}
+
+/// Takes its time and gives back what it got. Allocates nothing.
+pub struct Same {
+    extent: Extent,
+    image: Vec<f32>,
+    takes: Duration,
+}
+
+impl Same {
+    pub fn new(extent: Extent, takes: Duration) -> Self {
+        Self { extent, image: vec![0.0; extent.pixels() as usize * 3], takes }
+    }
+}
+
+impl Painter for Same {
+    fn extent(&self) -> Extent {
+        self.extent
+    }
+
+    fn image_mut(&mut self) -> &mut [f32] {
+        &mut self.image
+    }
+
+    fn paint(&mut self) -> Result<&[f32], Fault> {
+        std::thread::sleep(self.takes);
+        Ok(&self.image)
     }
 }
