@@ -316,8 +316,9 @@ impl Session {
     pub fn handout(&mut self, now: Instant) -> Handout {
         let subject = Subject { source: self.stream.spec().to_string(), ..self.subject().clone() };
         let system = self.system();
+        let rungs: Vec<_> = self.flow.iter().flat_map(Flow::rungs).collect();
         let meter = self.flow.as_mut().map_or(&mut self.idle_meter, Flow::meter);
-        self.record.handout(meter, subject, system, now)
+        self.record.handout(meter, subject, system, now).with_counter("rung", rungs)
     }
 
     /// Sends the last figures, where they are sent at all. Waits a moment at most.

@@ -154,7 +154,7 @@ pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
     counted.take(flow.meter());
     let report = Report::new(flow.meter(), subject, before, seconds, false);
     let about = Circumstances { paced: args.paced, gpu: Some(&gpu.caps), system: sensors.latest(), since: Some(since) };
-    let handout = Handout::new(report, counted.costs, flow.meter(), &about);
+    let handout = Handout::new(report, counted.costs, flow.meter(), &about).with_counter("rung", flow.rungs());
     if let Some(path) = &args.csv {
         handout.write_csv(path)?;
     }

@@ -51,8 +51,17 @@ impl Handout {
         }
     }
 
-    /// Adds a track of numbers to the trace: values in order of time.
+    /// Adds a track of numbers to the trace: values in order of time, each of which holds until the next.
     pub fn with_counter(mut self, name: &'static str, values: impl IntoIterator<Item = (Instant, f64)>) -> Self {
+        let mut values: Vec<_> = values.into_iter().collect();
+        if let Some(begin) = self.costs.first().map(|c| c.stamp.captured) {
+            // The trace begins with what holds then.
+            let over = values.partition_point(|(at, _)| *at <= begin).saturating_sub(1);
+            values.drain(..over);
+            if let Some((at, _)) = values.first_mut() {
+                *at = begin.max(*at);
+            }
+        }
         self.counters.extend(values.into_iter().map(|(at, value)| (name, at, value)));
         self
     }
@@ -102,5 +111,36 @@ impl Handout {
         self.write_trace(&trace)?;
         self.write_report(&report)?;
         Ok(report)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::export::samples;
+    use crate::metrics::{Counts, Subject};
+
+    #[test]
+    fn a_counter_begins_with_what_holds_when_the_trace_does() {
+        let t0 = Instant::now() + Duration::from_secs(10);
+        let mut meter = Meter::new(Budget::default());
+        let report = Report::new(&mut meter, Subject::default(), Counts::default(), 1.0, true);
+        let handout = |costs| Handout::new(report.clone(), costs, &meter, &Circumstances::default());
+        let ms = |ms: u64| Duration::from_millis(ms);
+        let rungs = [(t0 - ms(900), 0.0), (t0 - ms(500), 2.0), (t0 + ms(40), 1.0)];
+        let some = handout(samples::costs(t0, 4)).with_counter("rung", rungs);
+        assert_eq!(some.counters, [("rung", t0, 2.0), ("rung", t0 + ms(40), 1.0)]);
+        let late = handout(samples::costs(t0, 4)).with_counter("rung", rungs[2..].to_vec());
+        assert_eq!(late.counters, [("rung", t0 + ms(40), 1.0)]);
+        assert_eq!(handout(Vec::new()).with_counter("rung", rungs).counters.len(), 3);
+
+        let file = tempfile::NamedTempFile::new().unwrap();
+        some.write_trace(file.path()).unwrap();
+        let trace: serde_json::Value = serde_json::from_slice(&std::fs::read(file.path()).unwrap()).unwrap();
+        let events = trace["traceEvents"].as_array().unwrap().iter().filter(|e| e["name"] == "rung");
+        let told: Vec<_> = events.map(|e| (e["ts"].as_f64().unwrap(), e["args"]["rung"].as_f64().unwrap())).collect();
+        assert_eq!(told, [(0.0, 2.0), (40e3, 1.0)]);
     }
 }

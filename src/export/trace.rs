@@ -3,8 +3,8 @@
 //! Each piece of work is a slice (`X`) on the track of whoever did it. Slices of one track must not overlap, or viewers
 //! throw them away: where two frames were worked on at once, the track has a second line. Each frame is an asynchronous
 //! slice (`b`, `e`) from capture to display, and arrows (`s`, `t`, `f`) lead through its pieces. Counters (`C`) carry the
-//! rate, the work against the budget and whatever the caller adds; hitches are instants (`i`). Only pieces whose place in
-//! time was measured are drawn.
+//! rate, the work against the budget and whatever the caller adds, such as the rung that painted; hitches are instants
+//! (`i`). Only pieces whose place in time was measured are drawn.
 
 use std::io::{self, Write};
 use std::time::Instant;

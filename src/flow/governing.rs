@@ -3,6 +3,7 @@
 //! The work that is governed is what the program does to paint a frame: neither the camera's time, nor waiting, nor the
 //! overlay, nor the display's refresh gets shorter with a smaller network, and a painting is not to be given up for them.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::{Flow, Standing, Wish};
@@ -15,6 +16,8 @@ use crate::units::{Budget, FrameId};
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Fewer frames than this say nothing of how many get lost.
 const ENOUGH: u64 = 12;
+/// Changes of rung that are kept for the trace: more than there are in the frames that it shows.
+const RUNGS: usize = 256;
 
 /// Frames that were offered to the chain, and that went through it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,6 +41,8 @@ pub(super) struct Governing {
     saver: Option<bool>,
     /// Decided and not yet in effect.
     decision: Option<Decision>,
+    /// Since when which rung painted, oldest first.
+    rungs: VecDeque<(Instant, usize)>,
 }
 
 impl Governing {
@@ -53,6 +58,7 @@ impl Governing {
             thermal: None,
             saver: None,
             decision: None,
+            rungs: VecDeque::new(),
         }
     }
 
@@ -118,7 +124,14 @@ impl Governing {
     }
 
     fn measure_anew(&mut self, through: Through, now: Instant) {
-        self.window.restart(self.governor.state().rung.every);
+        let State { rung, index, .. } = self.governor.state();
+        self.window.restart(rung.every);
+        if self.rungs.back().is_none_or(|(_, last)| last != index) {
+            self.rungs.push_back((now, *index));
+            if self.rungs.len() > RUNGS {
+                self.rungs.pop_front();
+            }
+        }
         self.since = Some(now);
         self.before = through;
     }
@@ -169,6 +182,11 @@ impl Governing {
 }
 
 impl Flow {
+    /// Since when which rung of the governor's ladder painted, oldest first, as numbers for a trace: 0 is the finest.
+    pub fn rungs(&self) -> impl Iterator<Item = (Instant, f64)> {
+        self.governing.rungs.iter().map(|(since, index)| (*since, *index as f64))
+    }
+
     /// The pipeline that is there serves `wish` too. It may have been chosen by hand, or no longer; and a rung may need the
     /// same network at the same size as the one before it, where frames are small.
     pub(super) fn settle_standing(&mut self, wish: &Wish, now: Instant) {
