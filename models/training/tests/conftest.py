@@ -98,8 +98,8 @@ def evaluation() -> Evaluation:
     groups = Groups((GroupScore("1-3", 1, 0.2, 0.08), GroupScore("7-10", 1, 0.2, 0.12)), ())
     teacher = Stability(5.0, (4.0, 4.0, 4.0), None)
     effects = (
-        EffectScore("warm", near, near, photo, groups, Stability(1.0, (1.0, 1.0, 1.0), 1.1), 0.7, teacher),
-        EffectScore("cold", near, far, photo, groups, Stability(1.8, (3.0, 3.0, 3.0), None), 0.9, teacher),
+        EffectScore("warm", near, near, photo, groups, Stability(1.0, (1.0, 1.0, 1.0), 1.1), 0.7, teacher, None),
+        EffectScore("cold", near, far, photo, groups, Stability(1.8, (3.0, 3.0, 3.0), None), 0.9, teacher, None),
     )
     return Evaluation(
         variant="t",

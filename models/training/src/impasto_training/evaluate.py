@@ -29,7 +29,7 @@ from impasto_training import clips, latency, metrics, scores, stability
 from impasto_training.data import Content, View
 from impasto_training.engine import Engine
 from impasto_training.faces import Face, FaceFinder
-from impasto_training.images import FloatPicture, Picture, to_float
+from impasto_training.images import FloatPicture, Picture, load_picture, to_float
 from impasto_training.metrics import Perceived
 from impasto_training.networks.squeezenet import LpipsSqueeze
 from impasto_training.networks.student import Student
@@ -38,6 +38,7 @@ from impasto_training.scores import EffectScore, Evaluation, Groups, GroupScore,
 from impasto_training.skin import GROUPS, Tone, tone
 from impasto_training.targets import TargetCache
 from impasto_training.teach import Lesson, teacher
+from impasto_training.teachers.arbitrary_style import FOLDER, METHOD, ArbitraryStyle
 from impasto_training.teachers.base import Teacher
 
 T = TypeVar("T")
@@ -231,6 +232,21 @@ class Evaluator:
 
         return self.memory(style).recall(Stability, self.scenes_facts, measure)
 
+    def given_stability(self, style: int) -> Stability | None:
+        """Of the network behind a painting's teacher, once on the bare picture; none for other teachers."""
+        effect = self.recipe.effects[style]
+        if effect.teacher["method"] != METHOD or effect.painting is None:
+            return None
+        painting = load_picture(self.data_root / effect.painting)
+
+        def measure() -> Stability:
+            network = ArbitraryStyle(self.data_root / FOLDER)
+            code = network.style_code(painting)
+            return self.scenes.measure(lambda picture: network.paint_once(to_float(picture), code))
+
+        facts = self.scenes_facts | {"what": "stability of the network as given"}
+        return self.memory(style).recall(Stability, facts, measure)
+
     def untouched(self, style: int) -> Likeness:
         """How far the photos themselves are from the teacher's paintings."""
         facts = {"what": "untouched", "contents": [content.id for content in self.contents]}
@@ -316,6 +332,7 @@ class Evaluator:
             stability=self.scenes.measure(lambda picture: engine.paint(to_float(picture), style)),
             resampling=self.scenes.resampling(lambda picture: engine.paint(to_float(picture), style)),
             teacher_stability=self.teacher_stability(style),
+            given_stability=self.given_stability(style),
         )
 
     def prepare(self) -> None:
@@ -335,6 +352,7 @@ class Evaluator:
                 )
         for style in tqdm(range(len(self.recipe.effects)), unit="style", desc="judge the photos"):
             self.teacher_stability(style)
+            self.given_stability(style)
             self.untouched(style)
 
     def variant(self, variant: VariantSettings, student: Student, onnx_path: Path) -> Evaluation:

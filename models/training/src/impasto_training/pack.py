@@ -120,6 +120,8 @@ def _scores(evaluation: Evaluation, effect: str) -> list[str]:
             "warping": score.stability.warping,
             "resampling": score.resampling,
             "teacher_warping": score.teacher_stability.warping,
+            "given_flicker": score.given_stability.flicker if score.given_stability else None,
+            "given_warping": score.given_stability.warping if score.given_stability else None,
             "clip_flicker": score.stability.clips,
             "teacher_clip_flicker": score.teacher_stability.clips,
             "worst_tone_group": whole[1] if whole else None,

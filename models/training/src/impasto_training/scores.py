@@ -110,6 +110,13 @@ class EffectScore:
     """The part of the student's warping error that any painter with lines as crisp has, see `stability`."""
 
     teacher_stability: Stability
+    given_stability: Stability | None
+    """Of the given network as it is, where the teacher is that network calmed; else none."""
+
+    @property
+    def restless(self) -> Stability:
+        """What the student's calm is held against: the given network where there is one, else the teacher."""
+        return self.given_stability or self.teacher_stability
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,9 @@ from impasto_training.teachers.arbitrary_style_port import MARGIN, PREDICT_SIDE,
 from impasto_training.teachers.base import SIDE, array, tensor
 
 METHOD = "arbitrary-style"
+FOLDER = Path("teachers", "arbitrary_style")
+"""Of the two files, in the data folder."""
+
 PRECISIONS = ("int8", "float")
 StyleCode = npt.NDArray[np.float32]
 

@@ -11,7 +11,7 @@ import torch
 
 from impasto_training.paths import cache_root
 from impasto_training.teachers import feed_forward
-from impasto_training.teachers.arbitrary_style import PRECISIONS, ArbitraryStyleTeacher, Manner
+from impasto_training.teachers.arbitrary_style import FOLDER, PRECISIONS, ArbitraryStyleTeacher, Manner
 from impasto_training.teachers.base import Algorithm, AlgorithmTeacher, Teacher
 from impasto_training.teachers.glass import Glass
 from impasto_training.teachers.ink import Ink
@@ -53,7 +53,7 @@ def _arbitrary_style(parameters: Mapping[str, Any], data_root: Path, device: tor
         raise TeacherError("side must be a multiple of 4 from 64 on, looks at least 1")
     if manner.precision == "int8" and (manner.side != Manner.side or manner.looks != Manner.looks):
         raise TeacherError('other sides and more looks need precision = "float"')
-    return ArbitraryStyleTeacher(data_root / "teachers" / "arbitrary_style", painting, manner, device)
+    return ArbitraryStyleTeacher(data_root / FOLDER, painting, manner, device)
 
 
 def _feed_forward(parameters: Mapping[str, Any], data_root: Path, device: torch.device) -> Teacher:
