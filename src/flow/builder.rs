@@ -261,6 +261,7 @@ impl<F: Fn()> Bench<F> {
 
 fn log_timing(timing: &Timing) {
     let Timing { engine, network, width, height, ms, note, .. } = timing;
-    let ms = ms.map_or_else(|| "not timed".to_owned(), |ms| format!("{ms:.1} ms"));
-    log::info!("{engine} {network} {width}x{height}: {ms} {}", note.as_deref().unwrap_or_default());
+    let ms = ms.map(|ms| format!("{ms:.1} ms"));
+    let words: Vec<_> = ms.as_deref().into_iter().chain(note.as_deref()).collect();
+    log::info!("{engine} {network} {width}x{height}: {}", words.join(", "));
 }
