@@ -257,9 +257,14 @@ def weak_points(evaluations: Sequence[Evaluation]) -> list[str]:
         worst = max(effects, key=lambda e: e.portraits.lpips)
         unlike = [e.name for e in effects if e.portraits.lpips > LPIPS_GOAL]
         aim = "goal" if evaluation.variant in LPIPS_GOAL_VARIANTS else "goal of the larger variants"
+        verdict = (
+            f"{len(unlike)} of {len(effects)} effects are above the {aim} of {LPIPS_GOAL:.2f}: {_list(unlike)}."
+            if unlike
+            else f"every effect meets the {aim} of {LPIPS_GOAL:.2f}."
+        )
         points.append(
             f"{name}: least like its teacher on portraits is {worst.name} (LPIPS-sq {worst.portraits.lpips:.3f}); "
-            f"{len(unlike)} of {len(effects)} effects are above the {aim} of {LPIPS_GOAL:.2f}: {_list(unlike)}."
+            f"{verdict}"
         )
         if restless := [f"{e.name} {e.stability.flicker:.2f}" for e in effects if e.stability.flicker > FLICKER_GOAL]:
             points.append(f"{name}: flickers by more than {FLICKER_GOAL} of 255: {_list(restless)}.")
