@@ -408,7 +408,8 @@ impl ApplicationHandler<Wake> for App {
                 self.renew();
             }
             WindowEvent::RedrawRequested => return self.draw(event_loop),
-            WindowEvent::KeyboardInput { event, .. } if !self.gui.wants_keys() => {
+            // Synthetic presses are keys that were held already when the window got the focus: meant for another one.
+            WindowEvent::KeyboardInput { event, is_synthetic: false, .. } if !self.gui.wants_keys() => {
                 if let Some(command) = keys::command(&event, self.shift) {
                     self.command(event_loop, command, now);
                 }
