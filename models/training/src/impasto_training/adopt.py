@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from impasto_training.networks.student import Student
+from impasto_training.networks.student import ARCHITECTURES, CANVAS_SUFFIX, Student
 from impasto_training.prune import hidden_channels, narrowed
 from impasto_training.recipe import RecipeError
 
@@ -25,6 +25,38 @@ def rows(table: Tensor, known: list[str], wanted: list[str]) -> Tensor:
     mean = table.mean(dim=0)
     places = {key: index for index, key in enumerate(known)}
     return torch.stack([table[places[key]] if key in places else mean for key in wanted])
+
+
+CANVAS_GAIN, CANVAS_BIAS = 3.0, 3.0
+"""A canvas of -1..1 fills the range 0..6 of the layer that it first meets."""
+
+
+def with_canvas(student: Student) -> Student:
+    """The same network with a canvas input that it does not heed yet: same paintings, in evaluation mode.
+
+    The canvas passes its depthwise layers as it is; the layers behind them weigh it by zero.
+    """
+    network = next(name for name, known in ARCHITECTURES.items() if known == student.architecture)
+    wide = Student(ARCHITECTURES[network + CANVAS_SUFFIX], student.styles).eval()
+    state, old = wide.state_dict(), student.state_dict()
+    for name, value in state.items():
+        if name.endswith("num_batches_tracked"):
+            continue
+        known = old[name]
+        fill = value.clone()
+        if name.endswith("depthwise.conv.weight"):
+            fill.zero_()[:, :, 1, 1] = CANVAS_GAIN
+        elif name.endswith(".bias"):
+            fill.fill_(CANVAS_BIAS)
+        elif name.endswith(("running_var", ".scale")):
+            # Statistics that do nothing.
+            fill.fill_(1.0 - 1e-5 if name.endswith("running_var") else 1.0)
+        else:
+            fill.zero_()
+        fill[tuple(slice(size) for size in known.shape)] = known
+        state[name] = fill
+    wide.load_state_dict(state)
+    return wide
 
 
 def adopt(student: Student, path: Path, effects: list[str]) -> None:

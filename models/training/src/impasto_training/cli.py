@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--quick", action="store_true", help="fewer pictures; the card says so")
     fixture = commands.add_parser(FIXTURE, help="write a tiny untrained network for the engines' tests")
     fixture.add_argument("path", metavar="PATH", type=Path, help="where the .onnx file goes")
+    fixture.add_argument("--canvas", action="store_true", help="a network that takes a canvas")
     own = commands.add_parser(OWN, help=OWN_HELP, description=OWN_HELP.capitalize() + ".")
     own.add_argument("painting", metavar="PAINTING", type=Path, help="a picture of the painting")
     own.add_argument("--photos", type=Path, metavar="FOLDER", help="photos to learn on; the data folder's portraits")
@@ -128,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == FIXTURE:
         from impasto_training import fixture
 
-        fixture.write(options.path)
+        fixture.write(options.path, options.canvas)
         return 0
     if arguments is None:
         _keep_memory()

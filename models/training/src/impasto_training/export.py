@@ -3,6 +3,7 @@
 ```
 image  float32 [1, 3, height, width]  RGB 0..1, height and width multiples of 16
 style  float32 [1, K]                 one-hot picks a style, a mixture blends
+canvas float32 [1, C, height/2, width/2] about -1..1, only where the student takes one (`canvas.py`)
 painted float32 [1, 3, height, width] RGB 0..1
 
 style ─MatMul(style_table [K, T])─Split─Reshape [1, C, 1, 1]──┐ scale, bias
@@ -131,8 +132,10 @@ class _Graph:
             case Activation.NONE:
                 return y
 
-    def inverted_residual(self, x: str, block: InvertedResidual) -> str:
+    def inverted_residual(self, x: str, block: InvertedResidual, canvas: bool = False) -> str:
         y = x if block.expand is None else self.conv(x, block.expand)
+        if canvas:
+            y = self.node("Concat", [y, "canvas"], f"{block.depthwise.name}.joined", axis=1)
         y = self.conv(self.conv(y, block.depthwise), block.project)
         return self.node("Add", [x, y], f"{block.project.name}.sum") if block.residual else y
 
@@ -160,18 +163,22 @@ def to_onnx(student: Student, style_names: Sequence[str], half_weights: bool = T
         numpy_helper.from_array(np.asarray([1.0, 1.0, 2.0, 2.0], np.float32), "double"),
     ]
     x = graph.conv("image", student.stem)
+    canvas = student.architecture.canvas
     skips: list[str] = []
-    for block, settings in zip(student.encoder, student.architecture.encoder, strict=True):
+    for index, (block, settings) in enumerate(zip(student.encoder, student.architecture.encoder, strict=True)):
         assert isinstance(block, InvertedResidual)
         if settings.stride == 2:
             skips.append(x)
-        x = graph.inverted_residual(x, block)
+        x = graph.inverted_residual(x, block, canvas=bool(canvas) and index == 0)
     for level, stage in enumerate(student.decoder):
         up = graph.node(
             "Resize", [x, "", "double"], f"decoder.{level}.up",
             mode="linear", coordinate_transformation_mode="half_pixel",
         )  # fmt: skip
-        x = graph.node("Concat", [up, skips.pop()], f"decoder.{level}.joined", axis=1)
+        joined = [up, skips.pop()]
+        if canvas and not skips:
+            joined.append("canvas")
+        x = graph.node("Concat", joined, f"decoder.{level}.joined", axis=1)
         assert isinstance(stage, nn.ModuleList)
         for block in stage:
             assert isinstance(block, SeparableBlock)
@@ -187,11 +194,15 @@ def to_onnx(student: Student, style_names: Sequence[str], half_weights: bool = T
     def picture(name: str) -> onnx.ValueInfoProto:
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, IMAGE_CHANNELS, "height", "width"])
 
+    inputs = [picture("image"), helper.make_tensor_value_info("style", TensorProto.FLOAT, [1, student.styles])]
+    if canvas:
+        half: list[str | int | None] = [1, canvas, "half_height", "half_width"]
+        inputs.append(helper.make_tensor_value_info("canvas", TensorProto.FLOAT, half))
     model = helper.make_model(
         helper.make_graph(
             graph.style_path() + graph.nodes,
             "impasto student",
-            [picture("image"), helper.make_tensor_value_info("style", TensorProto.FLOAT, [1, student.styles])],
+            inputs,
             [picture("painted")],
             graph.initializers,
         ),
@@ -219,7 +230,8 @@ def multiply_adds(model: onnx.ModelProto, width: int, height: int) -> int:
     for value in [*fixed.graph.input, *fixed.graph.output]:
         for dim in value.type.tensor_type.shape.dim:
             if dim.dim_param:
-                dim.dim_value = {"height": height, "width": width}[dim.dim_param]
+                sizes = {"height": height, "width": width, "half_height": height // 2, "half_width": width // 2}
+                dim.dim_value = sizes[dim.dim_param]
     fixed = onnx.shape_inference.infer_shapes(fixed, strict_mode=True, data_prop=True)
     shapes = {tensor.name: list(tensor.dims) for tensor in fixed.graph.initializer}
     for value in [*fixed.graph.input, *fixed.graph.value_info, *fixed.graph.output]:

@@ -11,6 +11,15 @@ the scale and bias after the normalisation are looked up by style: row k of its 
 vector that is not one-hot mixes rows. At export these become one table, one product and plain `Mul` and `Add`, so a
 fixed style folds into weights too.
 
+A student may take a *canvas* beside the picture: noise at stroke scales and half the resolution (`canvas.py`), which
+tells it where strokes lie. It joins the stem's output in front of the first block, and the skip in the last stage:
+
+```
+canvas [N, C, H/2, W/2] ──▶ (stem, canvas) ──▶ encoder.0 ...      (up, skip, canvas) ──▶ decoder.2
+```
+
+At half resolution it needs no step down, which would alias it, and costs 3 % of the arithmetic.
+
 The last step up is a pixel shuffle whose four sub-pixels come from separate weights; left alone they drift apart into
 a fine stipple. A fixed binomial filter on the shuffled logits, zero at the frequency of that stipple, removes it.
 
@@ -27,6 +36,8 @@ from enum import StrEnum
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from impasto_training import canvas
 
 STRIDE = 16
 """Height and width of an input are multiples of this."""
@@ -61,6 +72,8 @@ class Architecture:
     stem: int
     encoder: tuple[EncoderBlock, ...]
     decoder: tuple[tuple[int, ...], ...]
+    canvas: int = 0
+    """Channels of the canvas; 0 for a student that takes none."""
 
 
 def mobilenet(
@@ -89,6 +102,8 @@ ARCHITECTURES = {
     ),
     "medium": Architecture(32, mobilenet(32, (16, 24, 24, 32, 64), 6, 3), ((64, 64), (64, 64), (48, 48))),
 }
+CANVAS_SUFFIX = "-canvas"
+ARCHITECTURES |= {name + CANVAS_SUFFIX: replace(known, canvas=canvas.CHANNELS) for name, known in ARCHITECTURES.items()}
 
 
 class StyledConv(nn.Module):
@@ -131,7 +146,9 @@ class StyledConv(nn.Module):
         return self.conv.out_channels
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        """`x` `[N, C, H, W]`, `style` `[N, K]`."""
+        """`x` `[N, C, H, W]`, `style` `[N, K]`, or `[1, K]` for all."""
+        if style.shape[0] == 1 and not self.norm.training:
+            return self._activated(self._folded(x, style))
         before, after = self.padding
         x = self.conv(F.pad(x, (before, after, before, after)))
         if self.calibrating is not None:
@@ -139,6 +156,24 @@ class StyledConv(nn.Module):
         x = self.norm(x)
         scale, bias = (style @ self.scale, style @ self.bias) if self.styled else (self.scale, self.bias)
         x = torch.addcmul(bias[:, :, None, None].to(x.dtype), x, scale[:, :, None, None].to(x.dtype))
+        return self._activated(x)
+
+    def _folded(self, x: Tensor, style: Tensor) -> Tensor:
+        """The layer with fixed statistics and one style for the whole batch, folded into the weights: 2.5 times faster."""
+        assert self.norm.running_mean is not None and self.norm.running_var is not None
+        scale, bias = (style[0] @ self.scale, style[0] @ self.bias) if self.styled else (self.scale[0], self.bias[0])
+        scale = scale * (self.norm.running_var + self.norm.eps).rsqrt()
+        bias = bias - self.norm.running_mean * scale
+        weight = self.conv.weight * scale[:, None, None, None]
+        if self.conv.kernel_size == (1, 1):
+            return F.linear(x.permute(0, 2, 3, 1), weight[:, :, 0, 0], bias).permute(0, 3, 1, 2)
+        before, after = self.padding
+        if before == after:
+            return F.conv2d(x, weight, bias, self.conv.stride, before, 1, self.conv.groups)
+        x = F.pad(x, (before, after, before, after))
+        return F.conv2d(x, weight, bias, self.conv.stride, 0, 1, self.conv.groups)
+
+    def _activated(self, x: Tensor) -> Tensor:
         match self.activation:
             case Activation.RELU6:
                 return F.relu6(x)
@@ -159,11 +194,14 @@ class StyledConv(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """MobileNetV2's block. `styled` styles every convolution in it, else only the projection."""
+    """MobileNetV2's block. `styled` styles every convolution in it, else only the projection.
 
-    def __init__(self, name: str, inputs: int, block: EncoderBlock, styles: int, styled: bool) -> None:
+    The first block has no expansion and takes `canvas` channels more than it would.
+    """
+
+    def __init__(self, name: str, inputs: int, block: EncoderBlock, styles: int, styled: bool, canvas: int = 0) -> None:
         super().__init__()
-        hidden = block.expanded
+        hidden = block.expanded + canvas
         self.residual = block.stride == 1 and inputs == block.channels
         self.expand = (
             StyledConv(f"{name}.expand", inputs, hidden, 1, Activation.RELU6, styles, styled=styled)
@@ -176,9 +214,11 @@ class InvertedResidual(nn.Module):
         )  # fmt: skip
         self.project = StyledConv(f"{name}.project", hidden, block.channels, 1, Activation.NONE, styles)
 
-    def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        """`[N, C, H, W]` to `[N, C', H/stride, W/stride]`."""
+    def forward(self, x: Tensor, style: Tensor, canvas: Tensor | None = None) -> Tensor:
+        """`[N, C, H, W]` to `[N, C', H/stride, W/stride]`; the first block may take a canvas of the size of `x`."""
         hidden = x if self.expand is None else self.expand(x, style)
+        if canvas is not None:
+            hidden = torch.cat([hidden, canvas], dim=1)
         out: Tensor = self.project(self.depthwise(hidden, style), style)
         return x + out if self.residual else out
 
@@ -205,7 +245,10 @@ def binomial(channels: int) -> Tensor:
 
 
 class Student(nn.Module):
-    """`image` `[N, 3, H, W]`, 0..1, and `style` `[N, K]` to the painting, the same shape and range as the image."""
+    """`image` `[N, 3, H, W]`, 0..1, and `style` `[N, K]` to the painting, the same shape and range as the image.
+
+    `style` may be `[1, K]`, one style for all. `canvas` is `[N, C, H/2, W/2]`, about -1..1.
+    """
 
     def __init__(self, architecture: Architecture, styles: int) -> None:
         super().__init__()
@@ -218,7 +261,10 @@ class Student(nn.Module):
         reduction = 2
         for index, block in enumerate(architecture.encoder):
             reduction *= block.stride
-            self.encoder.append(InvertedResidual(f"encoder.{index}", width, block, styles, styled=reduction >= 8))
+            extra = architecture.canvas if index == 0 else 0
+            self.encoder.append(
+                InvertedResidual(f"encoder.{index}", width, block, styles, styled=reduction >= 8, canvas=extra)
+            )
             width = block.channels
             if block.stride == 2:
                 stage_widths.append(width)
@@ -227,6 +273,8 @@ class Student(nn.Module):
         for level, widths in enumerate(architecture.decoder):
             stage = nn.ModuleList()
             width += stage_widths[-2 - level]
+            if level == len(architecture.decoder) - 1:
+                width += architecture.canvas
             for index, outputs in enumerate(widths):
                 stage.append(SeparableBlock(f"decoder.{level}.{index}", width, outputs, styles))
                 width = outputs
@@ -242,17 +290,25 @@ class Student(nn.Module):
         with torch.no_grad():
             self.head.conv.weight.copy_(kernel.repeat_interleave(4, dim=0))
 
-    def forward(self, image: Tensor, style: Tensor) -> Tensor:
-        """See the class."""
+    def forward(self, image: Tensor, style: Tensor, canvas: Tensor | None = None) -> Tensor:
+        """See the class. Without a `canvas` one of zeros is taken, where the architecture wants one."""
         x = self.stem(image, style)
+        if self.architecture.canvas:
+            if canvas is None:
+                canvas = x.new_zeros(x.shape[0], self.architecture.canvas, *x.shape[2:])
+            canvas = canvas.to(x.dtype)
+        else:
+            canvas = None
         skips: list[Tensor] = []
-        for block, settings in zip(self.encoder, self.architecture.encoder, strict=True):
+        for index, (block, settings) in enumerate(zip(self.encoder, self.architecture.encoder, strict=True)):
             if settings.stride == 2:
                 skips.append(x)
-            x = block(x, style)
+            x = block(x, style, canvas) if index == 0 else block(x, style)
         for stage in self.decoder:
             x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
             x = torch.cat([x, skips.pop()], dim=1)
+            if not skips and canvas is not None:
+                x = torch.cat([x, canvas], dim=1)
             assert isinstance(stage, nn.ModuleList)
             for block in stage:
                 x = block(x, style)
