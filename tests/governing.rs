@@ -142,15 +142,15 @@ fn a_choice_by_hand_is_not_changed() {
 }
 
 #[test]
-fn heat_takes_the_painting_away_and_gives_it_back() {
+fn heat_makes_the_painting_as_light_as_it_gets_and_cooling_gives_it_back() {
     let Some(gpu) = gpu() else { return };
     let mut camera = Camera::start(gpu, wish());
     camera.flow.set_machine(Some(Thermal::Critical), None);
-    camera.until("the camera's picture", |flow| !flow.governor().rung.painted);
+    camera.until("the lightest painting", |flow| flow.governor().index + 2 == flow.governor().of);
     assert!(camera.flow.governor().reason.contains("hot"));
-    assert!(!camera.shown.last().unwrap().1);
+    assert!(camera.shown.last().unwrap().1, "still painted");
     camera.flow.set_machine(Some(Thermal::Nominal), None);
-    camera.until("a painting", |flow| flow.governor().rung.painted);
+    camera.until("the best painting", |flow| flow.governor().index == 0);
 }
 
 #[test]

@@ -35,6 +35,7 @@ pub(super) struct Governing {
     since: Option<Instant>,
     /// As things stood when `since` was.
     before: Through,
+    before_at: Option<Instant>,
     offered: u64,
     looked: Option<Instant>,
     thermal: Option<Thermal>,
@@ -53,6 +54,7 @@ impl Governing {
             seen: None,
             since: None,
             before: Through::default(),
+            before_at: None,
             offered: 0,
             looked: None,
             thermal: None,
@@ -133,7 +135,7 @@ impl Governing {
             }
         }
         self.since = Some(now);
-        self.before = through;
+        (self.before, self.before_at) = (through, Some(now));
     }
 
     /// Looks, when it is time to, and returns what is to be changed.
@@ -150,7 +152,11 @@ impl Governing {
         }
         let offered = through.offered.saturating_sub(self.before.offered);
         let processed = through.processed.saturating_sub(self.before.processed);
+        let seconds = self.before_at.map(|at| now.saturating_duration_since(at).as_secs_f32());
+        let per_s = seconds.filter(|s| *s > 0.0).map(|s| (processed + 1) as f32 / s);
         let load = Load {
+            // The share and the rate are rough while there are few frames.
+            painted_per_s: per_s.filter(|_| offered >= ENOUGH && self.governor.state().rung.painted),
             thermal: self.thermal,
             saver: self.saver,
             // Two may be on their way.
@@ -159,7 +165,7 @@ impl Governing {
         };
         if offered >= 4 * ENOUGH {
             // So that a change shows after seconds, not after minutes.
-            self.before = through;
+            (self.before, self.before_at) = (through, Some(now));
         }
         let decision = self.governor.observe(&load, now)?;
         Some(self.decision.insert(decision))

@@ -120,6 +120,9 @@ impl Governor {
     /// Between two steps down because of heat: cooling takes time.
     const COOL: Duration = Duration::from_secs(6);
 
+    /// A painting that comes at least so often is never given up: people prefer it to a smooth picture without one.
+    pub const LEAST_PAINTED_PER_S: f32 = 8.0;
+
     /// Stands on the first rung of `ladder`; an empty one counts as one rung that paints nothing.
     pub fn new(ladder: Vec<Rung>, keep: Keep, budget: Budget) -> Self {
         let mut governor = Self {
@@ -287,16 +290,17 @@ impl Governor {
             return Move(index + 1, saver.to_owned());
         }
         if let Some(thermal) = load.thermal.filter(|t| *t >= Thermal::Serious) {
-            // Short of danger, something is still painted.
-            let last = if thermal == Thermal::Critical { self.ladder.len() } else { self.ladder.len().max(2) - 1 };
             let cool = if thermal == Thermal::Critical { stays } else { Self::COOL.max(stays) };
-            if let Some(to) = lighter.filter(|to| *to < last && stood >= cool) {
+            if let Some(to) = lighter.filter(|to| self.ladder[*to].painted && stood >= cool) {
                 return Move(to, format!("the machine is hot ({})", thermal.name()));
             }
         }
         let Some(demand) = demand else { return Stay(Wait::Measuring) };
         if demand > down * budget {
             let Some(to) = lighter else { return Stay(Wait::Lightest { need_ms: demand }) };
+            if !self.ladder[to].painted && !self.hopeless(load) {
+                return Stay(Wait::StillPainted { per_s: load.painted_per_s });
+            }
             if stood < stays {
                 return Stay(Wait::Settling { for_s: whole_seconds(stays - stood) });
             }
@@ -315,7 +319,9 @@ impl Governor {
             return Stay(Wait::Blocked { rung: above, for_s: whole_seconds(until - now) });
         }
         let Some(forecast) = self.forecast_above(above, load, now) else { return Stay(Wait::Measuring) };
-        let needs_ms = up * budget;
+        // From no painting to one: whatever is faster than what would be given up again.
+        let fewest = if self.state.rung.painted { 0.0 } else { 1e3 / Self::LEAST_PAINTED_PER_S };
+        let needs_ms = up * budget.max(fewest);
         if forecast > needs_ms {
             return Stay(Wait::Forecast { rung: above, ms: forecast, needs_ms });
         }
@@ -324,6 +330,13 @@ impl Governor {
         }
         self.forecast = Some(Forecast { rung: above, ms: forecast });
         Move(above, format!("there is room: about {forecast:.1} ms of a {budget:.1} ms budget"))
+    }
+
+    /// Whether painting is so slow that no painting is better. Not known is no reason.
+    fn hopeless(&self, load: &Load) -> bool {
+        // A source that is slow itself is not the painting's fault.
+        let least = Self::LEAST_PAINTED_PER_S.min(Load::LOSING * 1e3 / self.budget.ms() as f32);
+        load.painted_per_s.is_some_and(|rate| rate < least)
     }
 
     /// The next rung down. Only what could not be made is passed over: what "did not hold" is lighter all the same.

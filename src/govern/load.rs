@@ -18,6 +18,8 @@ pub struct Load {
     pub frames: u32,
     /// Share of the source's frames that get through the chain, 0..=1.
     pub delivered: Option<f32>,
+    /// Painted pictures a second that come out of the chain.
+    pub painted_per_s: Option<f32>,
     pub thermal: Option<Thermal>,
     /// Whether the system saves its battery.
     pub saver: Option<bool>,
@@ -25,7 +27,7 @@ pub struct Load {
 
 impl Load {
     /// Below this share, frames are lost because the chain is too slow, not by chance.
-    const LOSING: f32 = 0.7;
+    pub(super) const LOSING: f32 = 0.7;
 
     /// The work per frame that a budget has to hold, milliseconds. A chain through which only half of the frames get needs
     /// at least twice the budget for each, whatever was measured.

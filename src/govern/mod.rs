@@ -11,6 +11,8 @@
 //! - **What did not hold is remembered.** A rung that had to be left soon after it was climbed is not tried again for thirty
 //!   seconds, then sixty, … up to four minutes; what it really cost corrects the next forecast. Both fade with time,
 //!   and end at once when the conditions change.
+//! - **Painted beats smooth.** The rung that paints nothing is taken only where the lightest painting comes less than
+//!   [`Governor::LEAST_PAINTED_PER_S`] times a second. Heat never takes the painting away.
 //! - **A user's choice always wins.** While a rung was chosen by hand nothing moves; the state says what it costs.
 //!
 //! Pure: no clock is read, nothing is measured or started here. Knows neither GPUs nor windows nor networks, only what they

@@ -15,6 +15,8 @@ pub(super) enum Wait {
     Measuring,
     Settling { for_s: u64 },
     Lightest { need_ms: f32 },
+    /// The lightest painting is too slow for the budget, and still better than none.
+    StillPainted { per_s: Option<f32> },
     Heat(Thermal),
     Blocked { rung: usize, for_s: u64 },
     Forecast { rung: usize, ms: f32, needs_ms: f32 },
@@ -37,6 +39,10 @@ impl fmt::Display for Words<'_> {
             Wait::Measuring => f.write_str("the first frames are being measured"),
             Wait::Settling { for_s } => write!(f, "stays at least {for_s} s"),
             Wait::Lightest { need_ms } => write!(f, "nothing lighter is left; frames take {need_ms:.1} ms"),
+            Wait::StillPainted { per_s: None } => f.write_str("the painting stays, although it is slow"),
+            Wait::StillPainted { per_s: Some(rate) } => {
+                write!(f, "the painting stays, although it is slow: {rate:.0} pictures a second")
+            }
             Wait::Heat(thermal) => write!(f, "nothing larger until it cools ({})", thermal.name()),
             Wait::Blocked { rung, for_s } => write!(f, "{} did not hold; again in {for_s} s", self.ladder[rung]),
             Wait::Forecast { rung, ms, needs_ms } => {

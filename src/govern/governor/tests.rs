@@ -56,17 +56,18 @@ fn a_choice_by_hand_wins_and_keep_ends_it() {
 }
 
 #[test]
-fn heat_steps_down_slowly_and_danger_all_the_way() {
+fn heat_steps_down_slowly_and_danger_soon_but_never_to_no_painting() {
     let mut governor = Governor::new(rungs(), Keep::Balanced, BUDGET);
     let mut now = Instant::now();
     let hot = Load { thermal: Some(Thermal::Serious), ..load(12.0, 8.0) };
     let steps = watch(&mut governor, hot, 13.0, &mut now);
     assert_eq!(steps.len(), 2, "{steps:?}");
     assert_eq!(steps[0].reason, "the machine is hot (serious)");
-    watch(&mut governor, hot, 120.0, &mut now);
-    assert!(governor.state().rung.painted, "hot is not yet dangerous");
     watch(&mut governor, Load { thermal: Some(Thermal::Critical), ..hot }, 10.0, &mut now);
-    assert!(!governor.state().rung.painted);
+    let state = governor.state().clone();
+    assert_eq!(state.index, state.of - 2, "the lightest painting");
+    watch(&mut governor, Load { thermal: Some(Thermal::Critical), ..hot }, 120.0, &mut now);
+    assert!(governor.state().rung.painted, "heat never takes the painting away");
     // Warm: it stays where it is. Cool: back up.
     assert!(watch(&mut governor, Load { thermal: Some(Thermal::Fair), ..hot }, 60.0, &mut now).is_empty());
     assert_eq!(governor.state().waiting_for.as_deref(), Some("nothing larger until it cools (fair)"));
@@ -131,11 +132,31 @@ fn a_rung_that_cannot_be_had_is_passed_over() {
 }
 
 #[test]
-fn where_nothing_helps_it_says_so() {
+fn painted_beats_smooth_until_painting_is_hopeless() {
     let mut governor = Governor::new(rungs(), Keep::Quality, BUDGET);
     let mut now = Instant::now();
+    // Out of the budget on every rung, and 11 painted pictures a second: that is what is wanted.
+    watch(&mut governor, Load { painted_per_s: Some(11.0), ..load(90.0, 10.0) }, 60.0, &mut now);
+    let state = governor.state().clone();
+    assert!(state.rung.painted && state.index == state.of - 2, "{state:?}");
+    assert_eq!(state.waiting_for.as_deref(), Some("the painting stays, although it is slow: 11 pictures a second"));
+    // Where nobody counted, too.
     watch(&mut governor, load(90.0, 10.0), 60.0, &mut now);
+    assert!(governor.state().rung.painted);
+    // Fewer than eight a second are not worth it.
+    let hopeless = Load { painted_per_s: Some(6.0), ..load(170.0, 150.0) };
+    watch(&mut governor, hopeless, 10.0, &mut now);
     assert!(!governor.state().rung.painted);
+    // It is tried again, when its time has come, although the budget would not hold it.
+    watch(&mut governor, load(40.0, 0.0), 240.0, &mut now);
+    assert!(governor.state().rung.painted, "{:?}", governor.state());
+}
+
+#[test]
+fn where_nothing_helps_it_says_so() {
+    let mut now = Instant::now();
+    let mut governor = Governor::new(Vec::new(), Keep::Quality, BUDGET);
+    watch(&mut governor, load(90.0, 0.0), 60.0, &mut now);
     assert_eq!(governor.state().waiting_for.as_deref(), Some("nothing lighter is left; frames take 90.0 ms"));
     // No measurements at all: nothing is decided.
     let mut governor = Governor::new(rungs(), Keep::Quality, BUDGET);
