@@ -6,26 +6,26 @@
 //!  source ──CameraFrame──▶ pipeline: upload ▶ ingest ▶ prepare ▶ student ▶ compose ▶ present ──▶ window, file
 //!    │                        ▲   │                                ▲  │
 //!    │ newest wins            │   │ spans                          │  └ in place: nn::gpu, in the same command buffer
-//!  mailbox                  flow  └──▶ metrics ──▶ ui              └ round trip: roundtrip ▶ nn::ort, on a thread
+//!  mailbox                  runtime  └──▶ metrics ──▶ ui              └ round trip: roundtrip ▶ nn::ort, on a thread
 //! ```
 //!
 //! A [`source`] delivers raw bytes with the identity and the capture time of their frame ([`frame`], [`units`]). A
 //! [`mailbox`] with one slot hands the newest to the [`pipeline`], the one file that shows the whole chain in order. The
 //! student is an ONNX file of an [`effect`] pack; [`nn`] reads it into a graph, folds the chosen style into its weights, and
 //! runs it either on the GPU, between the kernels of the frame, or through ONNX Runtime on a thread of its own
-//! ([`roundtrip`]). [`flow`] is the loop that the window ([`app`]), `render` and `bench` ([`cli`]) share: it feeds frames,
+//! ([`roundtrip`]). [`runtime`] is the loop that the window ([`app`]), `render` and `bench` ([`cli`]) share: it feeds frames,
 //! collects the spans of every stage into [`metrics`], and swaps in a pipeline that was built aside when the effect, the
 //! engine or the source changes. [`ui`] turns figures and [`fault`]s into an overlay, and clicks into actions.
 //!
 //! [`govern`] looks at the figures and at the machine's sensors ([`system`]) and decides which rung of its ladder is painted
-//! on; [`flow`] carries that out. [`calibrate`] times engines and networks aside, once for each machine. [`inject`] makes
+//! on; [`runtime`] carries that out. [`calibrate`] times engines and networks aside, once for each machine. [`inject`] makes
 //! faults on purpose. [`export`] writes figures to files, reports what broke down, and sends figures where the user asked
 //! for it; [`settings`] remembers what was chosen.
 //!
 //! # Dependencies point one way
 //!
 //! ```text
-//! units ◀ frame, mailbox, metrics, fault, system ◀ govern | source | gpu | effect | output | nn (graph, plan) ◀ twin ◀ roundtrip ◀ nn (engines) ◀ calibrate | pipeline | inject ◀ flow | ui | export ◀ settings ◀ cli ◀ app ◀ main
+//! units ◀ frame, mailbox, metrics, fault, system ◀ govern | source | gpu | effect | output | nn (graph, plan) ◀ twin ◀ roundtrip ◀ nn (engines) ◀ calibrate | pipeline | inject ◀ runtime | ui | export ◀ settings ◀ cli ◀ app ◀ main
 //! ```
 //!
 //! Each of the large packages is named in one place: `nokhwa` in `source/camera/nokhwa.rs`, `v4l` in `source/camera/v4l2`,
@@ -56,7 +56,7 @@ pub mod cli;
 pub mod effect;
 pub mod export;
 pub mod fault;
-pub mod flow;
+pub mod runtime;
 pub mod frame;
 pub mod govern;
 pub mod gpu;

@@ -1,7 +1,7 @@
 //! Allocations per frame in steady state, counted by the allocator and told apart by who made them.
 //!
-//! Covered: the demo scene drawn into a pooled buffer, [`Flow::offer`], [`Flow::poll`], [`Flow::draw`],
-//! [`Flow::presented`] and the meter with its summary, on all threads of the process, with a painter on the round trip and
+//! Covered: the demo scene drawn into a pooled buffer, [`Runtime::offer`], [`Runtime::poll`], [`Runtime::draw`],
+//! [`Runtime::presented`] and the meter with its summary, on all threads of the process, with a painter on the round trip and
 //! with the engine in place. wgpu allocates inside its own calls; those are counted and printed, and so is everything else
 //! that is not ours. What is asserted: this program's own code makes none.
 //!
@@ -20,8 +20,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use chain_support::{Same, built, flow_with, headless, in_place, models, round_trip, target, workshop};
-use impasto::flow::{Built, Flow, Wish, Workshop};
+use chain_support::{Same, built, runtime_with, headless, in_place, models, round_trip, target, workshop};
+use impasto::runtime::{Built, Runtime, Wish, Workshop};
 use impasto::frame::{CameraFrame, FramePool};
 use impasto::gpu::Gpu;
 use impasto::metrics::{self, Lap};
@@ -98,7 +98,7 @@ const CONTAINERS: [&str; 11] = [
 fn owner(trace: &str) -> (String, String) {
     let mut lines = trace.lines().map(str::trim).peekable();
     while let Some(line) = lines.next() {
-        // `7: wgpu_core::device::queue::Queue::submit`, then perhaps `at ./src/flow/mod.rs:179:40`.
+        // `7: wgpu_core::device::queue::Queue::submit`, then perhaps `at ./src/runtime/mod.rs:179:40`.
         let Some((number, name)) = line.split_once(": ") else { continue };
         if number.parse::<u32>().is_err() {
             continue;
@@ -153,7 +153,7 @@ fn measure(frames: u64, mut frame: impl FnMut(u64)) -> BTreeMap<String, (u64, St
 /// One frame from the demo scene to a target, as the window does it, minus window and interface.
 struct Stage {
     gpu: Gpu,
-    flow: Flow,
+    runtime: Runtime,
     scene: DemoScene,
     pool: FramePool,
     view: wgpu::TextureView,
@@ -166,9 +166,9 @@ impl Stage {
         let scene = DemoScene::new(extent, 30);
         let workshop = workshop(gpu, &[&models()]);
         let built = student(&workshop, &scene)?;
-        let flow = flow_with(workshop, Wish::default(), Budget::default(), built, scene.shape());
+        let runtime = runtime_with(workshop, Wish::default(), Budget::default(), built, scene.shape());
         let view = target(gpu, extent);
-        Some(Self { gpu: gpu.clone(), flow, scene, pool: FramePool::default(), view, extent })
+        Some(Self { gpu: gpu.clone(), runtime, scene, pool: FramePool::default(), view, extent })
     }
 
     fn frame(&mut self, number: u64) {
@@ -178,26 +178,26 @@ impl Stage {
         let now = Instant::now();
         let stamp = FrameStamp { id: FrameId(number), captured: now, clock: CaptureClock::Schedule };
         let frame = CameraFrame::new(shape, stamp, bytes).unwrap();
-        self.flow.captured(number + 1, 0, now);
-        self.flow.offer(frame, now);
+        self.runtime.captured(number + 1, 0, now);
+        self.runtime.offer(frame, now);
         let began = Instant::now();
         loop {
             let now = Instant::now();
-            if self.flow.poll(now).picture.is_some() {
+            if self.runtime.poll(now).picture.is_some() {
                 break;
             }
             assert!(began.elapsed() < Duration::from_secs(30), "no picture came");
             std::thread::sleep(Duration::from_micros(100));
         }
-        assert_eq!(self.flow.events().next(), None);
+        assert_eq!(self.runtime.events().next(), None);
         let mut encoder =
             self.gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("alloc") });
-        self.flow.draw(&mut encoder, &self.view, self.extent, &Look::default());
+        self.runtime.draw(&mut encoder, &self.view, self.extent, &Look::default());
         self.gpu.queue.submit([encoder.finish()]);
         let now = Instant::now();
         let lap = |stage| Lap { stage, begin: now, end: now };
-        self.flow.presented(&[lap(metrics::Stage::Interface), lap(metrics::Stage::Present)], now);
-        std::hint::black_box(self.flow.summary(Instant::now()));
+        self.runtime.presented(&[lap(metrics::Stage::Interface), lap(metrics::Stage::Present)], now);
+        std::hint::black_box(self.runtime.summary(Instant::now()));
     }
 }
 

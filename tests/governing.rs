@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chain_support::{FORMAT, flow_with, frame, gpu, workshop};
-use impasto::flow::{Flow, FlowEvent, Shelf, Wish, Workshop};
+use chain_support::{FORMAT, runtime_with, frame, gpu, workshop};
+use impasto::runtime::{Runtime, RuntimeEvent, Shelf, Wish, Workshop};
 use impasto::frame::{FrameShape, PixelFormat};
 use impasto::govern::Keep;
 use impasto::gpu::Gpu;
@@ -28,7 +28,7 @@ fn wish() -> Wish {
 /// A camera that waits for its picture: each frame is captured when the one before is shown, so nothing is lost to
 /// slowness, and whatever is lost was lost by a change.
 struct Camera {
-    flow: Flow,
+    runtime: Runtime,
     shape: FrameShape,
     next: u64,
     shown: Vec<(u64, bool)>,
@@ -42,9 +42,9 @@ impl Camera {
         let workshop = workshop(gpu, &[]);
         let shape = FrameShape::packed(PixelFormat::Rgb8, FRAME);
         let built = workshop.build(&wish, shape).unwrap();
-        let mut flow = flow_with(workshop, wish, BUDGET, built, shape);
-        flow.set_keep(Keep::Balanced);
-        Self { flow, shape, next: 0, shown: Vec::new(), rungs: Vec::new(), changes: Vec::new() }
+        let mut runtime = runtime_with(workshop, wish, BUDGET, built, shape);
+        runtime.set_keep(Keep::Balanced);
+        Self { runtime, shape, next: 0, shown: Vec::new(), rungs: Vec::new(), changes: Vec::new() }
     }
 
     /// One frame, from its capture until it is shown.
@@ -53,39 +53,39 @@ impl Camera {
         self.next += 1;
         let bytes = vec![(id * 7 % 200) as u8; self.shape.min_bytes()];
         let now = Instant::now();
-        self.flow.captured(self.next, 0, now);
-        self.flow.offer(frame(self.shape, id, bytes), now);
+        self.runtime.captured(self.next, 0, now);
+        self.runtime.offer(frame(self.shape, id, bytes), now);
         loop {
-            let polled = self.flow.poll(Instant::now());
-            for event in self.flow.events() {
+            let polled = self.runtime.poll(Instant::now());
+            for event in self.runtime.events() {
                 match event {
-                    FlowEvent::Changed(subject) => self.changes.push(format!("{} {}", subject.variant, subject.width)),
-                    FlowEvent::Fault(fault) => panic!("{fault}"),
-                    FlowEvent::Recovered => {}
+                    RuntimeEvent::Changed(subject) => self.changes.push(format!("{} {}", subject.variant, subject.width)),
+                    RuntimeEvent::Fault(fault) => panic!("{fault}"),
+                    RuntimeEvent::Recovered => {}
                 }
             }
             if let Some(stamp) = polled.picture {
-                self.flow.presented(&[], Instant::now());
+                self.runtime.presented(&[], Instant::now());
                 self.shown.push((stamp.id.0, polled.painted));
             }
             // The frame itself is there, painted if anybody paints.
-            let painting = self.flow.pipeline().is_some_and(|p| p.student_extent().is_some());
+            let painting = self.runtime.pipeline().is_some_and(|p| p.student_extent().is_some());
             if polled.picture.is_some_and(|s| s.id.0 == id) && (polled.painted || !painting) {
                 break;
             }
-            assert!(now.elapsed() < FOR_EVER, "frame {id} never came; {:?}", self.flow.governor());
+            assert!(now.elapsed() < FOR_EVER, "frame {id} never came; {:?}", self.runtime.governor());
             std::thread::sleep(Duration::from_micros(300));
         }
-        let index = self.flow.governor().index;
+        let index = self.runtime.governor().index;
         if self.rungs.last() != Some(&index) {
             self.rungs.push(index);
         }
     }
 
-    fn until(&mut self, what: &str, done: impl Fn(&Flow) -> bool) {
+    fn until(&mut self, what: &str, done: impl Fn(&Runtime) -> bool) {
         let began = Instant::now();
-        while !done(&self.flow) {
-            assert!(began.elapsed() < FOR_EVER, "{what} never came; {:?}", self.flow.governor());
+        while !done(&self.runtime) {
+            assert!(began.elapsed() < FOR_EVER, "{what} never came; {:?}", self.runtime.governor());
             self.one();
         }
     }
@@ -95,29 +95,29 @@ impl Camera {
 fn it_walks_down_under_load_and_back_up_without_losing_a_frame() {
     let Some(gpu) = gpu() else { return };
     let mut camera = Camera::start(gpu, wish());
-    camera.until("the first rung", |flow| flow.governor().of > 3);
+    camera.until("the first rung", |runtime| runtime.governor().of > 3);
     (0..20).for_each(|_| camera.one());
-    assert_eq!(camera.flow.governor().index, 0, "{:?}", camera.flow.governor());
+    assert_eq!(camera.runtime.governor().index, 0, "{:?}", camera.runtime.governor());
 
     // Each painting takes longer than a frame may.
-    camera.flow.set_burden(Burden { extra: BUDGET.0 + BUDGET.0 / 4, factor: 1.0 });
-    camera.until("a step down", |flow| flow.governor().index >= 2);
-    let state = camera.flow.governor().clone();
+    camera.runtime.set_burden(Burden { extra: BUDGET.0 + BUDGET.0 / 4, factor: 1.0 });
+    camera.until("a step down", |runtime| runtime.governor().index >= 2);
+    let state = camera.runtime.governor().clone();
     assert!(state.reason.contains("p95"), "{state:?}");
 
-    camera.flow.set_burden(Burden::NONE);
-    camera.until("the way back", |flow| flow.governor().index == 0);
+    camera.runtime.set_burden(Burden::NONE);
+    camera.until("the way back", |runtime| runtime.governor().index == 0);
     let turns: Vec<_> = camera.rungs.windows(2).map(|pair| pair[0].abs_diff(pair[1])).collect();
     assert!(turns.iter().all(|by| *by == 1), "one step at a time: {:?}", camera.rungs);
     assert!(camera.changes.len() >= 4, "{:?}", camera.changes);
 
     // Every frame was shown, in order, once painted.
-    camera.flow.finish(Instant::now()).unwrap();
+    camera.runtime.finish(Instant::now()).unwrap();
     let mut seen: Vec<u64> = camera.shown.iter().map(|(id, _)| *id).collect();
     assert!(seen.is_sorted(), "{seen:?}");
     seen.dedup();
     assert_eq!(seen, (0..camera.next).collect::<Vec<_>>());
-    let counts = camera.flow.meter_ref().counts();
+    let counts = camera.runtime.meter_ref().counts();
     assert_eq!((counts.processed, counts.dropped), (camera.next, 0));
     // No flash: once there was a painting, the camera's own picture is never shown.
     let bare: Vec<_> = camera.shown.iter().skip_while(|(_, painted)| !painted).filter(|(_, p)| !p).collect();
@@ -128,33 +128,33 @@ fn it_walks_down_under_load_and_back_up_without_losing_a_frame() {
 fn a_choice_by_hand_is_not_changed() {
     let Some(gpu) = gpu() else { return };
     let mut camera = Camera::start(gpu, Wish { size: Some(Extent::new(64, 48)), ..wish() });
-    camera.flow.set_burden(Burden { extra: BUDGET.0 + BUDGET.0 / 4, factor: 1.0 });
-    camera.until("what it costs", |flow| {
-        flow.governor().waiting_for.as_ref().is_some_and(|text| text.contains("over the budget"))
+    camera.runtime.set_burden(Burden { extra: BUDGET.0 + BUDGET.0 / 4, factor: 1.0 });
+    camera.until("what it costs", |runtime| {
+        runtime.governor().waiting_for.as_ref().is_some_and(|text| text.contains("over the budget"))
     });
     (0..10).for_each(|_| camera.one());
-    let state = camera.flow.governor();
+    let state = camera.runtime.governor();
     assert!(state.manual && camera.changes.is_empty(), "{state:?}");
     // Given back to the governor, it is.
-    camera.flow.set_wish(wish());
-    camera.flow.set_keep(Keep::Balanced);
-    camera.until("a step down", |flow| !flow.governor().manual && flow.governor().index > 0);
+    camera.runtime.set_wish(wish());
+    camera.runtime.set_keep(Keep::Balanced);
+    camera.until("a step down", |runtime| !runtime.governor().manual && runtime.governor().index > 0);
 }
 
 #[test]
 fn heat_makes_the_painting_as_light_as_it_gets_and_cooling_gives_it_back() {
     let Some(gpu) = gpu() else { return };
     let mut camera = Camera::start(gpu, wish());
-    camera.flow.set_machine(Some(Thermal::Critical), None);
-    camera.until("the lightest painting", |flow| flow.governor().index + 2 == flow.governor().of);
-    assert!(camera.flow.governor().reason.contains("hot"));
+    camera.runtime.set_machine(Some(Thermal::Critical), None);
+    camera.until("the lightest painting", |runtime| runtime.governor().index + 2 == runtime.governor().of);
+    assert!(camera.runtime.governor().reason.contains("hot"));
     assert!(camera.shown.last().unwrap().1, "still painted");
-    camera.flow.set_machine(Some(Thermal::Nominal), None);
-    camera.until("the best painting", |flow| flow.governor().index == 0);
+    camera.runtime.set_machine(Some(Thermal::Nominal), None);
+    camera.until("the best painting", |runtime| runtime.governor().index == 0);
 }
 
 #[test]
-fn a_lost_gpu_is_noticed_and_another_flow_goes_on_counting() {
+fn a_lost_gpu_is_noticed_and_another_runtime_goes_on_counting() {
     // A device of its own: it is destroyed.
     if gpu().is_none() {
         return;
@@ -162,27 +162,27 @@ fn a_lost_gpu_is_noticed_and_another_flow_goes_on_counting() {
     let doomed = Gpu::headless().unwrap();
     let mut camera = Camera::start(&doomed, wish());
     (0..5).for_each(|_| camera.one());
-    let before = camera.flow.meter_ref().counts();
+    let before = camera.runtime.meter_ref().counts();
     doomed.lose();
     let began = Instant::now();
     while !doomed.is_lost() {
-        // Whatever the flow is asked to do on a device that is gone, it does not bring the program down.
+        // Whatever the runtime is asked to do on a device that is gone, it does not bring the program down.
         let now = Instant::now();
-        camera.flow.offer(frame(camera.shape, 100 + camera.next, vec![0; camera.shape.min_bytes()]), now);
-        camera.flow.poll(now);
+        camera.runtime.offer(frame(camera.shape, 100 + camera.next, vec![0; camera.shape.min_bytes()]), now);
+        camera.runtime.poll(now);
         assert!(began.elapsed() < FOR_EVER, "nobody noticed");
         std::thread::sleep(Duration::from_millis(1));
     }
-    camera.flow.offer(frame(camera.shape, 200, vec![0; camera.shape.min_bytes()]), Instant::now());
-    camera.flow.poll(Instant::now());
-    let legacy = camera.flow.bequeath();
+    camera.runtime.offer(frame(camera.shape, 200, vec![0; camera.shape.min_bytes()]), Instant::now());
+    camera.runtime.poll(Instant::now());
+    let legacy = camera.runtime.bequeath();
     drop(camera);
     let fresh = Gpu::headless().unwrap();
     let mut after = Camera::start(&fresh, wish());
-    after.flow.inherit(legacy);
+    after.runtime.inherit(legacy);
     after.next = 300;
     (0..5).for_each(|_| after.one());
-    let counts = after.flow.meter_ref().counts();
+    let counts = after.runtime.meter_ref().counts();
     assert!(counts.processed >= before.processed + 5, "{counts:?} after {before:?}");
     assert!(after.shown.last().unwrap().1, "painted again");
 }

@@ -5,8 +5,8 @@ mod chain_support;
 
 use std::time::{Duration, Instant};
 
-use chain_support::{Same, built, flow_with, headless, in_place, models, round_trip, target, wait_until, workshop};
-use impasto::flow::{Built, Flow, Wish, Workshop};
+use chain_support::{Same, built, runtime_with, headless, in_place, models, round_trip, target, wait_until, workshop};
+use impasto::runtime::{Built, Runtime, Wish, Workshop};
 use impasto::frame::{CameraFrame, FramePool};
 use impasto::gpu::{Gpu, Timestamps};
 use impasto::metrics::{Counts, FrameCost, Lap, Report, Stage, Track};
@@ -17,12 +17,12 @@ use impasto::units::{Budget, CaptureClock, Extent, FrameId, FrameStamp};
 const SOURCE: Extent = Extent::new(160, 120);
 
 /// Frames one after the other through the chain, on the real clock, each presented with laps as a window has them.
-fn run(gpu: &Gpu, frames: u64, student: impl FnOnce(&Workshop, &DemoScene) -> Option<Built>) -> Option<Flow> {
+fn run(gpu: &Gpu, frames: u64, student: impl FnOnce(&Workshop, &DemoScene) -> Option<Built>) -> Option<Runtime> {
     let scene = DemoScene::new(SOURCE, 30);
     let workshop = workshop(gpu, &[&models()]);
     let built = student(&workshop, &scene)?;
-    let mut flow = flow_with(workshop, Wish::default(), Budget::default(), built, scene.shape());
-    flow.meter().set_paced(false);
+    let mut runtime = runtime_with(workshop, Wish::default(), Budget::default(), built, scene.shape());
+    runtime.meter().set_paced(false);
     let pool = FramePool::default();
     let view = target(gpu, SOURCE);
     for id in 0..frames {
@@ -31,15 +31,15 @@ fn run(gpu: &Gpu, frames: u64, student: impl FnOnce(&Workshop, &DemoScene) -> Op
         scene.draw(id, &mut bytes);
         let stamp = FrameStamp { id: FrameId(id), captured, clock: CaptureClock::Dequeue };
         let now = Instant::now();
-        flow.captured(id + 1, 0, now);
-        flow.offer(CameraFrame::new(scene.shape(), stamp, bytes).unwrap(), now);
+        runtime.captured(id + 1, 0, now);
+        runtime.offer(CameraFrame::new(scene.shape(), stamp, bytes).unwrap(), now);
         wait_until(|| {
-            let picture = flow.poll(Instant::now()).picture;
-            picture.is_some_and(|picture| picture.id == stamp.id) && flow.pipeline().is_some_and(|p| p.shown_painted())
+            let picture = runtime.poll(Instant::now()).picture;
+            picture.is_some_and(|picture| picture.id == stamp.id) && runtime.pipeline().is_some_and(|p| p.shown_painted())
         });
         let begin = Instant::now();
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        flow.draw(&mut encoder, &view, SOURCE, &Look::default());
+        runtime.draw(&mut encoder, &view, SOURCE, &Look::default());
         let recorded = Instant::now();
         gpu.queue.submit([encoder.finish()]);
         let now = Instant::now();
@@ -47,10 +47,10 @@ fn run(gpu: &Gpu, frames: u64, student: impl FnOnce(&Workshop, &DemoScene) -> Op
             Lap { stage: Stage::Interface, begin, end: recorded },
             Lap { stage: Stage::Present, begin: recorded, end: now },
         ];
-        assert!(flow.presented(&laps, now));
+        assert!(runtime.presented(&laps, now));
     }
-    flow.finish(Instant::now()).unwrap();
-    Some(flow)
+    runtime.finish(Instant::now()).unwrap();
+    Some(runtime)
 }
 
 /// A painter whose time can be seen.
@@ -60,10 +60,10 @@ fn slow(workshop: &Workshop, scene: &DemoScene) -> Option<Built> {
 }
 
 /// Checks the whole run's figures, and that each frame's pieces lie in the order of the chain, `within` what is stated.
-fn check(flow: &mut Flow, frames: u64, chain: &[(Stage, Track)]) {
-    let subject = flow.subject().cloned().unwrap();
-    let report = Report::new(flow.meter(), subject, Counts::default(), 1.0, true);
-    assert_eq!(flow.meter_ref().run().frames(), frames);
+fn check(runtime: &mut Runtime, frames: u64, chain: &[(Stage, Track)]) {
+    let subject = runtime.subject().cloned().unwrap();
+    let report = Report::new(runtime.meter(), subject, Counts::default(), 1.0, true);
+    assert_eq!(runtime.meter_ref().run().frames(), frames);
     let near = |sum: f64, what: &str| {
         let total = report.total_ms.mean;
         assert!((sum - total).abs() <= total * 0.02, "{what}: rows of {sum} ms for a total of {total} ms");
@@ -80,7 +80,7 @@ fn check(flow: &mut Flow, frames: u64, chain: &[(Stage, Track)]) {
     println!("the GPU's clock is known within {within_us:.0} us");
     // Uncertainty as of the end; it was another one when each frame was placed, never larger than a few of these.
     let within = Duration::from_secs_f64(within_us * 4e-6) + Duration::from_millis(1);
-    for cost in flow.meter_ref().costs() {
+    for cost in runtime.meter_ref().costs() {
         assert_eq!(cost.stages.iter().flatten().sum::<Duration>(), cost.total);
         let begins: Vec<_> = chain.iter().map(|of| begin(cost, *of)).collect();
         for (pair, of) in begins.windows(2).zip(chain.windows(2)) {
@@ -100,7 +100,7 @@ fn begin(cost: &FrameCost, (stage, track): (Stage, Track)) -> Duration {
 #[test]
 fn the_round_trip_adds_up() {
     let Some(gpu) = headless() else { return };
-    let Some(mut flow) = run(&gpu, 40, slow) else { return };
+    let Some(mut runtime) = run(&gpu, 40, slow) else { return };
     let chain = [
         (Stage::Capture, Track::Cpu),
         (Stage::Prepare, Track::Cpu),
@@ -108,13 +108,13 @@ fn the_round_trip_adds_up() {
         (Stage::Upload, Track::Cpu),
         (Stage::Compose, Track::Gpu),
     ];
-    check(&mut flow, 40, &chain);
+    check(&mut runtime, 40, &chain);
 }
 
 #[test]
 fn the_chain_in_place_adds_up() {
     let Some(gpu) = headless() else { return };
-    let Some(mut flow) = run(&gpu, 40, |workshop, scene| in_place(workshop, scene.shape())) else { return };
+    let Some(mut runtime) = run(&gpu, 40, |workshop, scene| in_place(workshop, scene.shape())) else { return };
     let chain = [
         (Stage::Capture, Track::Cpu),
         (Stage::Upload, Track::Cpu),
@@ -122,7 +122,7 @@ fn the_chain_in_place_adds_up() {
         (Stage::Infer, Track::Gpu),
         (Stage::Compose, Track::Gpu),
     ];
-    check(&mut flow, 40, &chain);
+    check(&mut runtime, 40, &chain);
 }
 
 /// Mesa's software adapter stamps with the very clock that `Instant` reads: there the truth is known.

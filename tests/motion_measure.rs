@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use chain_support::frame;
 use image::RgbaImage;
-use impasto::flow::{Built, Shelf, Wish, Workshop};
+use impasto::runtime::{Built, Shelf, Wish, Workshop};
 use impasto::frame::{FrameShape, PixelFormat};
 use impasto::gpu::{Gpu, Timestamps};
 use impasto::nn::choose::EngineWish;

@@ -7,9 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use chain_support::{flow_with, headless, wait_until, workshop};
+use chain_support::{runtime_with, headless, wait_until, workshop};
 use impasto::effect::{Blend, Share};
-use impasto::flow::{Flow, FlowEvent, Shelf, Wish};
+use impasto::runtime::{Runtime, RuntimeEvent, Shelf, Wish};
 use impasto::frame::{CameraFrame, FrameShape, PixelFormat};
 use impasto::gpu::Gpu;
 use impasto::nn::choose::EngineWish;
@@ -99,9 +99,9 @@ title = "My own"
     folder
 }
 
-/// A flow with frames of one still picture, as a camera of 30 frames a second would deliver them.
+/// A runtime with frames of one still picture, as a camera of 30 frames a second would deliver them.
 struct Rig {
-    flow: Flow,
+    runtime: Runtime,
     shape: FrameShape,
     picture: Vec<u8>,
     frames: u64,
@@ -114,16 +114,16 @@ impl Rig {
         let picture = (0..shape.min_bytes()).map(|i| ((i * 37) % 251) as u8 / 3 + (i / 400) as u8).collect();
         let wish = Wish { effect: Some(effect.to_owned()), engine, ..Wish::default() };
         let built = workshop.build(&wish, shape).unwrap();
-        let mut flow = flow_with(workshop, wish, Budget(INTERVAL), built, shape);
+        let mut runtime = runtime_with(workshop, wish, Budget(INTERVAL), built, shape);
         // Each frame stands for itself, so that a picture tells its style.
-        flow.pipeline().unwrap().set_blend(0.0);
-        Self { flow, shape, picture, frames: 0 }
+        runtime.pipeline().unwrap().set_blend(0.0);
+        Self { runtime, shape, picture, frames: 0 }
     }
 
     fn wish(&mut self, effect: &str, blend: Option<(&str, f32)>) {
         let blend = blend.map(|(other, share)| Blend { other: other.to_owned(), share: Share::new(share) });
-        let wish = Wish { effect: Some(effect.to_owned()), blend, ..self.flow.wish().clone() };
-        self.flow.set_wish(wish);
+        let wish = Wish { effect: Some(effect.to_owned()), blend, ..self.runtime.wish().clone() };
+        self.runtime.set_wish(wish);
     }
 
     /// One frame through the chain: its picture.
@@ -131,20 +131,20 @@ impl Rig {
         let now = Instant::now();
         let stamp = FrameStamp { id: FrameId(self.frames), captured: now, clock: CaptureClock::Driver };
         self.frames += 1;
-        self.flow.captured(self.frames, 0, now);
-        self.flow.offer(CameraFrame::new(self.shape, stamp, self.picture.clone().into()).unwrap(), now);
+        self.runtime.captured(self.frames, 0, now);
+        self.runtime.offer(CameraFrame::new(self.shape, stamp, self.picture.clone().into()).unwrap(), now);
         wait_until(|| {
-            let polled = self.flow.poll(now);
-            polled.painted && self.flow.pipeline().and_then(|p| p.shown()).is_some_and(|shown| shown.id == stamp.id)
+            let polled = self.runtime.poll(now);
+            polled.painted && self.runtime.pipeline().and_then(|p| p.shown()).is_some_and(|shown| shown.id == stamp.id)
         });
         let look = Look { blend: 0.0, ..Look::default() };
-        self.flow.pipeline().unwrap().read_picture(SIZE, &look).unwrap()
+        self.runtime.pipeline().unwrap().read_picture(SIZE, &look).unwrap()
     }
 
     fn dropped(&mut self) -> u64 {
         let now = Instant::now();
-        self.flow.poll(now);
-        self.flow.meter_ref().counts().dropped
+        self.runtime.poll(now);
+        self.runtime.meter_ref().counts().dropped
     }
 }
 
@@ -176,7 +176,7 @@ fn the_next_style_is_there_within_two_frames_and_none_is_lost() {
                 // Frames come when a camera's do, however fast they are painted.
                 std::thread::sleep((key + INTERVAL * (frames + 1)).saturating_duration_since(Instant::now()));
                 // The window's loop is woken when something is ready; here is the next chance to look.
-                rig.flow.poll(Instant::now());
+                rig.runtime.poll(Instant::now());
                 frames += 1;
                 let picture = rig.frame();
                 if apart(&picture, &reference[0]) <= 2 {
@@ -192,7 +192,7 @@ fn the_next_style_is_there_within_two_frames_and_none_is_lost() {
         // The middle one: a machine that is busy with something else may miss now and then.
         assert!(waited[waited.len() / 2] <= 2, "{waited:?}");
         assert_eq!(rig.dropped(), 0, "frames were lost");
-        let changes = rig.flow.events().filter(|e| matches!(e, FlowEvent::Changed(_))).count();
+        let changes = rig.runtime.events().filter(|e| matches!(e, RuntimeEvent::Changed(_))).count();
         assert_eq!(changes, 9, "each style was announced");
     }
 }
@@ -223,7 +223,7 @@ fn a_slider_between_two_styles_repaints_as_it_is_dragged() {
         assert!(distance[0] > 8 && distance[10] <= 2, "{distance:?}");
         assert!(distance.windows(2).filter(|pair| pair[1] < pair[0]).count() >= 6, "step by step: {distance:?}");
         assert_eq!(rig.dropped(), 0);
-        assert_eq!(rig.flow.subject().unwrap().effect, "pair-a + pair-b");
+        assert_eq!(rig.runtime.subject().unwrap().effect, "pair-a + pair-b");
     }
 }
 
@@ -238,8 +238,8 @@ fn what_cannot_be_blended_is_said_and_the_old_goes_on() {
     rig.wish("one-a", Some(("other-a", 0.5)));
     let mut faults = Vec::new();
     wait_until(|| {
-        rig.flow.poll(Instant::now());
-        faults.extend(rig.flow.events().filter_map(|e| if let FlowEvent::Fault(f) = e { Some(f) } else { None }));
+        rig.runtime.poll(Instant::now());
+        faults.extend(rig.runtime.events().filter_map(|e| if let RuntimeEvent::Fault(f) = e { Some(f) } else { None }));
         !faults.is_empty()
     });
     assert!(faults[0].what.contains("one-a and other-a") && faults[0].remedy.contains("one-b"), "{}", faults[0]);
@@ -247,13 +247,13 @@ fn what_cannot_be_blended_is_said_and_the_old_goes_on() {
     // And the other network is still to be had, by a pipeline of its own.
     rig.wish("other-b", None);
     for _ in 0..1000 {
-        if rig.flow.subject().unwrap().effect == "other-b" {
+        if rig.runtime.subject().unwrap().effect == "other-b" {
             break;
         }
         rig.frame();
         std::thread::sleep(Duration::from_millis(5));
     }
-    assert_eq!(rig.flow.subject().unwrap().effect, "other-b");
+    assert_eq!(rig.runtime.subject().unwrap().effect, "other-b");
 }
 
 #[test]
@@ -274,7 +274,7 @@ fn a_style_of_the_users_own_is_one_more_effect_of_its_base() {
         rig.wish("pair-a", Some(("mine", 1.0)));
         std::thread::sleep(Duration::from_millis(50));
         for _ in 0..100 {
-            if rig.flow.subject().unwrap().effect == "pair-a + mine" {
+            if rig.runtime.subject().unwrap().effect == "pair-a + mine" {
                 break;
             }
             rig.frame();
@@ -286,8 +286,8 @@ fn a_style_of_the_users_own_is_one_more_effect_of_its_base() {
         rig.wish("short", None);
         let mut faults = Vec::new();
         wait_until(|| {
-            rig.flow.poll(Instant::now());
-            faults.extend(rig.flow.events().filter_map(|e| if let FlowEvent::Fault(f) = e { Some(f) } else { None }));
+            rig.runtime.poll(Instant::now());
+            faults.extend(rig.runtime.events().filter_map(|e| if let RuntimeEvent::Fault(f) = e { Some(f) } else { None }));
             !faults.is_empty()
         });
         assert!(faults[0].what.contains("short") && !faults[0].remedy.is_empty(), "{}", faults[0]);

@@ -6,7 +6,7 @@
 use crate::cli::{LookArgs, WindowArgs};
 use crate::effect::{Blend, Gallery, Share};
 use crate::fault::Fault;
-use crate::flow::Wish;
+use crate::runtime::Wish;
 use crate::govern::Keep;
 use crate::nn::choose::EngineWish;
 use crate::pipeline::Look;

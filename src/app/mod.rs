@@ -31,7 +31,7 @@ use crate::cli::{CliError, Common, OverlayLevel, WindowArgs};
 use crate::effect::models_dirs;
 use crate::export::crash;
 use crate::fault::Fault;
-use crate::flow::{Flow, Shelf};
+use crate::runtime::{Runtime, Shelf};
 use crate::output;
 use crate::settings::{Memory, Settings, WindowSize};
 use crate::ui::{Action, Level, SourceEntry};
@@ -251,15 +251,15 @@ impl App {
         let (Some(screen), Some(triangles)) = (&mut self.screen, self.gui.triangles()) else { return };
         let look = self.session.choices().look();
         let session = &mut self.session;
-        let shown = session.flow().and_then(Flow::pipeline).and_then(|p| p.shown()).map(|stamp| stamp.id);
+        let shown = session.runtime().and_then(Runtime::pipeline).and_then(|p| p.shown()).map(|stamp| stamp.id);
         let drawn = screen.draw(&window, triangles, shown, |encoder, view, extent| {
-            session.flow().is_some_and(|flow| flow.draw(encoder, view, extent, &look))
+            session.runtime().is_some_and(|runtime| runtime.draw(encoder, view, extent, &look))
         });
         match drawn {
             Drawn::Yes { laps } => {
                 self.draws += 1;
-                if let Some(flow) = self.session.flow() {
-                    screen.spans(&mut |span| flow.enter(span));
+                if let Some(runtime) = self.session.runtime() {
+                    screen.spans(&mut |span| runtime.enter(span));
                 }
                 self.session.presented(&laps, Instant::now());
             }

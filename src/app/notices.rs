@@ -8,7 +8,7 @@ use crate::fault::{Fault, FaultBoard, Severity};
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
     Source,
-    Flow,
+    Runtime,
 }
 
 /// The messages on screen, and whose they are.
@@ -68,13 +68,13 @@ mod tests {
         let now = Instant::now();
         let (camera, network) = (Fault::failed("The camera is gone", ""), Fault::degraded("No network", ""));
         notices.report(Origin::Source, camera.clone(), now);
-        notices.report(Origin::Flow, network.clone(), now);
-        notices.report(Origin::Flow, Fault::notice("Smaller now", ""), now);
+        notices.report(Origin::Runtime, network.clone(), now);
+        notices.report(Origin::Runtime, Fault::notice("Smaller now", ""), now);
         notices.tell(Fault::failed("Not saved", ""), now);
         notices.recovered(Origin::Source);
         let said = |notices: &mut Notices| notices.current(now).into_iter().map(|(f, _)| f.what).collect::<Vec<_>>();
         assert_eq!(said(&mut notices), ["Not saved", "No network", "Smaller now"]);
-        notices.recovered(Origin::Flow);
+        notices.recovered(Origin::Runtime);
         assert_eq!(said(&mut notices), ["Not saved", "Smaller now"]);
         notices.clear(|fault| fault.what.starts_with("Not"));
         assert_eq!(said(&mut notices), ["Smaller now"]);

@@ -82,8 +82,8 @@ impl App {
         // It waits for the disk: not here.
         self.threads.attempt("crash report", || drop(crash::device_lost(GPU_LOST)));
         // Taking it down waits for what is being built: not here.
-        let flow = self.session.detach();
-        self.threads.attempt("gpu closing", move || drop(flow));
+        let runtime = self.session.detach();
+        self.threads.attempt("gpu closing", move || drop(runtime));
         self.screen = None;
         if let Some(window) = &self.window {
             self.gui.attach(window);

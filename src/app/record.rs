@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::effect::{Style, Variant};
 use crate::export::otlp::{Key, Telemetry};
 use crate::export::{Circumstances, Endpoint, Handout, crash};
-use crate::flow::Shelf;
+use crate::runtime::Shelf;
 use crate::gpu::GpuCaps;
 use crate::metrics::{Counts, FrameCost, Meter, Report, Subject};
 use crate::system::Reading;

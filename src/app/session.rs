@@ -1,4 +1,4 @@
-//! What runs while the window is open, apart from the window: frames of the [`Stream`] go into the [`Flow`], [`Choices`]
+//! What runs while the window is open, apart from the window: frames of the [`Stream`] go into the [`Runtime`], [`Choices`]
 //! become its wishes, what goes wrong anywhere becomes [`Notices`], and what was shown goes on [`Record`].
 
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::stream::Stream;
 use crate::cli::WindowArgs;
 use crate::export::{Handout, crash};
 use crate::fault::Fault;
-use crate::flow::{Flow, FlowEvent, Found, Legacy, Shelf, Wish, Workshop};
+use crate::runtime::{Runtime, RuntimeEvent, Found, Legacy, Shelf, Wish, Workshop};
 use crate::govern;
 use crate::gpu::Gpu;
 use crate::inject::{Injected, Injector, What};
@@ -42,8 +42,8 @@ pub struct Session {
     shelf: Arc<Shelf>,
     waker: Waker,
     stream: Stream,
-    flow: Option<Flow>,
-    /// Of a flow whose GPU was lost.
+    runtime: Option<Runtime>,
+    /// Of a runtime whose GPU was lost.
     legacy: Option<Legacy>,
     choices: Choices,
     notices: Notices,
@@ -72,7 +72,7 @@ impl Session {
             shelf,
             waker,
             stream,
-            flow: None,
+            runtime: None,
             legacy: None,
             choices: Choices::new(args, settings),
             notices: Notices::default(),
@@ -88,27 +88,27 @@ impl Session {
         }
     }
 
-    /// The GPU is open: a flow can be made for it. Replaces one on a GPU that was lost.
+    /// The GPU is open: a runtime can be made for it. Replaces one on a GPU that was lost.
     ///
     /// # Errors
     /// When the system starts no more threads.
     pub fn attach(&mut self, gpu: Gpu, format: wgpu::TextureFormat) -> Result<(), Fault> {
         self.record.set_gpu(gpu.caps.as_ref().clone());
         let workshop = Workshop { gpu, shelf: self.shelf.clone(), format, waker: self.waker.clone() };
-        let mut flow = Flow::new(workshop, self.choices.wish().clone(), self.budget)?;
+        let mut runtime = Runtime::new(workshop, self.choices.wish().clone(), self.budget)?;
         if let Some(legacy) = self.legacy.take() {
-            flow.inherit(legacy);
+            runtime.inherit(legacy);
         }
-        flow.set_keep(self.choices.keep());
-        self.flow = Some(flow);
+        runtime.set_keep(self.choices.keep());
+        self.runtime = Some(runtime);
         Ok(())
     }
 
     /// The GPU is gone, and everything on it. Returns what is left: dropping it can take a moment.
-    pub fn detach(&mut self) -> Option<Flow> {
+    pub fn detach(&mut self) -> Option<Runtime> {
         self.summary = None;
-        self.legacy = self.flow.as_mut().map(Flow::bequeath);
-        self.flow.take()
+        self.legacy = self.runtime.as_mut().map(Runtime::bequeath);
+        self.runtime.take()
     }
 
     /// Takes what source, builder, painter and GPU have done since the last call. Never waits.
@@ -116,27 +116,27 @@ impl Session {
         let mut redraw = self.hear_source(now);
         redraw |= self.learn_effects(now);
         let lose_gpu = self.inject(now);
-        let Some(flow) = &mut self.flow else { return Advanced { redraw, poll_soon: false, lose_gpu } };
-        flow.set_burden(self.injected.burden);
+        let Some(runtime) = &mut self.runtime else { return Advanced { redraw, poll_soon: false, lose_gpu } };
+        runtime.set_burden(self.injected.burden);
         let counts = self.stream.counts();
-        flow.captured(counts.put, counts.dropped, now);
+        runtime.captured(counts.put, counts.dropped, now);
         if !self.choices.controls().frozen
             && let Some(frame) = self.stream.take()
         {
-            flow.offer(frame, now);
+            runtime.offer(frame, now);
         }
-        redraw |= flow.poll(now).picture.is_some();
-        let poll_soon = flow.open_frames() > 0;
-        let events: Vec<_> = flow.events().collect();
+        redraw |= runtime.poll(now).picture.is_some();
+        let poll_soon = runtime.open_frames() > 0;
+        let events: Vec<_> = runtime.events().collect();
         for event in events {
             redraw = true;
             match event {
-                FlowEvent::Changed(subject) => {
+                RuntimeEvent::Changed(subject) => {
                     self.record.changed(&subject, &self.shelf);
                     self.summary = None;
                 }
-                FlowEvent::Fault(fault) => self.notices.report(Origin::Flow, fault, now),
-                FlowEvent::Recovered => self.notices.recovered(Origin::Flow),
+                RuntimeEvent::Fault(fault) => self.notices.report(Origin::Runtime, fault, now),
+                RuntimeEvent::Recovered => self.notices.recovered(Origin::Runtime),
             }
         }
         Advanced { redraw, poll_soon, lose_gpu }
@@ -164,8 +164,8 @@ impl Session {
                 SourceEvent::Opened(info) => {
                     self.budget = info.budget();
                     self.choices.source_opened(self.stream.is_camera());
-                    if let Some(flow) = &mut self.flow {
-                        flow.set_budget(self.budget);
+                    if let Some(runtime) = &mut self.runtime {
+                        runtime.set_budget(self.budget);
                     }
                 }
                 SourceEvent::Fault(fault) => self.notices.report(Origin::Source, fault, now),
@@ -187,7 +187,7 @@ impl Session {
         }
         let first = self.told.replace(found.clone()).is_none();
         self.choices.set_effects(&found.gallery);
-        found.faults.iter().for_each(|f| self.notices.report(Origin::Flow, f.clone(), now));
+        found.faults.iter().for_each(|f| self.notices.report(Origin::Runtime, f.clone(), now));
         if !first {
             let what = format!("The effects were read anew: {} are there", self.choices.effects().len());
             self.tell(Fault::notice(what, ""), now);
@@ -224,9 +224,9 @@ impl Session {
         let old = self.summary.as_ref().is_none_or(|(_, at)| now.saturating_duration_since(*at) >= Self::FIGURES_FOR);
         if old {
             let reading = self.system();
-            if let Some(flow) = &mut self.flow {
-                flow.set_machine(reading.thermal, reading.saver);
-                flow.meter().set_throttled(reading.throttled);
+            if let Some(runtime) = &mut self.runtime {
+                runtime.set_machine(reading.thermal, reading.saver);
+                runtime.meter().set_throttled(reading.throttled);
             }
             let summary = self.meter().summary(now);
             self.summary = Some((summary, now));
@@ -239,18 +239,18 @@ impl Session {
     }
 
     fn meter(&mut self) -> &mut Meter {
-        match &mut self.flow {
-            Some(flow) => flow.meter(),
+        match &mut self.runtime {
+            Some(runtime) => runtime.meter(),
             None => &mut self.idle_meter,
         }
     }
 
     pub fn meter_ref(&self) -> &Meter {
-        self.flow.as_ref().map_or(&self.idle_meter, Flow::meter_ref)
+        self.runtime.as_ref().map_or(&self.idle_meter, Runtime::meter_ref)
     }
 
     pub fn subject(&self) -> &Subject {
-        self.flow.as_ref().and_then(Flow::subject).unwrap_or(&self.nobody)
+        self.runtime.as_ref().and_then(Runtime::subject).unwrap_or(&self.nobody)
     }
 
     /// What the machine's sensors said last.
@@ -260,17 +260,17 @@ impl Session {
 
     /// What the governor does; `None` before there is a picture.
     pub fn governor(&self) -> Option<&govern::State> {
-        self.flow.as_ref().filter(|f| f.subject().is_some()).map(Flow::governor)
+        self.runtime.as_ref().filter(|f| f.subject().is_some()).map(Runtime::governor)
     }
 
     /// Width over height of the picture that is shown.
     pub fn picture_aspect(&self) -> Option<f32> {
-        self.flow.as_ref().and_then(Flow::picture_aspect)
+        self.runtime.as_ref().and_then(Runtime::picture_aspect)
     }
 
     /// What is being prepared, for people.
     pub fn preparing(&self) -> Option<&'static str> {
-        self.flow.as_ref().is_some_and(Flow::is_preparing).then_some("preparing")
+        self.runtime.as_ref().is_some_and(Runtime::is_preparing).then_some("preparing")
     }
 
     pub fn source_spec(&self) -> String {
@@ -299,16 +299,16 @@ impl Session {
         &self.record
     }
 
-    pub fn flow(&mut self) -> Option<&mut Flow> {
-        self.flow.as_mut()
+    pub fn runtime(&mut self) -> Option<&mut Runtime> {
+        self.runtime.as_mut()
     }
 
     /// The picture that was just drawn is on its way to the display.
     pub fn presented(&mut self, laps: &[Lap], now: Instant) {
-        let Some(flow) = &mut self.flow else { return };
-        let painted = flow.pipeline().is_some_and(|p| p.shown_painted());
-        if flow.presented(laps, now) {
-            self.record.shows(painted, flow.meter_ref(), &self.sensors.latest(), now);
+        let Some(runtime) = &mut self.runtime else { return };
+        let painted = runtime.pipeline().is_some_and(|p| p.shown_painted());
+        if runtime.presented(laps, now) {
+            self.record.shows(painted, runtime.meter_ref(), &self.sensors.latest(), now);
         }
     }
 
@@ -316,21 +316,21 @@ impl Session {
     pub fn handout(&mut self, now: Instant) -> Handout {
         let subject = Subject { source: self.stream.spec().to_string(), ..self.subject().clone() };
         let system = self.system();
-        let rungs: Vec<_> = self.flow.iter().flat_map(Flow::rungs).collect();
-        let meter = self.flow.as_mut().map_or(&mut self.idle_meter, Flow::meter);
+        let rungs: Vec<_> = self.runtime.iter().flat_map(Runtime::rungs).collect();
+        let meter = self.runtime.as_mut().map_or(&mut self.idle_meter, Runtime::meter);
         self.record.handout(meter, subject, system, now).with_counter("rung", rungs)
     }
 
     /// Sends the last figures, where they are sent at all. Waits a moment at most.
     pub fn end_telemetry(&mut self) {
-        let meter = self.flow.as_ref().map_or(&self.idle_meter, Flow::meter_ref);
+        let meter = self.runtime.as_ref().map_or(&self.idle_meter, Runtime::meter_ref);
         self.record.end_telemetry(meter, &self.sensors.latest());
     }
 
     /// Waits for the last frames and settles them: at the end of a run.
     pub fn finish(&mut self, now: Instant) {
-        if let Some(flow) = &mut self.flow
-            && let Err(fault) = flow.finish(now)
+        if let Some(runtime) = &mut self.runtime
+            && let Err(fault) = runtime.finish(now)
         {
             log::warn!("{fault}");
         }
@@ -402,8 +402,8 @@ impl Session {
                 if let Some(wish) = self.choices.set_keep(keep) {
                     self.set_wish(wish);
                 }
-                if let Some(flow) = &mut self.flow {
-                    flow.set_keep(keep);
+                if let Some(runtime) = &mut self.runtime {
+                    runtime.set_keep(keep);
                 }
             }
             Action::Level(_) | Action::Still | Action::SaveReport | Action::Fullscreen => {}
@@ -411,10 +411,10 @@ impl Session {
     }
 
     fn set_wish(&mut self, wish: Wish) {
-        self.notices.recovered(Origin::Flow);
+        self.notices.recovered(Origin::Runtime);
         self.choices.set_wish(wish.clone());
-        if let Some(flow) = &mut self.flow {
-            flow.set_wish(wish);
+        if let Some(runtime) = &mut self.runtime {
+            runtime.set_wish(wish);
         }
     }
 
@@ -444,7 +444,7 @@ impl Session {
     /// When there is none yet, or it cannot be read.
     pub fn still(&mut self) -> Result<image::RgbaImage, Fault> {
         let look = Look { split: None, ..self.choices.look() };
-        let pipeline = self.flow.as_mut().and_then(Flow::pipeline);
+        let pipeline = self.runtime.as_mut().and_then(Runtime::pipeline);
         let pipeline = pipeline.ok_or_else(|| Fault::notice("There is no picture yet", ""))?;
         let extent: Extent = pipeline.shape().extent;
         pipeline.read_picture(extent, &look).map_err(|e| Fault::failed(format!("The picture cannot be saved: {e}"), ""))

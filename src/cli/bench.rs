@@ -9,7 +9,7 @@ use crate::effect::models_dirs;
 use crate::export::compare::THRESHOLD;
 use crate::export::{Circumstances, Handout, crash};
 use crate::fault::Fault;
-use crate::flow::{Flow, FlowEvent, Shelf, Wish, Workshop};
+use crate::runtime::{Runtime, RuntimeEvent, Shelf, Wish, Workshop};
 use crate::frame::{CameraFrame, FramePool};
 use crate::govern::Keep;
 use crate::gpu::Gpu;
@@ -67,10 +67,10 @@ pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
     let built = workshop.build(&wish, shape)?;
     crash::paints(&built.subject, Vec::new());
     let keep = args.govern.keep.unwrap_or(Keep::Fixed);
-    let mut flow = Flow::new(workshop.clone(), wish.clone(), info.budget())?;
-    flow.start_with(built, shape);
-    flow.set_keep(keep);
-    flow.meter().set_paced(args.paced);
+    let mut runtime = Runtime::new(workshop.clone(), wish.clone(), info.budget())?;
+    runtime.start_with(built, shape);
+    runtime.set_keep(keep);
+    runtime.meter().set_paced(args.paced);
     let mut target = Target::new(&gpu, args.picture);
 
     let mut counted = Counted::default();
@@ -80,9 +80,9 @@ pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
         let now = Instant::now();
         if let Some(injector) = &mut injector {
             let injected = injector.at(now);
-            flow.set_burden(injected.burden);
+            runtime.set_burden(injected.burden);
             let reading = injected.reading(sensors.latest());
-            flow.set_machine(reading.thermal, reading.saver);
+            runtime.set_machine(reading.thermal, reading.saver);
             while let Some(event) = injector.begun(now) {
                 eprintln!("on purpose: {event}");
                 match event.what {
@@ -97,39 +97,39 @@ pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
             if let Some(report) = crash::device_lost(GPU_LOST) {
                 eprintln!("a report was written to {}; it is sent nowhere", report.display());
             }
-            let legacy = flow.bequeath();
-            drop(flow);
+            let legacy = runtime.bequeath();
+            drop(runtime);
             gpu = Gpu::headless()?;
             let workshop = Workshop { gpu: gpu.clone(), ..workshop.clone() };
             let built = workshop.build(&wish, shape)?;
-            flow = Flow::new(workshop, wish.clone(), info.budget())?;
-            flow.inherit(legacy);
-            flow.start_with(built, shape);
-            flow.set_keep(keep);
+            runtime = Runtime::new(workshop, wish.clone(), info.budget())?;
+            runtime.inherit(legacy);
+            runtime.start_with(built, shape);
+            runtime.set_keep(keep);
             target = Target::new(&gpu, args.picture);
         }
-        feed.give(&mut flow, now)?;
-        let polled = flow.poll(now);
-        for event in flow.events() {
+        feed.give(&mut runtime, now)?;
+        let polled = runtime.poll(now);
+        for event in runtime.events() {
             match event {
-                FlowEvent::Fault(fault) => return Err(fault.into()),
-                FlowEvent::Changed(_) | FlowEvent::Recovered => {}
+                RuntimeEvent::Fault(fault) => return Err(fault.into()),
+                RuntimeEvent::Changed(_) | RuntimeEvent::Recovered => {}
             }
         }
         if polled.picture.is_some() {
             progress = now;
-            target.draw(&gpu, &mut flow);
-            if polled.painted || !flow.governor().rung.painted {
-                flow.presented(&[], Instant::now());
-                counted.take(flow.meter());
+            target.draw(&gpu, &mut runtime);
+            if polled.painted || !runtime.governor().rung.painted {
+                runtime.presented(&[], Instant::now());
+                counted.take(runtime.meter());
             }
         }
-        let processed = flow.meter().counts().processed;
+        let processed = runtime.meter().counts().processed;
         match began {
             None if polled.painted && processed >= args.warm_up => {
-                flow.meter().restart();
+                runtime.meter().restart();
                 counted.begin();
-                began = Some((flow.meter().counts(), Instant::now()));
+                began = Some((runtime.meter().counts(), Instant::now()));
             }
             Some((before, _)) if processed >= before.processed + args.frames => break,
             _ => {}
@@ -148,13 +148,13 @@ pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
     }
     let (before, since) = began.unwrap_or((Counts::default(), progress));
     let seconds = since.elapsed().as_secs_f64();
-    flow.finish(Instant::now())?;
-    let mut subject = flow.subject().cloned().unwrap_or_default();
+    runtime.finish(Instant::now())?;
+    let mut subject = runtime.subject().cloned().unwrap_or_default();
     subject.source = args.source.to_string();
-    counted.take(flow.meter());
-    let report = Report::new(flow.meter(), subject, before, seconds, false);
+    counted.take(runtime.meter());
+    let report = Report::new(runtime.meter(), subject, before, seconds, false);
     let about = Circumstances { paced: args.paced, gpu: Some(&gpu.caps), system: sensors.latest(), since: Some(since) };
-    let handout = Handout::new(report, counted.costs, flow.meter(), &about).with_counter("rung", flow.rungs());
+    let handout = Handout::new(report, counted.costs, runtime.meter(), &about).with_counter("rung", runtime.rungs());
     if let Some(path) = &args.csv {
         handout.write_csv(path)?;
     }
@@ -251,17 +251,17 @@ impl Feed {
     }
 
     /// Hands over what there is: paced, the newest frame; else the next one as long as one is in work and one waits.
-    fn give(&mut self, flow: &mut Flow, now: Instant) -> Result<(), CliError> {
+    fn give(&mut self, runtime: &mut Runtime, now: Instant) -> Result<(), CliError> {
         match self {
             Self::Paced(thread) => {
                 let mailbox = thread.latest().counts();
-                flow.captured(mailbox.put, mailbox.dropped, now);
+                runtime.captured(mailbox.put, mailbox.dropped, now);
                 if let Some(frame) = thread.latest().take() {
-                    flow.offer(frame, now);
+                    runtime.offer(frame, now);
                 }
             }
             Self::Free { source, pool, taken } => {
-                while flow.open_frames() < 2 {
+                while runtime.open_frames() < 2 {
                     let frame = match source.next(pool) {
                         Ok(frame) => frame,
                         Err(SourceError::Ended) => {
@@ -272,8 +272,8 @@ impl Feed {
                     };
                     *taken += 1;
                     let now = Instant::now();
-                    flow.captured(*taken, 0, now);
-                    flow.offer(frame, now);
+                    runtime.captured(*taken, 0, now);
+                    runtime.offer(frame, now);
                 }
             }
         }
@@ -304,9 +304,9 @@ impl Target {
         Self { view: texture.create_view(&wgpu::TextureViewDescriptor::default()), extent }
     }
 
-    fn draw(&mut self, gpu: &Gpu, flow: &mut Flow) {
+    fn draw(&mut self, gpu: &Gpu, runtime: &mut Runtime) {
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("bench") });
-        flow.draw(&mut encoder, &self.view, self.extent, &Look::default());
+        runtime.draw(&mut encoder, &self.view, self.extent, &Look::default());
         gpu.queue.submit([encoder.finish()]);
     }
 }

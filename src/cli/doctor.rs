@@ -6,7 +6,7 @@ use super::{CliError, Common, DoctorArgs, print, print_json};
 use crate::calibrate::{Cache, Calibration, Timing};
 use crate::effect::models_dirs;
 use crate::export::crash;
-use crate::flow::{Shelf, Workshop, network};
+use crate::runtime::{Shelf, Workshop, network};
 use crate::gpu::{Gpu, GpuCaps};
 use crate::nn::choose::{Choice, EngineWish, choose};
 use crate::nn::ort::{OrtInfo, OrtRuntime};

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::{CliError, Common, RenderArgs};
 use crate::effect::models_dirs;
 use crate::fault::Fault;
-use crate::flow::{Shelf, Wish, Workshop};
+use crate::runtime::{Shelf, Wish, Workshop};
 use crate::frame::FramePool;
 use crate::gpu::Gpu;
 use crate::output::{Format, Writer};

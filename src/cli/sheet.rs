@@ -10,7 +10,7 @@ use image::RgbaImage;
 use super::{CliError, Common, SheetArgs};
 use crate::effect::{Effect, models_dirs};
 use crate::fault::Fault;
-use crate::flow::{Built, Shelf, Wish, Workshop};
+use crate::runtime::{Built, Shelf, Wish, Workshop};
 use crate::frame::{CameraFrame, FrameBytes, FramePool, FrameShape, PixelFormat};
 use crate::gpu::Gpu;
 use crate::metrics::Subject as Painter;

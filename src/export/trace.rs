@@ -212,7 +212,7 @@ fn arrows(slices: &[Slice], events: &mut Events<'_, impl Write>) -> io::Result<(
                 _ => ("t", None),
             };
             let arrow = Event::new(ph, "frame", slice.tid, slice.begin);
-            events.put(&Event { cat: Some("flow"), id: Some(slice.frame), bp, ..arrow })?;
+            events.put(&Event { cat: Some("runtime"), id: Some(slice.frame), bp, ..arrow })?;
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! What the tests of the chain share: the adapter, frames, flows, and painters that are simple enough to predict.
+//! What the tests of the chain share: the adapter, frames, runtimes, and painters that are simple enough to predict.
 #![allow(dead_code, reason = "each test file is a program of its own and uses a part of this")]
 
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use impasto::fault::Fault;
-use impasto::flow::{Built, Flow, Shelf, Wish, Workshop};
+use impasto::runtime::{Built, Runtime, Shelf, Wish, Workshop};
 use impasto::frame::{CameraFrame, FrameBytes, FrameShape};
 use impasto::gpu::{Gpu, GpuRequest};
 use impasto::metrics::Subject;
@@ -15,7 +15,7 @@ use impasto::pipeline::{Pipeline, Student};
 use impasto::roundtrip::{Painter, RoundTrip};
 use impasto::units::{Budget, CaptureClock, Extent, FrameId, FrameStamp};
 
-/// Of what flows draw to.
+/// Of what runtimes draw to.
 pub const FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Rgba8Unorm;
 
 /// The software adapter where there is one (the same on every machine), else any; opened once for all tests of a program.
@@ -60,11 +60,11 @@ pub fn workshop(gpu: &Gpu, models: &[&Path]) -> Workshop {
     Workshop { gpu: gpu.clone(), shelf, format: FORMAT, waker: Arc::new(|| {}) }
 }
 
-/// A flow whose first pipeline is there already, for frames of `shape`.
-pub fn flow_with(workshop: Workshop, wish: Wish, budget: Budget, built: Built, shape: FrameShape) -> Flow {
-    let mut flow = Flow::new(workshop, wish, budget).unwrap();
-    flow.start_with(built, shape);
-    flow
+/// A runtime whose first pipeline is there already, for frames of `shape`.
+pub fn runtime_with(workshop: Workshop, wish: Wish, budget: Budget, built: Built, shape: FrameShape) -> Runtime {
+    let mut runtime = Runtime::new(workshop, wish, budget).unwrap();
+    runtime.start_with(built, shape);
+    runtime
 }
 
 /// A pipeline with any student, without an effect.

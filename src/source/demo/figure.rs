@@ -144,16 +144,16 @@ fn hair_outline(x: f32, y: f32) -> f32 {
     soft_union(crown, bob, 0.05)
 }
 
-fn hair_color(x: f32, y: f32, depth: f32, flow: f32) -> Rgb {
-    let strand = noise(flow * 130.0, y * 6.0) * 0.30
-        + noise(flow * 430.0, y * 10.0) * 0.45
-        + 0.25 * noise(flow * 900.0, y * 14.0);
+fn hair_color(x: f32, y: f32, depth: f32, runtime: f32) -> Rgb {
+    let strand = noise(runtime * 130.0, y * 6.0) * 0.30
+        + noise(runtime * 430.0, y * 10.0) * 0.45
+        + 0.25 * noise(runtime * 900.0, y * 14.0);
     let base = mix3(linear(hex(HAIR_DARK)), linear(hex(HAIR_LIGHT)), 0.12 + 0.62 * smooth(0.2, 0.9, strand));
     let n = normal(|x, y| cushion(-hair_outline(x, y), 0.085) * 1.1, x, y, 0.002);
-    let comb = (noise(flow * 310.0, y * 5.0) - 0.5) * 0.7;
+    let comb = (noise(runtime * 310.0, y * 5.0) - 0.5) * 0.7;
     let n = [n[0] + comb * 0.35, n[1], n[2]];
-    let shine = bell(y - 0.345 + 0.25 * x * x / 0.15 + 0.010 * noise(flow * 90.0, 1.0), 0.022) * (0.35 + 0.65 * strand)
-        + 0.55 * bell(y - 0.505 + 0.012 * noise(flow * 90.0, 2.0), 0.024) * strand;
+    let shine = bell(y - 0.345 + 0.25 * x * x / 0.15 + 0.010 * noise(runtime * 90.0, 1.0), 0.022) * (0.35 + 0.65 * strand)
+        + 0.55 * bell(y - 0.505 + 0.012 * noise(runtime * 90.0, 2.0), 0.024) * strand;
     let light = lit(base, n, 0.25, mix(0.55, 1.0, smooth(0.0, 0.03, depth)));
     let gloss = shine * (0.20 - 0.22 * n[0]).max(0.02);
     [light[0] + gloss * 0.95, light[1] + gloss * 0.66, light[2] + gloss * 0.44]
@@ -161,8 +161,8 @@ fn hair_color(x: f32, y: f32, depth: f32, flow: f32) -> Rgb {
 
 fn hair_back(x: f32, y: f32) -> (Rgb, f32) {
     let d = hair_outline(x, y);
-    let flow = x + 0.02 * (y * 11.0).sin();
-    let color = hair_color(x, y, -d, flow);
+    let runtime = x + 0.02 * (y * 11.0).sin();
+    let color = hair_color(x, y, -d, runtime);
     // It hangs behind the neck, away from the light.
     let inside = smooth(0.14, 0.05, x.abs());
     (scale3(color, mix(0.75, 0.30, inside)), cover(d + 0.004 * noise(x * 120.0, y * 30.0) - 0.002))
@@ -187,8 +187,8 @@ fn hair_front(x: f32, y: f32) -> (Rgb, f32) {
     // Strands fan out from the parting at the upper right, then hang.
     let hang = smooth(0.33, 0.45, y);
     let fan = (x - 0.035) / (0.10 + (y - 0.19).max(0.01) * 1.4);
-    let flow = mix(fan * 0.22, x * 1.2 + 0.02 * (y * 13.0).sin(), hang);
-    let color = hair_color(x, y, (-outline).min(open * 0.8 + 0.012), flow);
+    let runtime = mix(fan * 0.22, x * 1.2 + 0.02 * (y * 13.0).sin(), hang);
+    let color = hair_color(x, y, (-outline).min(open * 0.8 + 0.012), runtime);
     (color, alpha)
 }
 

@@ -1,4 +1,4 @@
-//! The flow of frames, on a clock of the test's own: frames are dropped, never queued; order is kept; every frame is
+//! The runtime of frames, on a clock of the test's own: frames are dropped, never queued; order is kept; every frame is
 //! accounted for; a new pipeline takes over without a gap. Needs an adapter (lavapipe will do), no network and no window.
 
 mod chain_support;
@@ -6,9 +6,9 @@ mod chain_support;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use chain_support::{built, flow_with, headless, round_trip, target, wait_until, workshop};
+use chain_support::{built, runtime_with, headless, round_trip, target, wait_until, workshop};
 use impasto::fault::Fault;
-use impasto::flow::{Flow, FlowEvent, Wish};
+use impasto::runtime::{Runtime, RuntimeEvent, Wish};
 use impasto::frame::{CameraFrame, FrameShape, PixelFormat};
 use impasto::gpu::Gpu;
 use impasto::metrics::Stage;
@@ -29,16 +29,16 @@ fn frame(shape: FrameShape, id: u64, captured: Instant) -> CameraFrame {
 }
 
 /// No effects installed: what is built in the end is a fault, and the bridge stays.
-fn flow(gpu: &Gpu, shape: FrameShape, student: Student) -> Flow {
+fn runtime(gpu: &Gpu, shape: FrameShape, student: Student) -> Runtime {
     let built = built(gpu, shape, student);
-    flow_with(workshop(gpu, &[]), Wish::default(), Budget(INTERVAL), built, shape)
+    runtime_with(workshop(gpu, &[]), Wish::default(), Budget(INTERVAL), built, shape)
 }
 
 /// Polls until `done` says so; a minute is for ever.
-fn poll_until(flow: &mut Flow, now: Instant, mut done: impl FnMut(&mut Flow, Option<FrameStamp>) -> bool) {
+fn poll_until(runtime: &mut Runtime, now: Instant, mut done: impl FnMut(&mut Runtime, Option<FrameStamp>) -> bool) {
     wait_until(|| {
-        let picture = flow.poll(now).picture;
-        done(flow, picture)
+        let picture = runtime.poll(now).picture;
+        done(runtime, picture)
     });
 }
 
@@ -100,35 +100,35 @@ fn a_slow_painter_makes_no_queue() {
     let Some(gpu) = headless() else { return };
     let gate = Arc::new(Gate::default());
     let shape = shape(48, 32);
-    let mut flow = flow(&gpu, shape, gated(&gate));
+    let mut runtime = runtime(&gpu, shape, gated(&gate));
     let t0 = Instant::now();
     let at = |id: u64| t0 + INTERVAL * id as u32;
     // The first frame goes to the painter, who is stuck with it; nine more come.
-    flow.captured(1, 0, at(0));
-    flow.offer(frame(shape, 0, at(0)), at(0));
+    runtime.captured(1, 0, at(0));
+    runtime.offer(frame(shape, 0, at(0)), at(0));
     gate.wait_begun(1);
     for id in 1..10 {
-        flow.captured(id + 1, 0, at(id));
-        flow.offer(frame(shape, id, at(id)), at(id));
-        flow.poll(at(id));
+        runtime.captured(id + 1, 0, at(id));
+        runtime.offer(frame(shape, id, at(id)), at(id));
+        runtime.poll(at(id));
     }
     // Two pictures are painted: the one in work and the newest.
     gate.open(2);
     let mut shown = Vec::new();
-    poll_until(&mut flow, at(12), |flow, picture| {
-        let painted = flow.pipeline().is_some_and(|p| p.shown_painted());
+    poll_until(&mut runtime, at(12), |runtime, picture| {
+        let painted = runtime.pipeline().is_some_and(|p| p.shown_painted());
         shown.extend(picture.filter(|_| painted).map(|p| p.id.0));
-        flow.presented(&[], at(12));
+        runtime.presented(&[], at(12));
         shown.last() == Some(&9)
     });
     assert!(shown == [0, 9] || shown == [9], "{shown:?}");
-    flow.finish(at(12)).unwrap();
-    let counts = flow.meter_ref().counts();
+    runtime.finish(at(12)).unwrap();
+    let counts = runtime.meter_ref().counts();
     // Frame 0 is shown too, unless 9 was painted before anybody looked.
     assert_eq!((counts.captured, counts.processed + counts.dropped), (10, 10));
     assert_eq!(counts.processed, shown.len() as u64);
     // Frame 9 was captured at 9 intervals and shown at 12.
-    let newest = flow.meter_ref().costs().last().copied().unwrap();
+    let newest = runtime.meter_ref().costs().last().copied().unwrap();
     assert_eq!((newest.stamp.id.0, newest.total >= INTERVAL * 3), (9, true));
     assert_eq!(newest.stages.iter().flatten().sum::<Duration>(), newest.total);
     assert!(newest.stage(Stage::Infer).is_some() && newest.stage(Stage::Interface).is_none());
@@ -137,29 +137,29 @@ fn a_slow_painter_makes_no_queue() {
 #[test]
 fn frames_before_any_pipeline_are_dropped_and_the_bridge_shows_the_camera() {
     let Some(gpu) = headless() else { return };
-    let mut flow = Flow::new(workshop(&gpu, &[]), Wish::default(), Budget(INTERVAL)).unwrap();
+    let mut runtime = Runtime::new(workshop(&gpu, &[]), Wish::default(), Budget(INTERVAL)).unwrap();
     let shape = shape(40, 30);
     let t0 = Instant::now();
-    flow.offer(frame(shape, 0, t0), t0);
-    assert_eq!(flow.open_frames(), 0);
+    runtime.offer(frame(shape, 0, t0), t0);
+    assert_eq!(runtime.open_frames(), 0);
     let mut id = 0;
-    poll_until(&mut flow, t0, |flow, picture| {
+    poll_until(&mut runtime, t0, |runtime, picture| {
         id += 1;
-        flow.captured(id + 1, 0, t0);
-        flow.offer(frame(shape, id, t0 + INTERVAL * id as u32), t0 + INTERVAL * id as u32);
+        runtime.captured(id + 1, 0, t0);
+        runtime.offer(frame(shape, id, t0 + INTERVAL * id as u32), t0 + INTERVAL * id as u32);
         picture.is_some()
     });
-    assert_eq!(flow.subject().unwrap().engine, "none");
+    assert_eq!(runtime.subject().unwrap().engine, "none");
     // Nothing is installed: that is said, once, and the camera's picture stays.
     let mut faults = Vec::new();
-    poll_until(&mut flow, t0, |flow, _| {
-        faults.extend(flow.events().filter_map(|e| match e {
-            FlowEvent::Fault(fault) => Some(fault),
+    poll_until(&mut runtime, t0, |runtime, _| {
+        faults.extend(runtime.events().filter_map(|e| match e {
+            RuntimeEvent::Fault(fault) => Some(fault),
             _ => None,
         }));
-        !flow.is_preparing()
+        !runtime.is_preparing()
     });
-    faults.extend(flow.events().filter_map(|e| if let FlowEvent::Fault(f) = e { Some(f) } else { None }));
+    faults.extend(runtime.events().filter_map(|e| if let RuntimeEvent::Fault(f) = e { Some(f) } else { None }));
     assert_eq!(faults.len(), 1, "{faults:?}");
     assert!(!faults[0].remedy.is_empty());
 }
@@ -168,10 +168,10 @@ fn frames_before_any_pipeline_are_dropped_and_the_bridge_shows_the_camera() {
 fn a_new_shape_is_taken_over_without_a_gap() {
     let Some(gpu) = headless() else { return };
     let (first, second) = (shape(48, 32), shape(32, 48));
-    let mut flow = flow(&gpu, first, Student::Untouched);
+    let mut runtime = runtime(&gpu, first, Student::Untouched);
     let t0 = Instant::now();
-    flow.offer(frame(first, 0, t0), t0);
-    poll_until(&mut flow, t0, |_, picture| picture.is_some());
+    runtime.offer(frame(first, 0, t0), t0);
+    poll_until(&mut runtime, t0, |_, picture| picture.is_some());
     let view = target(&gpu, Extent::new(20, 20));
     // The source changes its shape: the old pipeline's picture is there until the new one has its own.
     let mut id = 1;
@@ -179,22 +179,22 @@ fn a_new_shape_is_taken_over_without_a_gap() {
     let began = Instant::now();
     loop {
         now += INTERVAL;
-        flow.offer(frame(second, id, now), now);
+        runtime.offer(frame(second, id, now), now);
         id += 1;
-        flow.poll(now);
+        runtime.poll(now);
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
-        assert!(flow.draw(&mut encoder, &view, Extent::new(20, 20), &Look::default()), "there was nothing to draw");
+        assert!(runtime.draw(&mut encoder, &view, Extent::new(20, 20), &Look::default()), "there was nothing to draw");
         gpu.queue.submit([encoder.finish()]);
-        assert!(flow.pipeline().unwrap().shown().is_some(), "a pipeline without a picture took over");
+        assert!(runtime.pipeline().unwrap().shown().is_some(), "a pipeline without a picture took over");
         // No effect is installed, so only the fault tells that the wished-for pipeline will not come.
-        let over = flow.events().any(|e| matches!(e, FlowEvent::Fault(_)));
+        let over = runtime.events().any(|e| matches!(e, RuntimeEvent::Fault(_)));
         if over {
             break;
         }
         assert!(began.elapsed() < Duration::from_secs(60));
         std::thread::sleep(Duration::from_millis(1));
     }
-    assert_eq!(flow.pipeline().unwrap().shape(), first, "what could not be built did not replace what works");
+    assert_eq!(runtime.pipeline().unwrap().shape(), first, "what could not be built did not replace what works");
 }
 
 #[test]
@@ -202,13 +202,13 @@ fn a_student_that_gives_nothing_does_not_stop_the_picture() {
     let Some(gpu) = headless() else { return };
     let gate = Arc::new(Gate::default());
     let shape = shape(48, 32);
-    let mut flow = flow(&gpu, shape, gated(&gate));
+    let mut runtime = runtime(&gpu, shape, gated(&gate));
     let t0 = Instant::now();
     let mut shown = Vec::new();
     for id in 0..20u64 {
         let now = t0 + INTERVAL * id as u32;
-        flow.offer(frame(shape, id, now), now);
-        shown.extend(flow.poll(now).picture.map(|p| p.id.0));
+        runtime.offer(frame(shape, id, now), now);
+        shown.extend(runtime.poll(now).picture.map(|p| p.id.0));
     }
     assert!(shown.len() >= 15, "the camera's picture goes on: {shown:?}");
     assert!(shown.is_sorted());
@@ -223,28 +223,28 @@ proptest! {
     fn every_frame_is_accounted_for(steps in prop::collection::vec(0u8..3, 1..60)) {
         let Some(gpu) = headless() else { return Ok(()) };
         let shape = shape(34, 17);
-        let mut flow = flow(&gpu, shape, Student::Untouched);
+        let mut runtime = runtime(&gpu, shape, Student::Untouched);
         let t0 = Instant::now();
         let mut offered = 0;
         let mut shown: Vec<u64> = Vec::new();
         for step in steps {
             let now = t0 + INTERVAL * offered as u32;
             if step == 0 {
-                shown.extend(flow.poll(now).picture.map(|p| p.id.0));
+                shown.extend(runtime.poll(now).picture.map(|p| p.id.0));
             } else {
-                flow.offer(frame(shape, offered, now), now);
+                runtime.offer(frame(shape, offered, now), now);
                 offered += 1;
-                flow.captured(offered, 0, now);
+                runtime.captured(offered, 0, now);
             }
-            prop_assert!(flow.open_frames() <= 2);
+            prop_assert!(runtime.open_frames() <= 2);
         }
-        flow.finish(t0 + INTERVAL * offered as u32).unwrap();
+        runtime.finish(t0 + INTERVAL * offered as u32).unwrap();
         prop_assert!(shown.windows(2).all(|pair| pair[0] < pair[1]), "{:?}", shown);
-        let counts = flow.meter_ref().counts();
+        let counts = runtime.meter_ref().counts();
         prop_assert_eq!(counts.processed + counts.dropped, offered);
         prop_assert_eq!(counts.captured, offered);
         if offered > 0 {
-            prop_assert_eq!(flow.pipeline().unwrap().shown().map(|s| s.id.0), Some(offered - 1), "the newest wins");
+            prop_assert_eq!(runtime.pipeline().unwrap().shown().map(|s| s.id.0), Some(offered - 1), "the newest wins");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The governor at work in a flow: settled frames become its load, its decisions become wishes.
+//! The governor at work in a runtime: settled frames become its load, its decisions become wishes.
 //!
 //! The work that is governed is what the program does to paint a frame: neither the camera's time, nor waiting, nor the
 //! overlay, nor the display's refresh gets shorter with a smaller network, and a painting is not to be given up for them.
@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::{Flow, Standing, Wish};
+use super::{Runtime, Standing, Wish};
 use crate::govern::{Decision, Governor, Keep, Load, State, Window};
 use crate::metrics::{FrameCost, Meter, Stage};
 use crate::system::Thermal;
@@ -187,7 +187,7 @@ impl Governing {
     }
 }
 
-impl Flow {
+impl Runtime {
     /// Since when which rung of the governor's ladder painted, oldest first, as numbers for a trace: 0 is the finest.
     pub fn rungs(&self) -> impl Iterator<Item = (Instant, f64)> {
         self.governing.rungs.iter().map(|(since, index)| (*since, *index as f64))

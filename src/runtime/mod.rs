@@ -1,6 +1,6 @@
 //! The running chain: frames in, the newest painted picture out, and what it all cost.
 //!
-//! [`Flow`] is what the window, `bench` and `render` share. It hands frames to the pipeline that fits them, has a new
+//! [`Runtime`] is what the window, `bench` and `render` share. It hands frames to the pipeline that fits them, has a new
 //! pipeline made aside when the source's shape or the user's wish changes, lets the old one go on painting until the new
 //! one has a picture (another style of the same network needs no new one: it paints from the next frame on), and enters
 //! every span into the meter. Times come in as arguments. Knows neither windows nor where frames come from. Nothing here
@@ -30,33 +30,33 @@ use crate::frame::{CameraFrame, FrameShape};
 use crate::govern::{Keep, State};
 use crate::gpu::GpuClock;
 use crate::metrics::{Lap, Meter, Span, Stage, Subject, Summary};
-use crate::pipeline::{FlowCounts, Look, Pipeline};
+use crate::pipeline::{FrameCounts, Look, Pipeline};
 use crate::roundtrip::RoundTripEvent;
 use crate::system::Thermal;
 use crate::units::{Budget, Burden, Extent, FrameStamp};
 
 /// What happened, in order.
 #[derive(Clone, Debug, PartialEq)]
-pub enum FlowEvent {
+pub enum RuntimeEvent {
     /// Another pipeline paints from now on.
     Changed(Subject),
     /// Something went wrong, or is worth knowing.
     Fault(Fault),
-    /// Painting works again: faults that [`Flow`] reported are over.
+    /// Painting works again: faults that [`Runtime`] reported are over.
     Recovered,
 }
 
-/// What [`Flow::poll`] found.
+/// What [`Runtime::poll`] found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Polled {
     /// A picture that was not there before is ready to be drawn.
     pub picture: Option<FrameStamp>,
-    /// Whether the student painted the picture that [`Flow::draw`] would draw now.
+    /// Whether the student painted the picture that [`Runtime::draw`] would draw now.
     pub painted: bool,
 }
 
 /// See the module's text.
-pub struct Flow {
+pub struct Runtime {
     builder: Builder,
     gpu_clock: Arc<GpuClock>,
     wish: Wish,
@@ -77,24 +77,24 @@ pub struct Flow {
     offered: u64,
     meter: Meter,
     /// Counts of pipelines that are gone.
-    past: FlowCounts,
+    past: FrameCounts,
     /// Frames that came while no pipeline fitted them.
     homeless: u64,
     missed: u64,
     burden: Burden,
     shelf: Arc<Shelf>,
-    events: Vec<FlowEvent>,
+    events: Vec<RuntimeEvent>,
 }
 
-/// What outlives a flow whose GPU was lost.
+/// What outlives a runtime whose GPU was lost.
 pub struct Legacy {
     meter: Meter,
-    past: FlowCounts,
+    past: FrameCounts,
     homeless: u64,
     offered: u64,
 }
 
-impl Flow {
+impl Runtime {
     /// `woken` is called, on other threads, when [`Self::poll`] may find something new.
     ///
     /// # Errors
@@ -116,7 +116,7 @@ impl Flow {
             cadence_since: None,
             offered: 0,
             meter: Meter::new(budget),
-            past: FlowCounts::default(),
+            past: FrameCounts::default(),
             homeless: 0,
             missed: 0,
             burden: Burden::NONE,
@@ -125,7 +125,7 @@ impl Flow {
         })
     }
 
-    /// Goes on counting where another flow ended.
+    /// Goes on counting where another runtime ended.
     pub fn inherit(&mut self, legacy: Legacy) {
         let budget = self.meter.budget();
         Legacy { meter: self.meter, past: self.past, homeless: self.homeless, offered: self.offered } = legacy;
@@ -214,7 +214,7 @@ impl Flow {
         self.governing.set_budget(budget);
     }
 
-    /// The source delivered `captured` frames so far, of which `dropped` were replaced before this flow saw them.
+    /// The source delivered `captured` frames so far, of which `dropped` were replaced before this runtime saw them.
     pub fn captured(&mut self, captured: u64, dropped: u64, now: Instant) {
         self.meter.captured(captured, now);
         self.missed = dropped;
@@ -291,13 +291,13 @@ impl Flow {
         true
     }
 
-    /// What the GPU spent on a frame outside of this flow: on the interface over its picture.
+    /// What the GPU spent on a frame outside of this runtime: on the interface over its picture.
     pub fn enter(&mut self, span: Span) {
         self.meter.enter(span);
     }
 
     /// What happened since the last call.
-    pub fn events(&mut self) -> std::vec::Drain<'_, FlowEvent> {
+    pub fn events(&mut self) -> std::vec::Drain<'_, RuntimeEvent> {
         self.events.drain(..)
     }
 
@@ -362,8 +362,8 @@ impl Flow {
         let Some(student) = self.current.as_ref().and_then(|c| c.pipeline.round_trip()) else { return };
         for event in student.events() {
             self.events.push(match event {
-                RoundTripEvent::Fault(fault) => FlowEvent::Fault(fault),
-                RoundTripEvent::Recovered => FlowEvent::Recovered,
+                RoundTripEvent::Fault(fault) => RuntimeEvent::Fault(fault),
+                RoundTripEvent::Recovered => RuntimeEvent::Recovered,
             });
         }
     }

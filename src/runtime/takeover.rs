@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::builder::{Done, Job, Outcome, Source};
-use super::{Built, Flow, FlowEvent, Restylable, Standing};
+use super::{Built, Runtime, RuntimeEvent, Restylable, Standing};
 use crate::frame::FrameShape;
 use crate::metrics::Subject;
 use crate::pipeline::Pipeline;
@@ -33,7 +33,7 @@ pub(super) struct Next {
     pub governed: bool,
 }
 
-impl Flow {
+impl Runtime {
     /// A pipeline that gives no painting for so long takes over without one, so that its faults can be seen.
     const PATIENCE: Duration = Duration::from_secs(2);
     /// So long a new pipeline that has its first picture waits for the last ones of the old, so that none is lost. A student
@@ -68,7 +68,7 @@ impl Flow {
                     self.current = Some(running);
                 }
                 Ok(built) => self.builder.take_down(built.pipeline),
-                Err(fault) => self.events.push(FlowEvent::Fault(fault)),
+                Err(fault) => self.events.push(RuntimeEvent::Fault(fault)),
             }
             return;
         }
@@ -92,7 +92,7 @@ impl Flow {
                 if self.is_decided(&job.wish) {
                     self.give_up_decision(now);
                 }
-                self.events.push(FlowEvent::Fault(fault));
+                self.events.push(RuntimeEvent::Fault(fault));
             }
             Outcome::Failed(_) | Outcome::Bridge(_) => {}
         }
@@ -114,7 +114,7 @@ impl Flow {
         if *running.subject != subject {
             running.subject = Arc::new(subject);
             if shown {
-                self.events.push(FlowEvent::Changed((*running.subject).clone()));
+                self.events.push(RuntimeEvent::Changed((*running.subject).clone()));
                 self.meter.switch(running.subject.clone());
             }
         }
@@ -155,7 +155,7 @@ impl Flow {
 
     /// Takes a pipeline in, and what there is to say about it.
     pub(super) fn running(&mut self, built: Built, shape: FrameShape, by_hand: bool) -> Running {
-        self.events.extend(built.notices.into_iter().map(FlowEvent::Fault));
+        self.events.extend(built.notices.into_iter().map(RuntimeEvent::Fault));
         self.numbers += 1;
         let mut pipeline = built.pipeline;
         pipeline.set_burden(self.burden);
@@ -172,8 +172,8 @@ impl Flow {
 
     fn swap(&mut self, now: Instant) {
         let Some(Next { running, .. }) = self.next.take() else { return };
-        self.events.push(FlowEvent::Recovered);
-        self.events.push(FlowEvent::Changed((*running.subject).clone()));
+        self.events.push(RuntimeEvent::Recovered);
+        self.events.push(RuntimeEvent::Changed((*running.subject).clone()));
         self.meter.switch(running.subject.clone());
         if let Some(old) = self.current.replace(running) {
             self.retire(old);
