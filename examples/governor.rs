@@ -7,8 +7,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use impasto::govern::simulator::{Machine, Piece, Run, Trace, run};
-use impasto::govern::{Keep, ladder};
+use impasto::quality::simulator::{Machine, Piece, Run, Trace, run};
+use impasto::quality::{Keep, ladder};
 use impasto::system::Thermal;
 use impasto::units::Budget;
 

@@ -17,7 +17,7 @@
 //! collects the spans of every stage into [`metrics`], and swaps in a pipeline that was built aside when the effect, the
 //! engine or the source changes. [`ui`] turns figures and [`fault`]s into an overlay, and clicks into actions.
 //!
-//! [`govern`] looks at the figures and at the machine's sensors ([`system`]) and decides which rung of its ladder is painted
+//! [`quality`] looks at the figures and at the machine's sensors ([`system`]) and decides which rung of its ladder is painted
 //! on; [`runtime`] carries that out. [`calibrate`] times engines and networks aside, once for each machine. [`inject`] makes
 //! faults on purpose. [`export`] writes figures to files, reports what broke down, and sends figures where the user asked
 //! for it; [`settings`] remembers what was chosen.
@@ -25,7 +25,7 @@
 //! # Dependencies point one way
 //!
 //! ```text
-//! units ◀ frame, mailbox, metrics, fault, system ◀ govern | source | gpu | effect | output | nn (graph, plan) ◀ twin ◀ roundtrip ◀ nn (engines) ◀ calibrate | pipeline | inject ◀ runtime | ui | export ◀ settings ◀ cli ◀ app ◀ main
+//! units ◀ frame, mailbox, metrics, fault, system ◀ quality | source | gpu | effect | output | nn (graph, plan) ◀ twin ◀ roundtrip ◀ nn (engines) ◀ calibrate | pipeline | inject ◀ runtime | ui | export ◀ settings ◀ cli ◀ app ◀ main
 //! ```
 //!
 //! Each of the large packages is named in one place: `nokhwa` in `source/camera/nokhwa.rs`, `v4l` in `source/camera/v4l2`,
@@ -58,7 +58,7 @@ pub mod export;
 pub mod fault;
 pub mod runtime;
 pub mod frame;
-pub mod govern;
+pub mod quality;
 pub mod gpu;
 pub mod inject;
 pub mod mailbox;

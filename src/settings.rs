@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::export::Endpoint;
 use crate::fault::Fault;
-use crate::govern::Keep;
+use crate::quality::Keep;
 use crate::nn::choose::EngineWish;
 use crate::output::AtomicFile;
 use crate::ui::Level;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use chain_support::{FORMAT, runtime_with, frame, gpu, workshop};
 use impasto::runtime::{Runtime, RuntimeEvent, Shelf, Wish, Workshop};
 use impasto::frame::{FrameShape, PixelFormat};
-use impasto::govern::Keep;
+use impasto::quality::Keep;
 use impasto::gpu::Gpu;
 use impasto::system::Thermal;
 use impasto::units::{Budget, Burden, Extent};

@@ -7,7 +7,7 @@ use crate::cli::{LookArgs, WindowArgs};
 use crate::effect::{Blend, Gallery, Share};
 use crate::fault::Fault;
 use crate::runtime::Wish;
-use crate::govern::Keep;
+use crate::quality::Keep;
 use crate::nn::choose::EngineWish;
 use crate::pipeline::Look;
 use crate::settings::Settings;
@@ -45,7 +45,7 @@ impl Choices {
                 size: args.paint.size,
                 rung: None,
             },
-            keep: args.govern.keep.or(settings.keep).unwrap_or_default(),
+            keep: args.quality.keep.or(settings.keep).unwrap_or_default(),
             controls: Controls { strength, mirror, split, frozen: false },
             steadiness,
             mirror_by_hand: mirror,

@@ -13,7 +13,7 @@ use crate::cli::WindowArgs;
 use crate::export::{Handout, crash};
 use crate::fault::Fault;
 use crate::runtime::{Runtime, RuntimeEvent, Found, Legacy, Shelf, Wish, Workshop};
-use crate::govern;
+use crate::quality;
 use crate::gpu::Gpu;
 use crate::inject::{Injected, Injector, What};
 use crate::metrics::{Lap, Meter, Subject, Summary};
@@ -66,7 +66,7 @@ impl Session {
     /// Starts the source at once.
     /// What the command line leaves open is as in `settings`.
     pub fn start(args: &WindowArgs, settings: &Settings, shelf: Arc<Shelf>, waker: Waker, started: Instant) -> Self {
-        let injector = args.govern.inject.clone().map(|script| Injector::new(script, started));
+        let injector = args.quality.inject.clone().map(|script| Injector::new(script, started));
         let stream = Stream::start(args.source.clone().unwrap_or_default(), waker.clone(), injector.as_ref());
         Self {
             shelf,
@@ -259,7 +259,7 @@ impl Session {
     }
 
     /// What the governor does; `None` before there is a picture.
-    pub fn governor(&self) -> Option<&govern::State> {
+    pub fn governor(&self) -> Option<&quality::State> {
         self.runtime.as_ref().filter(|f| f.subject().is_some()).map(Runtime::governor)
     }
 

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::effect::Blend;
 use crate::export::Endpoint;
-use crate::govern::Keep;
+use crate::quality::Keep;
 use crate::inject::Script;
 use crate::nn::choose::EngineWish;
 use crate::source::SourceSpec;
@@ -94,7 +94,7 @@ pub struct LookArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-pub struct GovernArgs {
+pub struct QualityArgs {
     /// What to keep by changing size and cadence of the network: quality, balanced, battery, or fixed for changing nothing
     /// [default: balanced in the window, else fixed]
     #[arg(long, value_name = "WHAT")]
@@ -116,7 +116,7 @@ pub struct WindowArgs {
     #[command(flatten)]
     pub look: LookArgs,
     #[command(flatten)]
-    pub govern: GovernArgs,
+    pub quality: QualityArgs,
     /// Quit after this many pictures were shown
     #[arg(long, value_name = "N")]
     pub frames: Option<u64>,
@@ -202,7 +202,7 @@ pub struct BenchArgs {
     #[command(flatten)]
     pub paint: PaintArgs,
     #[command(flatten)]
-    pub govern: GovernArgs,
+    pub quality: QualityArgs,
     /// Frames that are counted
     #[arg(long, value_name = "N", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
     pub frames: u64,

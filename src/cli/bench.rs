@@ -11,7 +11,7 @@ use crate::export::{Circumstances, Handout, crash};
 use crate::fault::Fault;
 use crate::runtime::{Runtime, RuntimeEvent, Shelf, Wish, Workshop};
 use crate::frame::{CameraFrame, FramePool};
-use crate::govern::Keep;
+use crate::quality::Keep;
 use crate::gpu::Gpu;
 use crate::inject::{Injector, What};
 use crate::metrics::{Counts, FrameCost, Meter, Report, Stage};
@@ -43,7 +43,7 @@ pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
     // From here on: how busy the machine is while it measures.
     let sensors = Sensors::spawn(Sensors::EVERY);
     let shelf = Shelf::new(models_dirs(common.models.as_deref()));
-    let mut injector = args.govern.inject.clone().map(|script| Injector::new(script, Instant::now()));
+    let mut injector = args.quality.inject.clone().map(|script| Injector::new(script, Instant::now()));
     let mut gpu = Gpu::headless()?;
     let (bell, rung) = mpsc::sync_channel::<()>(1);
     let waker: Arc<dyn Fn() + Send + Sync> = Arc::new(move || {
@@ -66,7 +66,7 @@ pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
     drop(first);
     let built = workshop.build(&wish, shape)?;
     crash::paints(&built.subject, Vec::new());
-    let keep = args.govern.keep.unwrap_or(Keep::Fixed);
+    let keep = args.quality.keep.unwrap_or(Keep::Fixed);
     let mut runtime = Runtime::new(workshop.clone(), wish.clone(), info.budget())?;
     runtime.start_with(built, shape);
     runtime.set_keep(keep);

@@ -12,7 +12,7 @@ use crate::calibrate::FIRST_CHOICE;
 use crate::effect::{Blend, Effect, EffectKind, Variant};
 use crate::fault::Fault;
 use crate::frame::FrameShape;
-use crate::govern::{Rung, ladder};
+use crate::quality::{Rung, ladder};
 use crate::gpu::Gpu;
 use crate::metrics::Subject;
 use crate::nn::choose::{Choice, Engine, EngineWish, choose};

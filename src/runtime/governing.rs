@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::{Runtime, Standing, Wish};
-use crate::govern::{Decision, Governor, Keep, Load, State, Window};
+use crate::quality::{Decision, Governor, Keep, Load, State, Window};
 use crate::metrics::{FrameCost, Meter, Stage};
 use crate::system::Thermal;
 use crate::units::{Budget, FrameId};

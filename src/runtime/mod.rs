@@ -27,7 +27,7 @@ use takeover::{Next, Running};
 
 use crate::fault::Fault;
 use crate::frame::{CameraFrame, FrameShape};
-use crate::govern::{Keep, State};
+use crate::quality::{Keep, State};
 use crate::gpu::GpuClock;
 use crate::metrics::{Lap, Meter, Span, Stage, Subject, Summary};
 use crate::pipeline::{FrameCounts, Look, Pipeline};

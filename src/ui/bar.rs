@@ -3,7 +3,7 @@
 use egui::{Align2, Button, ComboBox, Popup, PopupCloseBehavior, RichText, ScrollArea, Ui, vec2};
 
 use super::{Action, EffectEntry, Level, View, style};
-use crate::govern::Keep;
+use crate::quality::Keep;
 
 /// What the bar takes of the window.
 pub struct Bar {

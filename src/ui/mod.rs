@@ -25,7 +25,7 @@ pub use words::Words;
 use std::time::{Duration, Instant};
 
 use crate::fault::Fault;
-use crate::govern;
+use crate::quality;
 use crate::metrics::{Meter, Subject, Summary};
 use crate::system::Reading;
 use crate::units::FrameId;
@@ -112,7 +112,7 @@ pub struct View<'a> {
     /// Two effects that are blended, and the share of the second, 0..=1.
     pub blend: Option<(usize, usize, f32)>,
     /// What the governor does; `None` while there is none.
-    pub governor: Option<&'a govern::State>,
+    pub governor: Option<&'a quality::State>,
     /// Width over height of the picture, which lies centred in the window, whole; `None` while there is none.
     pub picture_aspect: Option<f32>,
     /// The worst first, with how often each was reported.
@@ -142,7 +142,7 @@ pub enum Action {
         share: f32,
     },
     /// What the governor is to keep.
-    Keep(govern::Keep),
+    Keep(quality::Keep),
     Still,
     /// Write the report of the run so far.
     SaveReport,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::View;
 use super::graph::Range;
-use crate::govern;
+use crate::quality;
 use crate::metrics::{FrameCost, Hitch, Subject, Summary};
 use crate::system::Reading;
 use crate::units::FrameId;
@@ -23,7 +23,7 @@ pub struct Snapshot {
     /// Of the effect that paints, for people.
     pub title: String,
     pub preparing: String,
-    pub governor: Option<govern::State>,
+    pub governor: Option<quality::State>,
     pub system: Reading,
 }
 

@@ -9,7 +9,7 @@ use egui::{Vec2, pos2, vec2};
 use egui_kittest::kittest::{NodeT, Queryable};
 use egui_kittest::{Harness, SnapshotOptions, SnapshotResults};
 use impasto::fault::Fault;
-use impasto::govern::Keep;
+use impasto::quality::Keep;
 use impasto::ui::{Action, Interface, Level, style};
 use scene::{Backdrop, Chain, Scene};
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use egui::{Color32, Rect, Vec2, pos2, vec2};
 use impasto::fault::Fault;
-use impasto::govern::{Keep, Rung, State};
+use impasto::quality::{Keep, Rung, State};
 use impasto::metrics::{Meter, Span, Stage, Subject, Summary};
 use impasto::system::{Power, Reading, Thermal};
 use impasto::ui::{Action, Controls, EffectEntry, Interface, Level, SourceEntry, View};

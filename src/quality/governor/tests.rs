@@ -1,5 +1,5 @@
 use super::*;
-use crate::govern::ladder;
+use crate::quality::ladder;
 
 const BUDGET: Budget = Budget(Duration::from_millis(40));
 const LOOK: Duration = Duration::from_millis(250);

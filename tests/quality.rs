@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use impasto::govern::simulator::{Machine, Piece, Random, Run, Trace, run};
-use impasto::govern::{Governor, Keep, Rung, ladder};
+use impasto::quality::simulator::{Machine, Piece, Random, Run, Trace, run};
+use impasto::quality::{Governor, Keep, Rung, ladder};
 use impasto::system::Thermal;
 use impasto::units::Budget;
 
@@ -104,7 +104,7 @@ fn it_never_steps_back_and_forth_and_keeps_the_budget() {
         judged += 1;
         let share = kept as f64 / counted as f64;
         worst = if share < worst.0 { (share, seed) } else { worst };
-        if std::env::var_os("GOVERN_VERBOSE").is_some() && share < 0.95 {
+        if std::env::var_os("QUALITY_VERBOSE").is_some() && share < 0.95 {
             println!("seed {seed} kept {share:.3} of {counted} {keep:?} {} rungs", machine.ladder.len());
             for step in &run.steps {
                 println!("   {:7.2} {} -> {} {}", step.at_s, step.from, step.to, step.reason);

@@ -63,7 +63,7 @@ const APART: f32 = 1.15;
 /// left out, because nothing could be said about them.
 ///
 /// ```
-/// use impasto::govern::ladder;
+/// use impasto::quality::ladder;
 ///
 /// let rungs = ladder(&[("s".into(), 8.0), ("m".into(), 30.0)], true);
 /// let names: Vec<_> = rungs.iter().map(ToString::to_string).collect();
