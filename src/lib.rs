@@ -6,7 +6,7 @@
 //!  source ──CameraFrame──▶ pipeline: upload ▶ ingest ▶ prepare ▶ student ▶ compose ▶ present ──▶ window, file
 //!    │                        ▲   │                                ▲  │
 //!    │ newest wins            │   │ spans                          │  └ in place: nn::gpu, in the same command buffer
-//!  mailbox                  runtime  └──▶ metrics ──▶ ui              └ round trip: roundtrip ▶ nn::ort, on a thread
+//!  mailbox                runtime  └──▶ metrics ──▶ ui              └ round trip: roundtrip ▶ nn::ort, on a thread
 //! ```
 //!
 //! A [`source`] delivers raw bytes with the identity and the capture time of their frame ([`frame`], [`units`]). A

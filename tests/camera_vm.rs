@@ -144,7 +144,7 @@ impl Watched {
         fault
     }
 
-    /// Waits until all is well, and frames runtime.
+    /// Waits until all is well, and frames flow.
     fn recovered(&mut self) {
         self.wait("Recovered", |event| (*event == SourceEvent::Recovered).then_some(()));
         self.frames(5);

@@ -1,4 +1,4 @@
-//! The runtime of frames, on a clock of the test's own: frames are dropped, never queued; order is kept; every frame is
+//! The flow of frames, on a clock of the test's own: frames are dropped, never queued; order is kept; every frame is
 //! accounted for; a new pipeline takes over without a gap. Needs an adapter (lavapipe will do), no network and no window.
 
 mod chain_support;
