@@ -1,7 +1,7 @@
 //! A camera's picture as the camera gave it: raw bytes, and all that is needed to read them rightly.
 //!
 //! No conversion happens here; colour is made on the GPU (`shaders/ingest/`) or, for the round trip to ONNX Runtime, by
-//! `twin::ingest`. Compressed formats (MJPEG) never appear: a source decodes them before it makes a `CameraFrame`.
+//! `kernels::ingest`. Compressed formats (MJPEG) never appear: a source decodes them before it makes a `CameraFrame`.
 
 use std::sync::{Arc, Mutex};
 use std::time::Instant;

@@ -25,7 +25,7 @@
 //! # Dependencies point one way
 //!
 //! ```text
-//! units ◀ frame, mailbox, metrics, fault, system ◀ quality | source | gpu | effect | output | nn (graph, plan) ◀ twin ◀ roundtrip ◀ nn (engines) ◀ calibrate | pipeline | inject ◀ runtime | ui | export ◀ settings ◀ cli ◀ app ◀ main
+//! units ◀ frame, mailbox, metrics, fault, system ◀ quality | source | gpu | effect | output | nn (graph, plan) ◀ kernels ◀ roundtrip ◀ nn (engines) ◀ calibrate | pipeline | inject ◀ runtime | ui | export ◀ settings ◀ cli ◀ app ◀ main
 //! ```
 //!
 //! Each of the large packages is named in one place: `nokhwa` in `source/camera/nokhwa.rs`, `v4l` in `source/camera/v4l2`,
@@ -43,8 +43,8 @@
 //!   allocates for a command buffer is outside our reach.
 //! - **Every number was measured.** What was not measured is a dash.
 //! - **Every moment of a frame counts once.** CPU and GPU stand on one time line, and the rows add up to the total.
-//! - **A kernel is defined by its twin.** Each compute shader under `shaders/` has a plain function of the same name in
-//!   [`twin`], and a test that compares the two.
+//! - **A shader is defined by its CPU kernel.** Each compute shader under `shaders/` has a plain function of the same name in
+//!   [`kernels`], and a test that compares the two.
 //! - **Library code does not panic and does not exit.** Errors become a [`fault::Fault`] once, where they are handled.
 
 // In live video a panic is a black window. What can fail returns an error; what cannot says why with `expect`.
@@ -70,6 +70,6 @@ pub mod roundtrip;
 pub mod settings;
 pub mod source;
 pub mod system;
-pub mod twin;
+pub mod kernels;
 pub mod ui;
 pub mod units;

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use crate::fault::Fault;
 use crate::frame::CameraFrame;
 use crate::mailbox::{Latest, MailboxCounts};
-use crate::twin::prepare::{Crop, Prepare};
+use crate::kernels::prepare::{Crop, Prepare};
 use crate::units::{Burden, Extent};
 
 /// What paints on the thread: an engine holding one network at one size.

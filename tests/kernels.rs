@@ -1,4 +1,4 @@
-//! Every compute kernel of the chain against its twin on the CPU.
+//! Every compute kernel of the chain against the CPU kernel of the same name.
 
 mod chain_support;
 
@@ -7,9 +7,9 @@ use half::f16;
 use impasto::frame::{CameraFrame, ColorSpec, FrameShape, PixelFormat, YuvMatrix, YuvRange};
 use impasto::gpu::{Gpu, Uploader};
 use impasto::pipeline::stages::{self, Compose, Ingest, Memory, Prepare};
-use impasto::twin;
-use impasto::twin::compose::{Before, Detail, Steady};
-use impasto::twin::prepare::Crop;
+use impasto::kernels;
+use impasto::kernels::compose::{Before, Detail, Steady};
+use impasto::kernels::prepare::Crop;
 use impasto::units::Extent;
 use proptest::prelude::*;
 
@@ -61,7 +61,7 @@ fn frame_of(shape: FrameShape, seed: u64) -> CameraFrame {
 
 fn ingested(frame: &CameraFrame) -> Vec<[u8; 4]> {
     let mut picture = vec![[0; 4]; frame.shape().extent.pixels() as usize];
-    twin::ingest::ingest(frame, &mut picture);
+    kernels::ingest::ingest(frame, &mut picture);
     picture
 }
 
@@ -82,7 +82,7 @@ proptest! {
         gpu.queue.submit([encoder.finish()]);
         let got = read_texture(gpu, &texture, 4);
         for (at, (got, want)) in got.chunks_exact(4).zip(ingested(&frame)).enumerate() {
-            prop_assert!(got.iter().zip(want).all(|(a, b)| a.abs_diff(b) <= 1), "{shape:?} pixel {at}: {got:?}, twin {want:?}");
+            prop_assert!(got.iter().zip(want).all(|(a, b)| a.abs_diff(b) <= 1), "{shape:?} pixel {at}: {got:?}, CPU {want:?}");
         }
     }
 
@@ -114,15 +114,15 @@ proptest! {
             kernel.record(pass, &bound);
         });
         let mut want = vec![[0.0; 4]; extent.pixels() as usize];
-        twin::prepare::prepare(&ingested(&frame), source, crop, extent, &mut want);
+        kernels::prepare::prepare(&ingested(&frame), source, crop, extent, &mut want);
         let image = read_buffer(gpu, &image);
         let guide = read_buffer(gpu, &guide);
         let image: &[[f32; 4]] = bytemuck::cast_slice(&image);
         for (at, (got, want)) in image.iter().zip(&want).enumerate() {
-            prop_assert!(got.iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-5), "{crop:?} pixel {at}: {got:?}, twin {want:?}");
+            prop_assert!(got.iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-5), "{crop:?} pixel {at}: {got:?}, CPU {want:?}");
             let guide: [u8; 4] = guide[at * 4..at * 4 + 4].try_into().unwrap();
-            let twin = twin::compose::guide_of(*want);
-            prop_assert!(guide.iter().zip(twin).all(|(a, b)| a.abs_diff(b) <= 1), "{guide:?}, twin {twin:?}");
+            let reference = kernels::compose::guide_of(*want);
+            prop_assert!(guide.iter().zip(reference).all(|(a, b)| a.abs_diff(b) <= 1), "{guide:?}, CPU {reference:?}");
         }
         // An area average neither adds nor loses light.
         prop_assert!(want.iter().flatten().all(|c| (-1e-5..=1.00001).contains(c)));
@@ -136,14 +136,14 @@ proptest! {
         let frame = frame_of(shape, seed);
         let crop = Crop::fitting(shape.extent, extent);
         let mut want = vec![[0.0; 4]; extent.pixels() as usize];
-        twin::prepare::prepare(&ingested(&frame), shape.extent, crop, extent, &mut want);
+        kernels::prepare::prepare(&ingested(&frame), shape.extent, crop, extent, &mut want);
         let mut got = vec![f32::NAN; extent.pixels() as usize * 3];
-        twin::prepare::prepare_planar(&frame, crop, extent, &mut got);
+        kernels::prepare::prepare_planar(&frame, crop, extent, &mut got);
         let plane = extent.pixels() as usize;
         for (at, want) in want.iter().enumerate() {
             for channel in 0..3 {
                 let (got, want) = (got[channel * plane + at], want[channel]);
-                prop_assert!((got - want).abs() < 0.51 / 255.0, "{shape:?} {crop:?} {at}/{channel}: {got}, twin {want}");
+                prop_assert!((got - want).abs() < 0.51 / 255.0, "{shape:?} {crop:?} {at}/{channel}: {got}, CPU {want}");
             }
         }
     }
@@ -160,7 +160,7 @@ proptest! {
             bytes.chunks_exact(4).map(|c| [c[0], c[1], c[2], 255].map(|b| f32::from(b) / 255.0)).collect()
         };
         let (painted, image) = (floats(seed), floats(seed ^ 0xA5A5));
-        let guide: Vec<[u8; 4]> = image.iter().map(|p| twin::compose::guide_of(*p)).collect();
+        let guide: Vec<[u8; 4]> = image.iter().map(|p| kernels::compose::guide_of(*p)).collect();
         // A previous frame that moved here and there, by much and by little.
         let old_guide: Vec<[u8; 4]> = guide.iter().zip(noise(seed ^ 77, pixels))
             .map(|(g, n)| g.map(|c| c.saturating_add(if n > 200 { n / 4 } else { n % 8 }))).collect();
@@ -182,27 +182,27 @@ proptest! {
 
         let mut want = vec![[f16::ZERO; 4]; pixels];
         let before = (blend > 0.0).then_some(Before { steady: &old, guide: &old_guide, blend });
-        twin::compose::stabilise(&painted, &image, &guide, before, extent, &mut want);
+        kernels::compose::stabilise(&painted, &image, &guide, before, extent, &mut want);
         let steady = read_buffer(gpu, &next.steady);
         let steady: &[Steady] = &bytemuck::cast_slice(&steady)[..pixels];
         for (got, want) in steady.iter().zip(&want) {
-            prop_assert!(got.iter().zip(want).all(|(a, b)| (a.to_f32() - b.to_f32()).abs() < 2e-3), "{got:?}, twin {want:?}");
+            prop_assert!(got.iter().zip(want).all(|(a, b)| (a.to_f32() - b.to_f32()).abs() < 2e-3), "{got:?}, CPU {want:?}");
         }
 
-        // The twin of the second kernel starts from what the first one left, so that errors do not add up.
+        // The reference of the second kernel starts from what the first one left, so that errors do not add up.
         let mut details = vec![Detail::default(); pixels];
-        twin::compose::gain(steady, extent, &mut details);
+        kernels::compose::gain(steady, extent, &mut details);
         let painting = read_texture(gpu, &painting, 4);
         let gains = read_texture(gpu, &gains, 4);
         for (at, detail) in details.iter().enumerate() {
             let [r, g, b] = detail.painting;
             for (i, want) in [r, g, b, detail.luma].into_iter().enumerate() {
                 let got = f32::from(painting[at * 4 + i]);
-                prop_assert!((got - want * 255.0).abs() < 0.51, "pixel {at}: {got}, twin {}", want * 255.0);
+                prop_assert!((got - want * 255.0).abs() < 0.51, "pixel {at}: {got}, CPU {}", want * 255.0);
             }
             for (i, want) in detail.gain.into_iter().enumerate() {
                 let got = (f32::from(gains[at * 4 + i]) - 128.0) / 64.0;
-                prop_assert!((got - want).abs() < 0.51 / 64.0 + 2e-3 * (1.0 + want.abs()), "gain {got}, twin {want}");
+                prop_assert!((got - want).abs() < 0.51 / 64.0 + 2e-3 * (1.0 + want.abs()), "gain {got}, CPU {want}");
             }
         }
     }

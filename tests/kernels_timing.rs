@@ -13,7 +13,7 @@ use impasto::metrics::Stage;
 use impasto::pipeline::stages::{self, Compose, Ingest, Memory, Prepare};
 use impasto::pipeline::{Look, Pipeline, Student};
 use impasto::roundtrip::{Painter, RoundTrip};
-use impasto::twin::prepare::Crop;
+use impasto::kernels::prepare::Crop;
 use impasto::units::{CaptureClock, Extent, FrameId, FrameStamp};
 
 const FRAME: Extent = Extent::new(640, 480);
@@ -224,7 +224,7 @@ fn chain_without_a_network() {
 fn prepare_on_the_cpu() {
     for format in PixelFormat::ALL {
         let shape = FrameShape::packed(format, FRAME);
-        let mut prepare = impasto::twin::prepare::Prepare::new(shape, Crop::fitting(FRAME, STUDENT), STUDENT);
+        let mut prepare = impasto::kernels::prepare::Prepare::new(shape, Crop::fitting(FRAME, STUDENT), STUDENT);
         let mut out = vec![0.0; STUDENT.pixels() as usize * 3];
         let frame = frame(shape, 0);
         let mut table = Table::default();

@@ -5,7 +5,7 @@ use impasto::pipeline::motion::{self, CarryLayout, PyramidLayout, SearchLayout};
 use impasto::pipeline::stability::{self, CompareLayout, GatherLayout};
 use impasto::pipeline::stages::{self, GainLayout, PrepareLayout, RawLayout, StabiliseLayout};
 use impasto::pipeline::{PICTURE, PictureLayout};
-use impasto::twin::ingest::YuvToRgb;
+use impasto::kernels::ingest::YuvToRgb;
 
 #[test]
 fn ingest() {

@@ -1,4 +1,4 @@
-//! The kernels that carry a painting along, against their twins. Motion is found in whole numbers, so it is the very same.
+//! The kernels that carry a painting along, against their CPU kernels. Motion is found in whole numbers, so it is the very same.
 
 mod chain_support;
 
@@ -6,7 +6,7 @@ use chain_support::{gpu, noise, read_buffer};
 use impasto::gpu::Gpu;
 use impasto::pipeline::motion::Motion;
 use impasto::pipeline::stages;
-use impasto::twin::motion::{Fields, Key, carry, levels_len, motion, pyramid};
+use impasto::kernels::motion::{Fields, Key, carry, levels_len, motion, pyramid};
 use impasto::units::Extent;
 use proptest::prelude::*;
 
@@ -69,7 +69,7 @@ proptest! {
 
     /// Levels and motion: exactly. Carried painting: 1e-5, four products in another order.
     #[test]
-    fn kernels_are_their_twins(
+    fn kernels_equal_their_definition(
         (w, h) in prop_oneof![Just((1, 1)), (1..9_u32, 1..60_u32), (1..110_u32, 1..70_u32)],
         soft in 0..5_usize, shift in (-14..15_i32, -14..15_i32), still: bool, seed: u64,
     ) {
@@ -95,7 +95,7 @@ proptest! {
         let mut want = vec![[0.0; 4]; was.len()];
         carry(key, &is, &field, extent, &mut want);
         for (at, (got, want)) in got.painting.iter().zip(&want).enumerate() {
-            prop_assert!(got.iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-5), "pixel {at}: {got:?}, twin {want:?}");
+            prop_assert!(got.iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-5), "pixel {at}: {got:?}, CPU {want:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Whole networks on the adapter, against the twin and ONNX Runtime.
+//! Whole networks on the adapter, against the CPU kernels and ONNX Runtime.
 
 #[path = "nn_support/mod.rs"]
 mod support;
@@ -8,7 +8,7 @@ use impasto::nn::gpu::{EngineError, GpuStudent};
 use impasto::nn::graph::Graph;
 use impasto::nn::ort::{OrtOptions, OrtRuntime, OrtStudent};
 use impasto::nn::plan::{Plan, Precision};
-use impasto::twin::nn::graph;
+use impasto::kernels::nn::graph;
 use impasto::units::Extent;
 use proptest::prelude::*;
 use support::*;
@@ -27,7 +27,7 @@ fn paint_once(gpu: &Gpu, network: &Graph, extent: Extent, precision: Precision, 
 }
 
 #[test]
-fn tiny_paints_what_its_twin_paints() {
+fn tiny_paints_what_its_definition_paints() {
     let Some(gpu) = gpu() else { return };
     let network = Graph::from_onnx(TINY).unwrap().fold(&[0.25, 0.75]).unwrap();
     for extent in [Extent::new(80, 48), Extent::new(16, 16), Extent::new(48, 144)] {
@@ -47,7 +47,7 @@ fn tiny_paints_what_its_twin_paints() {
 }
 
 #[test]
-fn awkward_networks_paint_what_their_twins_paint() {
+fn awkward_networks_paint_what_their_definition_paints() {
     let Some(gpu) = gpu() else { return };
     let config = ProptestConfig { cases: 6, failure_persistence: None, ..ProptestConfig::default() };
     proptest!(config, |(seed in 0..1000u64, w in 1..20u32, h in 1..20u32)| {
@@ -83,7 +83,7 @@ fn paint_with_ort(runtime: &OrtRuntime, onnx: &[u8], style: &[f32], extent: Exte
     painted
 }
 
-/// The file as it is, with a style as input, is the truth; the folded file, the twin and the GPU must agree with it.
+/// The file as it is, with a style as input, is the truth; the folded file, the CPU kernels and the GPU must agree with it.
 #[test]
 fn tiny_paints_what_onnx_runtime_paints() {
     let Some(runtime) = runtime() else { return };
@@ -92,8 +92,8 @@ fn tiny_paints_what_onnx_runtime_paints() {
         let image = planar_image(extent, 11);
         let truth = paint_with_ort(&runtime, TINY, &style, extent, &image);
         let folded = network.fold(&style).unwrap();
-        let twin = graph::run(&network, extent, &image, &style).unwrap().data;
-        assert!(max_difference(&twin, &truth) <= 1e-4, "twin");
+        let reference = graph::run(&network, extent, &image, &style).unwrap().data;
+        assert!(max_difference(&reference, &truth) <= 1e-4, "reference");
         let written = paint_with_ort(&runtime, &network.to_onnx(), &style, extent, &image);
         assert!(max_difference(&written, &truth) <= 1e-4, "written again, with its style");
         let written = paint_with_ort(&runtime, &folded.to_onnx(), &[], extent, &image);
@@ -113,9 +113,9 @@ fn awkward_networks_mean_the_same_to_onnx_runtime() {
     for seed in 0..4 {
         let (network, extent) = (awkward(seed), Extent::new(34, 18));
         let image = planar_image(extent, seed);
-        let twin = graph::run(&network, extent, &image, &[]).unwrap().data;
+        let reference = graph::run(&network, extent, &image, &[]).unwrap().data;
         let truth = paint_with_ort(&runtime, &network.to_onnx(), &[], extent, &image);
-        assert!(max_difference(&twin, &truth) <= 1e-4);
+        assert!(max_difference(&reference, &truth) <= 1e-4);
         assert_eq!(Graph::from_onnx(&network.to_onnx()).unwrap().to_onnx(), network.to_onnx());
     }
 }

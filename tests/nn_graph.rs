@@ -7,7 +7,7 @@ use impasto::nn::graph::{
 };
 use impasto::nn::onnx;
 use impasto::nn::plan::{Plan, Precision};
-use impasto::twin::nn::graph::run;
+use impasto::kernels::nn::graph::run;
 use impasto::units::Extent;
 use proptest::prelude::*;
 

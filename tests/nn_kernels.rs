@@ -1,4 +1,4 @@
-//! Every kernel of `shaders/nn` against its twin, on the adapter: odd sizes, one pixel, odd channels, every border, strides
+//! Every kernel of `shaders/nn` against its CPU kernel, on the adapter: odd sizes, one pixel, odd channels, every border, strides
 //! with uneven padding, and nothing written outside the result.
 
 #[path = "nn_support/mod.rs"]
@@ -9,7 +9,7 @@ use impasto::gpu::{Gpu, Kernel};
 use impasto::nn::gpu::{Storage, resources_of, shader_of};
 use impasto::nn::graph::Shape;
 use impasto::nn::plan::{KernelKind, StepParams, channel_groups};
-use impasto::twin::nn::{Element, Task, run_kernel};
+use impasto::kernels::nn::{Element, Task, run_kernel};
 use impasto::units::Extent;
 use proptest::prelude::*;
 use std::cell::RefCell;
@@ -219,7 +219,7 @@ prop_compose! {
 }
 
 #[test]
-fn kernels_equal_their_twins() {
+fn kernels_equal_their_definition() {
     let Some(gpu) = gpu() else { return };
     let kernels = RefCell::new(HashMap::new());
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {

@@ -1,11 +1,11 @@
-//! Plans without a GPU: run by the kernels' twins they agree with the network, and they look as expected.
+//! Plans without a GPU: run by the CPU kernels they agree with the network, and they look as expected.
 
 #[path = "nn_support/mod.rs"]
 mod support;
 
 use impasto::nn::graph::{Graph, GraphError, Op, Pads, ValueId};
 use impasto::nn::plan::{Bank, Plan, PlanError, Precision, StepParams};
-use impasto::twin::nn::{graph, run_plan};
+use impasto::kernels::nn::{graph, run_plan};
 use impasto::units::Extent;
 use proptest::prelude::*;
 use support::*;
@@ -42,7 +42,7 @@ proptest! {
     fn awkward_networks_are_planned_right(seed in 0..1000u64, w in 1..9u32, h in 1..9u32) {
         let network = awkward(seed);
         check(&network, Extent::new(2 * w, 2 * h), Precision::F32, 1e-4);
-        // The twin keeps pictures in float32, so only weights are rounded here, to 11 bits.
+        // The reference keeps pictures in float32, so only weights are rounded here, to 11 bits.
         check(&network, Extent::new(2 * w, 2 * h), Precision::F16, 2e-2);
     }
 }

@@ -1,4 +1,4 @@
-//! How steady the painting is: the kernels against their twins, and the number through the whole chain.
+//! How steady the painting is: the kernels against their CPU kernels, and the number through the whole chain.
 
 mod chain_support;
 
@@ -12,8 +12,8 @@ use impasto::pipeline::stability::Steadiness;
 use impasto::pipeline::stages::Memory;
 use impasto::pipeline::{Pipeline, Student};
 use impasto::roundtrip::{Painter, RoundTrip};
-use impasto::twin::compose::Steady;
-use impasto::twin::stability::{Gathered, Seen, compare, gather};
+use impasto::kernels::compose::Steady;
+use impasto::kernels::stability::{Gathered, Seen, compare, gather};
 use impasto::units::Extent;
 use proptest::prelude::*;
 
@@ -22,7 +22,7 @@ proptest! {
 
     /// The number of still pixels: exactly. The sum: half a part for each channel of a pixel, where a GPU multiplies and adds at once.
     #[test]
-    fn kernels_are_their_twins((w, h) in prop_oneof![Just((1, 1)), (1..150_u32, 1..40_u32)], moves in 0..40_u8, seed: u64) {
+    fn kernels_equal_their_definition((w, h) in prop_oneof![Just((1, 1)), (1..150_u32, 1..40_u32)], moves in 0..40_u8, seed: u64) {
         let Some(gpu) = gpu() else { return Ok(()) };
         let extent = Extent::new(w, h);
         let pixels = extent.pixels() as usize;
@@ -55,7 +55,7 @@ proptest! {
         let [now, before] = [Seen { guide: &now, steady: &paintings[0] }, Seen { guide: &before, steady: &paintings[1] }];
         let want = gather(&compare(now, before, extent), extent);
         prop_assert_eq!(got[1], want[1]);
-        prop_assert!(f64::from(got[0].abs_diff(want[0])) <= f64::from(want[1]) * 0.01 + 2.0, "{got:?}, twin {want:?}");
+        prop_assert!(f64::from(got[0].abs_diff(want[0])) <= f64::from(want[1]) * 0.01 + 2.0, "{got:?}, CPU {want:?}");
     }
 }
 

@@ -20,7 +20,7 @@ struct StabiliseLayout {
 @group(0) @binding(6) var<uniform> stabilise_layout: StabiliseLayout;
 
 // Up to the first a change is camera noise, from the second on it is motion: mean over five pixels of the largest channel's
-// change. Where the numbers come from stands at the twin.
+// change. Where the numbers come from stands at the CPU kernel.
 const STILL: f32 = 0.02;
 const MOVING: f32 = 0.08;
 

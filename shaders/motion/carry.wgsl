@@ -19,7 +19,7 @@ struct CarryLayout {
 @group(0) @binding(4) var<uniform> carry_layout: CarryLayout;
 @group(0) @binding(5) var<storage, read_write> carried: array<vec4<f32>>;
 
-// How much of the input's change the painting takes on; where the number comes from stands at the twin.
+// How much of the input's change the painting takes on; where the number comes from stands at the CPU kernel.
 const FOLLOW: f32 = 0.5;
 // Vectors are in parts of a pixel of the student.
 const UNIT_BITS: u32 = 11u;

@@ -17,7 +17,7 @@ use crate::metrics::Subject as Painter;
 use crate::output::{self, Tile};
 use crate::pipeline::Look;
 use crate::source::{Pacing, SourceSpec, SourceWish};
-use crate::twin::ingest::ingest;
+use crate::kernels::ingest::ingest;
 use crate::ui::Words;
 use crate::units::{CaptureClock, Extent, FrameId, FrameStamp};
 

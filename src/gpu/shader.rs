@@ -3,7 +3,7 @@
 /// One compute or render shader: a file under `shaders/` and the shared files that are put before it.
 ///
 /// The name is the path below `shaders/` without the ending, for example `"nn/pointwise"`; its last part is also the
-/// entry point of a compute shader, the label of its pipeline, and the name of its CPU twin.
+/// entry point of a compute shader, the label of its pipeline, and the name of its CPU kernel.
 #[derive(Clone, Copy, Debug)]
 pub struct Shader {
     pub name: &'static str,

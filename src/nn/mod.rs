@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Everything up to `Plan` is pure and needs no device. `gpu` and `ort` execute; neither decides anything about networks.
-//! The definition of what the kernels compute is their twin, [`crate::twin::nn`].
+//! The definition of what the shaders compute is in [`crate::kernels::nn`].
 
 pub mod choose;
 mod export;

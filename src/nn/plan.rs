@@ -6,7 +6,7 @@
 //!       ──pack───▶ weights in the order in which the kernels read them
 //! ```
 //!
-//! [`super::gpu`] executes a plan and decides nothing; [`crate::twin::nn::run_plan`] does the same on the CPU. Print a plan
+//! [`super::gpu`] executes a plan and decides nothing; [`crate::kernels::nn::run_plan`] does the same on the CPU. Print a plan
 //! to see it.
 //!
 //! # Layout
@@ -87,7 +87,7 @@ pub enum KernelKind {
 }
 
 impl KernelKind {
-    /// The shader's file name, entry point and twin.
+    /// The shader's file name, entry point and CPU kernel.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Pointwise { .. } => "pointwise",

@@ -12,7 +12,7 @@
 
 use super::stages::{self, uniform};
 use crate::gpu::{Gpu, GpuError, Kernel, Shader, shader};
-use crate::twin::motion::{Fields, LEVELS, level_extent, levels_len};
+use crate::kernels::motion::{Fields, LEVELS, level_extent, levels_len};
 use crate::units::{Extent, FrameId};
 
 pub const PYRAMID: Shader = shader!("motion/pyramid");
@@ -277,14 +277,14 @@ pub fn search_layout(extent: Extent, fields: &Fields, level: usize) -> SearchLay
     SearchLayout {
         width,
         height,
-        level_at: crate::twin::motion::level_at(extent, level) as u32,
+        level_at: crate::kernels::motion::level_at(extent, level) as u32,
         columns: grid.width,
         rows: grid.height,
         field_at: fields.at(level) as u32,
         parent_columns: parent.width,
         parent_rows: parent.height,
         parent_at: if coarsest { 0 } else { fields.at(level + 1) as u32 },
-        radius: crate::twin::motion::RADIUS[level] as u32,
+        radius: crate::kernels::motion::RADIUS[level] as u32,
         finest: u32::from(level == 0),
     }
 }

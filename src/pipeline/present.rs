@@ -6,7 +6,7 @@
 use wgpu::util::DeviceExt as _;
 
 use crate::gpu::{Gpu, GpuError, Shader, shader};
-use crate::twin::prepare::Crop;
+use crate::kernels::prepare::Crop;
 use crate::units::Extent;
 
 pub const PICTURE: Shader = shader!("present/picture", uses "shared/color");

@@ -6,7 +6,7 @@ use super::present::{Present, PresentSource};
 use super::stability::Steadiness;
 use super::stages::{self, Compose, ComposeBound, Memory, Prepare};
 use crate::gpu::{Gpu, GpuError};
-use crate::twin::prepare::Crop;
+use crate::kernels::prepare::Crop;
 use crate::units::{Extent, FrameStamp};
 
 /// A frame's place on the GPU.

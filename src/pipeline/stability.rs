@@ -8,7 +8,7 @@
 
 use super::stages::{self, Memory, uniform};
 use crate::gpu::{Gpu, GpuError, Kernel, Shader, shader};
-use crate::twin::stability::{Gathered, Stability, blocks_of};
+use crate::kernels::stability::{Gathered, Stability, blocks_of};
 use crate::units::Extent;
 
 pub const COMPARE: Shader = shader!("stability/compare");

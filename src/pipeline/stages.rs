@@ -5,8 +5,8 @@ use wgpu::util::DeviceExt as _;
 
 use crate::frame::{FrameShape, PixelFormat};
 use crate::gpu::{Gpu, GpuError, Kernel, Shader, shader};
-use crate::twin::ingest::YuvToRgb;
-use crate::twin::prepare::Crop;
+use crate::kernels::ingest::YuvToRgb;
+use crate::kernels::prepare::Crop;
 use crate::units::Extent;
 
 pub const YUV422: Shader = shader!("ingest/yuv422", uses "shared/color", uses "shared/raw");
