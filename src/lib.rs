@@ -18,14 +18,14 @@
 //! engine or the source changes. [`ui`] turns figures and [`fault`]s into an overlay, and clicks into actions.
 //!
 //! [`quality`] looks at the figures and at the machine's sensors ([`system`]) and decides which rung of its ladder is painted
-//! on; [`runtime`] carries that out. [`calibrate`] times engines and networks aside, once for each machine. [`inject`] makes
+//! on; [`runtime`] carries that out. [`autotune`] times engines and networks aside, once for each machine. [`inject`] makes
 //! faults on purpose. [`export`] writes figures to files, reports what broke down, and sends figures where the user asked
 //! for it; [`settings`] remembers what was chosen.
 //!
 //! # Dependencies point one way
 //!
 //! ```text
-//! units ◀ frame, mailbox, metrics, fault, system ◀ quality | source | gpu | effect | output | nn (graph, plan) ◀ kernels ◀ roundtrip ◀ nn (engines) ◀ calibrate | pipeline | inject ◀ runtime | ui | export ◀ settings ◀ cli ◀ app ◀ main
+//! units ◀ frame, mailbox, metrics, fault, system ◀ quality | source | gpu | effect | output | nn (graph, plan) ◀ kernels ◀ roundtrip ◀ nn (engines) ◀ autotune | pipeline | inject ◀ runtime | ui | export ◀ settings ◀ cli ◀ app ◀ main
 //! ```
 //!
 //! Each of the large packages is named in one place: `nokhwa` in `source/camera/nokhwa.rs`, `v4l` in `source/camera/v4l2`,
@@ -51,7 +51,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic, clippy::unreachable))]
 
 pub mod app;
-pub mod calibrate;
+pub mod autotune;
 pub mod cli;
 pub mod effect;
 pub mod export;

@@ -192,24 +192,24 @@ fn each_engine_is_timed_once_and_remembered() {
     let Some(gpu) = gpu() else { return };
     let folder = tempfile::tempdir().unwrap();
     let models = pack(folder.path());
-    let cache = impasto::calibrate::Cache::new(folder.path().join("cache"));
+    let cache = impasto::autotune::Cache::new(folder.path().join("cache"));
     let timed = |expect_new: bool| {
         let shelf = Shelf::timing(vec![models.clone()], cache.clone());
         let workshop = Workshop { gpu: gpu.clone(), shelf: shelf.clone(), format: FORMAT, waker: Arc::new(|| {}) };
         let told = std::cell::Cell::new(0);
-        assert!(workshop.calibrate(None, false, &|| false, &|_| told.set(told.get() + 1)));
+        assert!(workshop.autotune(None, false, &|| false, &|_| told.set(told.get() + 1)));
         assert_eq!(told.get() > 0, expect_new);
-        let calibration = shelf.calibration(|| workshop.machine()).unwrap();
+        let timings = shelf.timings(|| workshop.machine()).unwrap();
         // The reason for the choice is what was timed.
         let shape = FrameShape::packed(PixelFormat::Rgb8, FRAME);
         let built = workshop.build(&Wish::default(), shape).unwrap();
         assert!(built.subject.why.starts_with("timed here: wgpu "), "{}", built.subject.why);
-        calibration
+        timings
     };
     let first = timed(true);
     assert!(first.timings.iter().any(|t| t.ms.is_some_and(|ms| ms > 0.0)), "{first:?}");
     assert_eq!(timed(false), first);
-    std::fs::write(folder.path().join("cache/calibration.json"), "{").unwrap();
+    std::fs::write(folder.path().join("cache/autotune.json"), "{").unwrap();
     timed(true);
 }
 

@@ -143,7 +143,7 @@ fn on_a_software_adapter_the_truth_is_known() {
         };
         time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
     };
-    // Some work, so that there is more than the first calibration.
+    // Some work, so that there is more than the first calibration of the clocks.
     let mut times = Timestamps::new(&gpu, 1, 1).unwrap();
     for _ in 0..5 {
         let measure = times.begin(FrameId(0)).unwrap();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{CliError, Common, DoctorArgs, print, print_json};
-use crate::calibrate::{Cache, Calibration, Timing};
+use crate::autotune::{Cache, Timings, Timing};
 use crate::effect::models_dirs;
 use crate::export::crash;
 use crate::runtime::{Shelf, Workshop, network};
@@ -210,7 +210,7 @@ fn describe(doctor: &Doctor) -> String {
 }
 
 /// What was timed on this machine, now or before.
-fn timings(gpu: &Gpu, shelf: &Arc<Shelf>, again: bool) -> Option<Calibration> {
+fn timings(gpu: &Gpu, shelf: &Arc<Shelf>, again: bool) -> Option<Timings> {
     // Nothing is shown, so the format is any.
     let format = wgpu::TextureFormat::Rgba8Unorm;
     let workshop = Workshop { gpu: gpu.clone(), shelf: shelf.clone(), format, waker: Arc::new(|| {}) };
@@ -218,6 +218,6 @@ fn timings(gpu: &Gpu, shelf: &Arc<Shelf>, again: bool) -> Option<Calibration> {
         workshop.forget_timings();
     }
     let told = |t: &Timing| eprintln!("timing {} {} ...", t.engine, t.network);
-    workshop.calibrate(None, false, &|| false, &told);
-    shelf.calibration(|| workshop.machine())
+    workshop.autotune(None, false, &|| false, &told);
+    shelf.timings(|| workshop.machine())
 }

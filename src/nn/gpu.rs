@@ -326,7 +326,7 @@ impl GpuStudent {
     }
 
     /// Paints whatever is in [`Self::input`], waits for it, and returns how long that took: to fill the driver's caches, and
-    /// for calibration. `None` when the GPU did not answer within ten seconds. Not for the frame path.
+    /// for the autotune. `None` when the GPU did not answer within ten seconds. Not for the frame path.
     pub fn paint_once(&self, gpu: &Gpu) -> Option<Duration> {
         let began = Instant::now();
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("warm up") });

@@ -6,9 +6,9 @@
 use std::sync::Arc;
 
 use super::Shelf;
-use super::calibrating::network;
+use super::autotune::network;
 use super::restyle::{Manner, Restylable};
-use crate::calibrate::FIRST_CHOICE;
+use crate::autotune::FIRST_CHOICE;
 use crate::effect::{Blend, Effect, EffectKind, Variant};
 use crate::fault::Fault;
 use crate::frame::FrameShape;
@@ -144,7 +144,7 @@ impl Workshop {
         let caps = &self.gpu.caps;
         let choice = choose(wish.engine, Some(caps), ort.map(OrtRuntime::info))
             .map_err(|e| Fault::failed(capital(&e.to_string()), ""))?;
-        let timed = self.shelf.calibration(|| self.machine());
+        let timed = self.shelf.timings(|| self.machine());
         let networks: Vec<_> = manner.effect.variants().iter().map(network).collect();
         let timed = timed.filter(|_| wish.engine == EngineWish::Auto).and_then(|t| t.choose(&networks, budget));
         // An engine that went away since it was timed cannot be chosen.
@@ -295,7 +295,7 @@ impl Workshop {
 
     /// The ladder for an effect, and where on it a wish stands.
     fn standing(&self, effect: &Effect, wish: &Wish, engine: Engine, budget: Budget) -> Result<Standing, Fault> {
-        let timed = self.shelf.calibration(|| self.machine());
+        let timed = self.shelf.timings(|| self.machine());
         let ms = |v: &Variant| timed.as_ref().and_then(|t| t.ms(engine, network(v))).map(|ms| ms as f32);
         let timed = effect.variants().first().is_some_and(|v| ms(v).is_some());
         let mut smaller: Option<(f32, f32)> = None;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::build::{Built, Wish, Workshop};
 use super::restyle::Restylable;
-use crate::calibrate::Timing;
+use crate::autotune::Timing;
 use crate::fault::Fault;
 use crate::frame::FrameShape;
 use crate::metrics::Subject;
@@ -218,7 +218,7 @@ impl<F: Fn()> Bench<F> {
     /// One engine on one network, so that a wish does not wait. Returns whether there may be more.
     fn time_one(&self) -> bool {
         let began = Cell::new(false);
-        let all = self.workshop.calibrate(None, false, &|| began.replace(true), &log_timing);
+        let all = self.workshop.autotune(None, false, &|| began.replace(true), &log_timing);
         !all && !self.workshop.gpu.is_lost()
     }
 
@@ -240,7 +240,7 @@ impl<F: Fn()> Bench<F> {
         }
         if !timed && let Ok(manner) = self.workshop.manner(&job.wish) {
             let began = Instant::now();
-            self.workshop.calibrate(Some(&manner.effect), true, &|| began.elapsed() > FIRST_TIMING, &log_timing);
+            self.workshop.autotune(Some(&manner.effect), true, &|| began.elapsed() > FIRST_TIMING, &log_timing);
         }
         match self.workshop.build_within(&job.wish, job.shape, job.budget) {
             Ok(built) => {

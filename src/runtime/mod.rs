@@ -8,7 +8,7 @@
 
 mod build;
 mod builder;
-mod calibrating;
+mod autotune;
 mod governing;
 mod restyle;
 mod shelf;
@@ -19,7 +19,7 @@ use std::time::Instant;
 
 pub use build::{Built, Standing, Wish, Workshop};
 use builder::{Builder, Job};
-pub use calibrating::network;
+pub use autotune::network;
 use governing::Governing;
 pub use restyle::Restylable;
 pub use shelf::{Found, Shelf};

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
-use crate::calibrate::{Cache, Calibration, Machine};
+use crate::autotune::{Cache, Timings, Machine};
 use crate::effect::{Gallery, Variant};
 use crate::fault::Fault;
 use crate::nn::graph::Graph;
@@ -28,7 +28,7 @@ pub struct Shelf {
     state: Mutex<State>,
     /// Where timings are kept; without one nothing is timed.
     cache: Option<Cache>,
-    calibration: Mutex<Option<Calibration>>,
+    timings: Mutex<Option<Timings>>,
     /// A network is being timed, which slows down everything else.
     busy: AtomicBool,
 }
@@ -71,41 +71,41 @@ impl Shelf {
             ort: OnceLock::new(),
             state: Mutex::default(),
             cache,
-            calibration: Mutex::default(),
+            timings: Mutex::default(),
             busy: AtomicBool::new(false),
         })
     }
 
     /// What was timed on this machine, read from the cache when first asked for. `None` where nothing is timed.
-    pub fn calibration(&self, machine: impl FnOnce() -> Machine) -> Option<Calibration> {
+    pub fn timings(&self, machine: impl FnOnce() -> Machine) -> Option<Timings> {
         let cache = self.cache.as_ref()?;
-        let mut held = self.calibration.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.timings.lock().unwrap_or_else(PoisonError::into_inner);
         if held.is_none() {
-            let (calibration, why) = cache.load(&machine());
+            let (timings, why) = cache.load(&machine());
             if let Some(why) = why {
                 log::info!("the engines are timed on the networks that are here: {why}");
             }
-            *held = Some(calibration);
+            *held = Some(timings);
         }
         held.clone()
     }
 
-    pub(super) fn set_calibration(&self, calibration: &Calibration) {
+    pub(super) fn set_timings(&self, timings: &Timings) {
         if let Some(cache) = &self.cache
-            && let Err(what) = cache.save(calibration)
+            && let Err(what) = cache.save(timings)
         {
             log::warn!("timings are not kept: {what}");
         }
-        *self.calibration.lock().unwrap_or_else(PoisonError::into_inner) = Some(calibration.clone());
+        *self.timings.lock().unwrap_or_else(PoisonError::into_inner) = Some(timings.clone());
     }
 
-    pub(super) fn calibrating(&self) -> Busy<'_> {
+    pub(super) fn autotuning(&self) -> Busy<'_> {
         self.busy.store(true, Ordering::Release);
         Busy(&self.busy)
     }
 
     /// Whether a network is being timed now.
-    pub fn is_calibrating(&self) -> bool {
+    pub fn is_autotuning(&self) -> bool {
         self.busy.load(Ordering::Acquire)
     }
 

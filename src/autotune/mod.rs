@@ -1,6 +1,6 @@
 //! What painting takes on this machine: each engine times each network once, and remembers it.
 //!
-//! A [`Timing`] is what one engine took for one network at the network's own size; a [`Calibration`] is all of them on one
+//! A [`Timing`] is what one engine took for one network at the network's own size; a [`Timings`] is all of them on one
 //! [`Machine`]. They say which engine is the faster one here, and where on the ladder to begin. [`Cache`] keeps them in the
 //! user's cache folder. What was timed on another device, driver, ONNX Runtime, number of threads or version of the program
 //! does not count, nor what was timed for another network file: that part is timed again.
@@ -57,7 +57,7 @@ pub struct Timing {
 
 /// Everything that was timed on a machine.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Calibration {
+pub struct Timings {
     pub machine: Machine,
     pub timings: Vec<Timing>,
 }
@@ -71,7 +71,7 @@ impl Timing {
     }
 }
 
-impl Calibration {
+impl Timings {
     pub fn new(machine: Machine) -> Self {
         Self { machine, timings: Vec::new() }
     }
@@ -125,8 +125,8 @@ impl Calibration {
 mod tests {
     use super::*;
 
-    fn calibration(timings: &[(Engine, &str, Option<f64>)]) -> Calibration {
-        let mut all = Calibration::default();
+    fn timings(timings: &[(Engine, &str, Option<f64>)]) -> Timings {
+        let mut all = Timings::default();
         for (engine, model, ms) in timings {
             all.put(Timing {
                 engine: *engine,
@@ -151,9 +151,9 @@ mod tests {
     fn the_largest_that_fits_decides_then_the_gpu() {
         use Engine::{Ort, Wgpu};
         let budget = Budget::default();
-        let engine = |c: &Calibration| c.choose(&["s", "m"].map(network), budget).map(|c| c.engine);
-        assert_eq!(engine(&calibration(&[])), None);
-        let gpu = calibration(&[
+        let engine = |c: &Timings| c.choose(&["s", "m"].map(network), budget).map(|c| c.engine);
+        assert_eq!(engine(&timings(&[])), None);
+        let gpu = timings(&[
             (Wgpu, "s", Some(1.0)),
             (Wgpu, "m", Some(3.0)),
             (Ort, "s", Some(8.0)),
@@ -164,16 +164,16 @@ mod tests {
             gpu.choose(&["s", "m"].map(network), budget).unwrap().why,
             "timed here: wgpu 3.0 ms, ort 30.0 ms a picture"
         );
-        let old = calibration(&[
+        let old = timings(&[
             (Wgpu, "s", Some(15.0)),
             (Wgpu, "m", Some(60.0)),
             (Ort, "s", Some(5.0)),
             (Ort, "m", Some(18.0)),
         ]);
         assert_eq!(engine(&old), Some(Ort));
-        let even = calibration(&[(Wgpu, "s", Some(15.0)), (Ort, "s", Some(5.0))]);
+        let even = timings(&[(Wgpu, "s", Some(15.0)), (Ort, "s", Some(5.0))]);
         assert_eq!(engine(&even), Some(Wgpu));
-        let soft = calibration(&[
+        let soft = timings(&[
             (Wgpu, "s", Some(900.0)),
             (Wgpu, "m", None),
             (Ort, "s", Some(50.0)),
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn one_file_at_two_sizes_counts_as_two() {
-        let mut all = calibration(&[(Engine::Wgpu, "m", Some(4.0))]);
+        let mut all = timings(&[(Engine::Wgpu, "m", Some(4.0))]);
         let large = Network { model: "m", pixels: 331_776 };
         assert_eq!(all.ms(Engine::Wgpu, large), None);
         let slow = Timing { pixels: large.pixels, ms: Some(90.0), ..all.timings[0].clone() };
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_timing_replaces_an_older_one() {
-        let mut all = calibration(&[(Engine::Ort, "s", Some(5.0)), (Engine::Ort, "s", Some(6.0))]);
+        let mut all = timings(&[(Engine::Ort, "s", Some(5.0)), (Engine::Ort, "s", Some(6.0))]);
         assert_eq!((all.timings.len(), all.ms(Engine::Ort, network("s"))), (1, Some(6.0)));
         all.timings[0].ms = None;
         assert_eq!(all.ms(Engine::Ort, network("s")), None);

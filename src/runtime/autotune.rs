@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::Workshop;
 use super::build::Made;
 use super::restyle::Manner;
-use crate::calibrate::{Calibration, Machine, Network, Timing};
+use crate::autotune::{Timings, Machine, Network, Timing};
 use crate::effect::{Effect, Variant};
 use crate::nn::choose::Engine;
 use crate::nn::ort::{OrtOptions, OrtRuntime};
@@ -52,16 +52,16 @@ impl Workshop {
     ///
     /// Takes up to half a second for each engine and network, and what compiling takes. With `quick`, our own engine on a
     /// software adapter is left for later where there is another one: that alone can take seconds.
-    pub fn calibrate(
+    pub fn autotune(
         &self,
         first: Option<&Effect>,
         quick: bool,
         stop: &dyn Fn() -> bool,
         told: &dyn Fn(&Timing),
     ) -> bool {
-        let Some(mut calibration) = self.shelf.calibration(|| self.machine()) else { return true };
+        let Some(mut timings) = self.shelf.timings(|| self.machine()) else { return true };
         let mut left = false;
-        for candidate in self.untimed(&calibration, first) {
+        for candidate in self.untimed(&timings, first) {
             if stop() || self.gpu.is_lost() {
                 return false;
             }
@@ -70,24 +70,24 @@ impl Workshop {
                 left = true;
                 continue;
             }
-            let timing = self.time(&candidate, &calibration);
+            let timing = self.time(&candidate, &timings);
             if self.gpu.is_lost() {
                 return false;
             }
             told(&timing);
-            calibration.put(timing);
-            self.shelf.set_calibration(&calibration);
+            timings.put(timing);
+            self.shelf.set_timings(&timings);
         }
         !left
     }
 
     /// Nothing was timed: it will be, anew.
     pub fn forget_timings(&self) {
-        self.shelf.set_calibration(&Calibration::new(self.machine()));
+        self.shelf.set_timings(&Timings::new(self.machine()));
     }
 
     /// Everything that could paint and was not timed: the quicker engine first, small networks before large ones.
-    fn untimed(&self, calibration: &Calibration, first: Option<&Effect>) -> Vec<Candidate> {
+    fn untimed(&self, timings: &Timings, first: Option<&Effect>) -> Vec<Candidate> {
         let found = self.shelf.found();
         let engines: &[Engine] = match (self.shelf.ort(), self.gpu.caps.software) {
             (Err(_), _) => &[Engine::Wgpu],
@@ -100,7 +100,7 @@ impl Workshop {
             for &engine in engines {
                 for variant in effect.variants().iter().filter(|v| !v.sha256.is_empty()) {
                     let new = seen.insert((engine, variant.sha256.clone(), variant.pixel_budget));
-                    if new && calibration.find(engine, network(variant)).is_none() {
+                    if new && timings.find(engine, network(variant)).is_none() {
                         candidates.push(Candidate { engine, effect: effect.clone(), variant: variant.clone() });
                     }
                 }
@@ -109,7 +109,7 @@ impl Workshop {
         candidates
     }
 
-    fn time(&self, candidate: &Candidate, known: &Calibration) -> Timing {
+    fn time(&self, candidate: &Candidate, known: &Timings) -> Timing {
         let Candidate { engine, effect, variant } = candidate;
         let extent = variant.extent_for(SHAPE);
         let timing = |ms, runs, note| Timing {
@@ -129,7 +129,7 @@ impl Workshop {
                 return timing(None, 0, Some(format!("not timed: {} already takes {ms:.0} ms", smaller.id)));
             }
         }
-        let _busy = self.shelf.calibrating();
+        let _busy = self.shelf.autotuning();
         let mut made = match self.student(&Manner::plain(effect.clone()), variant, extent, *engine) {
             Ok(made) => made,
             Err(fault) => return timing(None, 0, Some(fault.what)),

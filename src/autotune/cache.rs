@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::{Calibration, Machine};
+use super::{Timings, Machine};
 use crate::output;
 
 /// The file's `schema`. One of another schema is timed anew.
-pub const SCHEMA: &str = "impasto.calibration/2";
-const FILE: &str = "calibration.json";
+pub const SCHEMA: &str = "impasto.autotune/1";
+const FILE: &str = "autotune.json";
 /// Larger files were not written by this program.
 const MOST_BYTES: u64 = 1 << 20;
 /// Machines kept: a laptop with and without its dock, and drivers before an update.
@@ -17,7 +17,7 @@ const MOST_MACHINES: usize = 8;
 struct File {
     schema: String,
     /// The newest last.
-    machines: Vec<Calibration>,
+    machines: Vec<Timings>,
 }
 
 /// Where timings are kept.
@@ -40,8 +40,8 @@ impl Cache {
     }
 
     /// What is known of this machine, and, when nothing is, the reason: one clause.
-    pub fn load(&self, machine: &Machine) -> (Calibration, Option<String>) {
-        let none = |why: String| (Calibration::new(machine.clone()), Some(why));
+    pub fn load(&self, machine: &Machine) -> (Timings, Option<String>) {
+        let none = |why: String| (Timings::new(machine.clone()), Some(why));
         match self.read() {
             Err(why) => none(why),
             Ok(file) => match file.machines.into_iter().rev().find(|c| c.machine == *machine) {
@@ -70,7 +70,7 @@ impl Cache {
         if file.schema != SCHEMA {
             return Err(format!("{} is of another version ({})", path.display(), file.schema));
         }
-        let sound = |c: &Calibration| c.timings.iter().all(|t| t.ms.is_none_or(|ms| ms.is_finite() && ms > 0.0));
+        let sound = |c: &Timings| c.timings.iter().all(|t| t.ms.is_none_or(|ms| ms.is_finite() && ms > 0.0));
         if !file.machines.iter().all(sound) {
             return Err(format!("{} is damaged: a time is none", path.display()));
         }
@@ -81,10 +81,10 @@ impl Cache {
     ///
     /// # Errors
     /// When the file cannot be written; says what and why.
-    pub fn save(&self, calibration: &Calibration) -> Result<(), String> {
+    pub fn save(&self, timings: &Timings) -> Result<(), String> {
         let mut machines = self.read().map(|file| file.machines).unwrap_or_default();
-        machines.retain(|known| known.machine != calibration.machine);
-        machines.push(calibration.clone());
+        machines.retain(|known| known.machine != timings.machine);
+        machines.push(timings.clone());
         let extra = machines.len().saturating_sub(MOST_MACHINES);
         machines.drain(..extra);
         let file = File { schema: SCHEMA.to_owned(), machines };
@@ -102,15 +102,15 @@ impl Cache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::calibrate::Timing;
+    use crate::autotune::Timing;
     use crate::nn::choose::Engine;
 
     fn machine(driver: &str) -> Machine {
         Machine { device: "Radeon (vulkan)".into(), driver: driver.into(), threads: 4, ..Machine::default() }
     }
 
-    fn timed(driver: &str, ms: f64) -> Calibration {
-        let mut all = Calibration::new(machine(driver));
+    fn timed(driver: &str, ms: f64) -> Timings {
+        let mut all = Timings::new(machine(driver));
         all.put(Timing {
             engine: Engine::Wgpu,
             model: "ab12".into(),
@@ -152,7 +152,7 @@ mod tests {
         let good = std::fs::read_to_string(&path).unwrap();
         for (bad, part) in [
             (good[..good.len() / 2].to_owned(), "is damaged"),
-            (good.replace("calibration/2", "calibration/9"), "another version"),
+            (good.replace("autotune/1", "autotune/9"), "another version"),
             (good.replace("3.0", "-3.0"), "a time is none"),
             (String::new(), "is damaged"),
             ("x".repeat(2 << 20), "at most"),
