@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chain_support::{FORMAT, runtime_with, frame, gpu, workshop};
-use impasto::runtime::{Runtime, RuntimeEvent, Shelf, Wish, Workshop};
+use impasto::runtime::{Runtime, RuntimeEvent, Catalog, Wish, Workshop};
 use impasto::frame::{FrameShape, PixelFormat};
 use impasto::quality::Keep;
 use impasto::gpu::Gpu;
@@ -194,12 +194,12 @@ fn each_engine_is_timed_once_and_remembered() {
     let models = pack(folder.path());
     let cache = impasto::autotune::Cache::new(folder.path().join("cache"));
     let timed = |expect_new: bool| {
-        let shelf = Shelf::timing(vec![models.clone()], cache.clone());
-        let workshop = Workshop { gpu: gpu.clone(), shelf: shelf.clone(), format: FORMAT, waker: Arc::new(|| {}) };
+        let catalog = Catalog::timing(vec![models.clone()], cache.clone());
+        let workshop = Workshop { gpu: gpu.clone(), catalog: catalog.clone(), format: FORMAT, waker: Arc::new(|| {}) };
         let told = std::cell::Cell::new(0);
         assert!(workshop.autotune(None, false, &|| false, &|_| told.set(told.get() + 1)));
         assert_eq!(told.get() > 0, expect_new);
-        let timings = shelf.timings(|| workshop.machine()).unwrap();
+        let timings = catalog.timings(|| workshop.machine()).unwrap();
         // The reason for the choice is what was timed.
         let shape = FrameShape::packed(PixelFormat::Rgb8, FRAME);
         let built = workshop.build(&Wish::default(), shape).unwrap();

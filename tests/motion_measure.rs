@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use chain_support::frame;
 use image::RgbaImage;
-use impasto::runtime::{Built, Shelf, Wish, Workshop};
+use impasto::runtime::{Built, Catalog, Wish, Workshop};
 use impasto::frame::{FrameShape, PixelFormat};
 use impasto::gpu::{Gpu, Timestamps};
 use impasto::nn::choose::EngineWish;
@@ -51,7 +51,7 @@ fn painter(gpu: &Gpu, effect: &str) -> Option<Pipeline> {
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
     let workshop = Workshop {
         gpu: gpu.clone(),
-        shelf: Shelf::new(vec![models]),
+        catalog: Catalog::new(vec![models]),
         format: wgpu::TextureFormat::Rgba8Unorm,
         waker: std::sync::Arc::new(|| {}),
     };

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use chain_support::{runtime_with, headless, wait_until, workshop};
 use impasto::effect::{Blend, Share};
-use impasto::runtime::{Runtime, RuntimeEvent, Shelf, Wish};
+use impasto::runtime::{Runtime, RuntimeEvent, Catalog, Wish};
 use impasto::frame::{CameraFrame, FrameShape, PixelFormat};
 use impasto::gpu::Gpu;
 use impasto::nn::choose::EngineWish;
@@ -299,17 +299,17 @@ fn a_style_of_the_users_own_is_one_more_effect_of_its_base() {
 fn a_new_pack_is_found_while_the_program_runs() {
     let models = TempDir::new().unwrap();
     pack(models.path(), "pair");
-    let shelf = Shelf::new(vec![models.path().to_owned()]);
-    assert_eq!(shelf.found().gallery.effects().len(), 2);
-    assert!(!shelf.refresh(), "nothing changed");
+    let catalog = Catalog::new(vec![models.path().to_owned()]);
+    assert_eq!(catalog.found().gallery.effects().len(), 2);
+    assert!(!catalog.refresh(), "nothing changed");
     let row = Graph::from_onnx(NETWORK).unwrap().row(0).unwrap();
     let folder = style_pack(models.path(), "mine", "pair", &row);
-    assert!(shelf.refresh());
-    let found = shelf.found();
+    assert!(catalog.refresh());
+    let found = catalog.found();
     assert_eq!(
         found.gallery.effects().iter().map(|e| e.name.as_str()).collect::<Vec<_>>(),
         ["pair-a", "pair-b", "mine"]
     );
     fs::remove_dir_all(folder).unwrap();
-    assert!(shelf.refresh() && shelf.found().gallery.effects().len() == 2);
+    assert!(catalog.refresh() && catalog.found().gallery.effects().len() == 2);
 }

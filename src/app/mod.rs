@@ -31,7 +31,7 @@ use crate::cli::{CliError, Common, OverlayLevel, WindowArgs};
 use crate::effect::models_dirs;
 use crate::export::crash;
 use crate::fault::Fault;
-use crate::runtime::{Runtime, Shelf};
+use crate::runtime::{Runtime, Catalog};
 use crate::output;
 use crate::settings::{Memory, Settings, WindowSize};
 use crate::ui::{Action, Level, SourceEntry};
@@ -106,9 +106,9 @@ struct App {
 impl App {
     fn new(args: WindowArgs, common: &Common, started: Instant, proxy: EventLoopProxy<Wake>) -> Result<Self, CliError> {
         let folders = models_dirs(common.models.as_deref());
-        let shelf = match Cache::of_user() {
-            Some(cache) => Shelf::timing(folders, cache),
-            None => Shelf::new(folders),
+        let catalog = match Cache::of_user() {
+            Some(cache) => Catalog::timing(folders, cache),
+            None => Catalog::new(folders),
         };
         let looking = Arc::new(AtomicBool::new(false));
         let waker: Waker = {
@@ -122,7 +122,7 @@ impl App {
         };
         let folder = output::config_folder();
         let (settings, unusable) = folder.as_deref().map(Settings::load).unwrap_or_default();
-        let mut session = Session::start(&args, &settings, shelf.clone(), waker.clone(), started);
+        let mut session = Session::start(&args, &settings, catalog.clone(), waker.clone(), started);
         if let Some(fault) = unusable {
             session.tell(fault, started);
         }
@@ -130,12 +130,12 @@ impl App {
         let reader = waker.clone();
         let (stay, gone) = mpsc::channel::<()>();
         let mut threads = Threads::default();
-        threads.start("shelf", move || {
-            shelf.found();
+        threads.start("catalog", move || {
+            catalog.found();
             reader();
             // A pack that was just made should not need another start.
             while gone.recv_timeout(LOOK_FOR_PACKS) == Err(mpsc::RecvTimeoutError::Timeout) {
-                if shelf.refresh() {
+                if catalog.refresh() {
                     reader();
                 }
             }

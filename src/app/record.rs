@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::effect::{Style, Variant};
 use crate::export::otlp::{Key, Telemetry};
 use crate::export::{Circumstances, Endpoint, Handout, crash};
-use crate::runtime::Shelf;
+use crate::runtime::Catalog;
 use crate::gpu::GpuCaps;
 use crate::metrics::{Counts, FrameCost, Meter, Report, Subject};
 use crate::system::Reading;
@@ -50,12 +50,12 @@ impl Record {
     }
 
     /// Something else paints from now on.
-    pub fn changed(&mut self, subject: &Subject, shelf: &Shelf) {
+    pub fn changed(&mut self, subject: &Subject, catalog: &Catalog) {
         let Subject { effect, variant, width, height, engine, why, .. } = subject;
         log::info!("{effect} {variant} {width}x{height} on {engine}: {why}");
-        crash::paints(subject, models_of(shelf, subject));
+        crash::paints(subject, models_of(catalog, subject));
         if let Some(telemetry) = &mut self.telemetry {
-            telemetry.switch(key_of(shelf, subject, self.gpu.as_ref()));
+            telemetry.switch(key_of(catalog, subject, self.gpu.as_ref()));
         }
         self.counting_since = None;
     }
@@ -105,8 +105,8 @@ impl Record {
 }
 
 /// The network file that `subject` was painted with, for reports of crashes.
-fn models_of(shelf: &Shelf, subject: &Subject) -> Vec<crash::Model> {
-    let effect = shelf.known().and_then(|found| found.gallery.find(&subject.effect).ok());
+fn models_of(catalog: &Catalog, subject: &Subject) -> Vec<crash::Model> {
+    let effect = catalog.known().and_then(|found| found.gallery.find(&subject.effect).ok());
     let variant = effect.as_ref().and_then(|effect| effect.variant(Some(&subject.variant)).ok());
     let model = |v: &Variant| crash::Model {
         file: v.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
@@ -116,9 +116,9 @@ fn models_of(shelf: &Shelf, subject: &Subject) -> Vec<crash::Model> {
 }
 
 /// `subject` as far as it is told when figures are sent: nothing of the user's own has a name there.
-fn key_of(shelf: &Shelf, subject: &Subject, gpu: Option<&GpuCaps>) -> Key {
+fn key_of(catalog: &Catalog, subject: &Subject, gpu: Option<&GpuCaps>) -> Key {
     let file = Path::new(&subject.effect).extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx"));
-    let effect = shelf.known().filter(|_| !file).and_then(|found| found.gallery.find(&subject.effect).ok());
+    let effect = catalog.known().filter(|_| !file).and_then(|found| found.gallery.find(&subject.effect).ok());
     let effect = match effect.map(|effect| effect.style) {
         Some(Style::Table(_)) => subject.effect.clone(),
         _ if subject.effect.is_empty() => String::new(),

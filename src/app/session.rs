@@ -12,7 +12,7 @@ use super::stream::Stream;
 use crate::cli::WindowArgs;
 use crate::export::{Handout, crash};
 use crate::fault::Fault;
-use crate::runtime::{Runtime, RuntimeEvent, Found, Legacy, Shelf, Wish, Workshop};
+use crate::runtime::{Runtime, RuntimeEvent, Found, Legacy, Catalog, Wish, Workshop};
 use crate::quality;
 use crate::gpu::Gpu;
 use crate::inject::{Injected, Injector, What};
@@ -39,7 +39,7 @@ pub struct Advanced {
 }
 
 pub struct Session {
-    shelf: Arc<Shelf>,
+    catalog: Arc<Catalog>,
     waker: Waker,
     stream: Stream,
     runtime: Option<Runtime>,
@@ -65,11 +65,11 @@ impl Session {
 
     /// Starts the source at once.
     /// What the command line leaves open is as in `settings`.
-    pub fn start(args: &WindowArgs, settings: &Settings, shelf: Arc<Shelf>, waker: Waker, started: Instant) -> Self {
+    pub fn start(args: &WindowArgs, settings: &Settings, catalog: Arc<Catalog>, waker: Waker, started: Instant) -> Self {
         let injector = args.quality.inject.clone().map(|script| Injector::new(script, started));
         let stream = Stream::start(args.source.clone().unwrap_or_default(), waker.clone(), injector.as_ref());
         Self {
-            shelf,
+            catalog,
             waker,
             stream,
             runtime: None,
@@ -94,7 +94,7 @@ impl Session {
     /// When the system starts no more threads.
     pub fn attach(&mut self, gpu: Gpu, format: wgpu::TextureFormat) -> Result<(), Fault> {
         self.record.set_gpu(gpu.caps.as_ref().clone());
-        let workshop = Workshop { gpu, shelf: self.shelf.clone(), format, waker: self.waker.clone() };
+        let workshop = Workshop { gpu, catalog: self.catalog.clone(), format, waker: self.waker.clone() };
         let mut runtime = Runtime::new(workshop, self.choices.wish().clone(), self.budget)?;
         if let Some(legacy) = self.legacy.take() {
             runtime.inherit(legacy);
@@ -132,7 +132,7 @@ impl Session {
             redraw = true;
             match event {
                 RuntimeEvent::Changed(subject) => {
-                    self.record.changed(&subject, &self.shelf);
+                    self.record.changed(&subject, &self.catalog);
                     self.summary = None;
                 }
                 RuntimeEvent::Fault(fault) => self.notices.report(Origin::Runtime, fault, now),
@@ -179,9 +179,9 @@ impl Session {
         any
     }
 
-    /// Once the shelf is known: the effects, and what is wrong with packs.
+    /// Once the catalog is known: the effects, and what is wrong with packs.
     fn learn_effects(&mut self, now: Instant) -> bool {
-        let Some(found) = self.shelf.known() else { return false };
+        let Some(found) = self.catalog.known() else { return false };
         if self.told.as_ref().is_some_and(|told| Arc::ptr_eq(told, &found)) {
             return false;
         }

@@ -9,7 +9,7 @@ use crate::effect::models_dirs;
 use crate::export::compare::THRESHOLD;
 use crate::export::{Circumstances, Handout, crash};
 use crate::fault::Fault;
-use crate::runtime::{Runtime, RuntimeEvent, Shelf, Wish, Workshop};
+use crate::runtime::{Runtime, RuntimeEvent, Catalog, Wish, Workshop};
 use crate::frame::{CameraFrame, FramePool};
 use crate::quality::Keep;
 use crate::gpu::Gpu;
@@ -42,7 +42,7 @@ pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
     }
     // From here on: how busy the machine is while it measures.
     let sensors = Sensors::spawn(Sensors::EVERY);
-    let shelf = Shelf::new(models_dirs(common.models.as_deref()));
+    let catalog = Catalog::new(models_dirs(common.models.as_deref()));
     let mut injector = args.quality.inject.clone().map(|script| Injector::new(script, Instant::now()));
     let mut gpu = Gpu::headless()?;
     let (bell, rung) = mpsc::sync_channel::<()>(1);
@@ -51,7 +51,7 @@ pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
         let _ = bell.try_send(());
     });
     let mut feed = Feed::open(args, injector.as_ref(), waker.clone())?;
-    let workshop = Workshop { gpu: gpu.clone(), shelf, format: FORMAT, waker };
+    let workshop = Workshop { gpu: gpu.clone(), catalog, format: FORMAT, waker };
     let wish = Wish {
         effect: args.paint.effect.clone(),
         blend: args.paint.blend.clone(),

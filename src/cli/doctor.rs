@@ -6,7 +6,7 @@ use super::{CliError, Common, DoctorArgs, print, print_json};
 use crate::autotune::{Cache, Timings, Timing};
 use crate::effect::models_dirs;
 use crate::export::crash;
-use crate::runtime::{Shelf, Workshop, network};
+use crate::runtime::{Catalog, Workshop, network};
 use crate::gpu::{Gpu, GpuCaps};
 use crate::nn::choose::{Choice, EngineWish, choose};
 use crate::nn::ort::{OrtInfo, OrtRuntime};
@@ -80,13 +80,13 @@ pub fn run(args: &DoctorArgs, common: &Common) -> Result<(), CliError> {
     let gpu = Gpu::headless();
     let cameras = cameras();
     let folders = models_dirs(common.models.as_deref());
-    let shelf = match Cache::of_user() {
-        Some(cache) => Shelf::timing(folders.clone(), cache),
-        None => Shelf::new(folders.clone()),
+    let catalog = match Cache::of_user() {
+        Some(cache) => Catalog::timing(folders.clone(), cache),
+        None => Catalog::new(folders.clone()),
     };
-    let found = shelf.found();
-    let (gallery, faults, ort) = (&found.gallery, &found.faults, shelf.ort());
-    let timed = gpu.as_ref().ok().and_then(|gpu| timings(gpu, &shelf, args.retime));
+    let found = catalog.found();
+    let (gallery, faults, ort) = (&found.gallery, &found.faults, catalog.ort());
+    let timed = gpu.as_ref().ok().and_then(|gpu| timings(gpu, &catalog, args.retime));
     let caps = gpu.as_ref().ok().map(|g| g.caps.as_ref().clone());
     let choice = choose(args.paint.engine.unwrap_or_default(), caps.as_ref(), ort.map(OrtRuntime::info));
     let measured =
@@ -210,14 +210,14 @@ fn describe(doctor: &Doctor) -> String {
 }
 
 /// What was timed on this machine, now or before.
-fn timings(gpu: &Gpu, shelf: &Arc<Shelf>, again: bool) -> Option<Timings> {
+fn timings(gpu: &Gpu, catalog: &Arc<Catalog>, again: bool) -> Option<Timings> {
     // Nothing is shown, so the format is any.
     let format = wgpu::TextureFormat::Rgba8Unorm;
-    let workshop = Workshop { gpu: gpu.clone(), shelf: shelf.clone(), format, waker: Arc::new(|| {}) };
+    let workshop = Workshop { gpu: gpu.clone(), catalog: catalog.clone(), format, waker: Arc::new(|| {}) };
     if again {
         workshop.forget_timings();
     }
     let told = |t: &Timing| eprintln!("timing {} {} ...", t.engine, t.network);
     workshop.autotune(None, false, &|| false, &told);
-    shelf.timings(|| workshop.machine())
+    catalog.timings(|| workshop.machine())
 }

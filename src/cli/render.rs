@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::{CliError, Common, RenderArgs};
 use crate::effect::models_dirs;
 use crate::fault::Fault;
-use crate::runtime::{Shelf, Wish, Workshop};
+use crate::runtime::{Catalog, Wish, Workshop};
 use crate::frame::FramePool;
 use crate::gpu::Gpu;
 use crate::output::{Format, Writer};
@@ -31,7 +31,7 @@ pub fn run(args: &RenderArgs, common: &Common) -> Result<(), CliError> {
 
     let workshop = Workshop {
         gpu: Gpu::headless()?,
-        shelf: Shelf::new(models_dirs(common.models.as_deref())),
+        catalog: Catalog::new(models_dirs(common.models.as_deref())),
         format: FORMAT,
         waker: Arc::new(|| {}),
     };

@@ -10,7 +10,7 @@ use image::RgbaImage;
 use super::{CliError, Common, SheetArgs};
 use crate::effect::{Effect, models_dirs};
 use crate::fault::Fault;
-use crate::runtime::{Built, Shelf, Wish, Workshop};
+use crate::runtime::{Built, Catalog, Wish, Workshop};
 use crate::frame::{CameraFrame, FrameBytes, FramePool, FrameShape, PixelFormat};
 use crate::gpu::Gpu;
 use crate::metrics::Subject as Painter;
@@ -52,11 +52,11 @@ pub fn run(args: &SheetArgs, common: &Common) -> Result<(), CliError> {
     let subjects = args.pictures.iter().map(|path| open(path, args.picture)).collect::<Result<Vec<_>, _>>()?;
     let workshop = Workshop {
         gpu: Gpu::headless()?,
-        shelf: Shelf::new(models_dirs(common.models.as_deref())),
+        catalog: Catalog::new(models_dirs(common.models.as_deref())),
         format: FORMAT,
         waker: Arc::new(|| {}),
     };
-    let found = workshop.shelf.found();
+    let found = workshop.catalog.found();
     found.faults.iter().for_each(|fault| eprintln!("{fault}"));
     let effects = wished(args, &found.gallery)?;
     if let Some(folder) = &args.per_effect {

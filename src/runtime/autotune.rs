@@ -37,7 +37,7 @@ pub fn network(variant: &Variant) -> Network<'_> {
 impl Workshop {
     /// What timings here depend on.
     pub fn machine(&self) -> Machine {
-        let ort = self.shelf.ort().ok().map(OrtRuntime::info);
+        let ort = self.catalog.ort().ok().map(OrtRuntime::info);
         Machine {
             device: self.device(),
             driver: self.gpu.caps.driver.clone(),
@@ -59,13 +59,13 @@ impl Workshop {
         stop: &dyn Fn() -> bool,
         told: &dyn Fn(&Timing),
     ) -> bool {
-        let Some(mut timings) = self.shelf.timings(|| self.machine()) else { return true };
+        let Some(mut timings) = self.catalog.timings(|| self.machine()) else { return true };
         let mut left = false;
         for candidate in self.untimed(&timings, first) {
             if stop() || self.gpu.is_lost() {
                 return false;
             }
-            let slow = candidate.engine == Engine::Wgpu && self.gpu.caps.software && self.shelf.ort().is_ok();
+            let slow = candidate.engine == Engine::Wgpu && self.gpu.caps.software && self.catalog.ort().is_ok();
             if quick && slow {
                 left = true;
                 continue;
@@ -76,20 +76,20 @@ impl Workshop {
             }
             told(&timing);
             timings.put(timing);
-            self.shelf.set_timings(&timings);
+            self.catalog.set_timings(&timings);
         }
         !left
     }
 
     /// Nothing was timed: it will be, anew.
     pub fn forget_timings(&self) {
-        self.shelf.set_timings(&Timings::new(self.machine()));
+        self.catalog.set_timings(&Timings::new(self.machine()));
     }
 
     /// Everything that could paint and was not timed: the quicker engine first, small networks before large ones.
     fn untimed(&self, timings: &Timings, first: Option<&Effect>) -> Vec<Candidate> {
-        let found = self.shelf.found();
-        let engines: &[Engine] = match (self.shelf.ort(), self.gpu.caps.software) {
+        let found = self.catalog.found();
+        let engines: &[Engine] = match (self.catalog.ort(), self.gpu.caps.software) {
             (Err(_), _) => &[Engine::Wgpu],
             (Ok(_), true) => &[Engine::Ort, Engine::Wgpu],
             (Ok(_), false) => &[Engine::Wgpu, Engine::Ort],
@@ -129,7 +129,7 @@ impl Workshop {
                 return timing(None, 0, Some(format!("not timed: {} already takes {ms:.0} ms", smaller.id)));
             }
         }
-        let _busy = self.shelf.autotuning();
+        let _busy = self.catalog.autotuning();
         let mut made = match self.student(&Manner::plain(effect.clone()), variant, extent, *engine) {
             Ok(made) => made,
             Err(fault) => return timing(None, 0, Some(fault.what)),

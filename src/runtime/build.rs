@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::Shelf;
+use super::Catalog;
 use super::autotune::network;
 use super::restyle::{Manner, Restylable};
 use crate::autotune::FIRST_CHOICE;
@@ -101,7 +101,7 @@ pub(super) enum Made {
 #[derive(Clone)]
 pub struct Workshop {
     pub gpu: Gpu,
-    pub shelf: Arc<Shelf>,
+    pub catalog: Arc<Catalog>,
     pub format: wgpu::TextureFormat,
     /// Called from the painter's thread whenever a painting is ready.
     pub waker: Arc<dyn Fn() + Send + Sync>,
@@ -140,11 +140,11 @@ impl Workshop {
     /// As [`Self::build`].
     pub fn build_within(&self, wish: &Wish, shape: FrameShape, budget: Budget) -> Result<Built, Fault> {
         let manner = self.manner(wish)?;
-        let ort = self.shelf.ort();
+        let ort = self.catalog.ort();
         let caps = &self.gpu.caps;
         let choice = choose(wish.engine, Some(caps), ort.map(OrtRuntime::info))
             .map_err(|e| Fault::failed(capital(&e.to_string()), ""))?;
-        let timed = self.shelf.timings(|| self.machine());
+        let timed = self.catalog.timings(|| self.machine());
         let networks: Vec<_> = manner.effect.variants().iter().map(network).collect();
         let timed = timed.filter(|_| wish.engine == EngineWish::Auto).and_then(|t| t.choose(&networks, budget));
         // An engine that went away since it was timed cannot be chosen.
@@ -172,7 +172,7 @@ impl Workshop {
 
     /// The effects that are wished for.
     pub(super) fn manner(&self, wish: &Wish) -> Result<Manner, Fault> {
-        let found = self.shelf.found();
+        let found = self.catalog.found();
         let effect = match &wish.effect {
             Some(name) => found.gallery.find(name)?,
             None => found.gallery.effects().first().cloned().ok_or_else(|| {
@@ -219,7 +219,7 @@ impl Workshop {
             return Ok(Built { subject, standing, ..built });
         }
         let (variant, extent) = (&resolved.variant, resolved.extent);
-        let graph = self.shelf.graph(variant);
+        let graph = self.catalog.graph(variant);
         let restyles = graph.as_ref().is_ok_and(|graph| graph.style_len() > 0);
         let subject = Subject {
             effect: manner.name(),
@@ -264,7 +264,7 @@ impl Workshop {
         let network = |e: &dyn std::fmt::Display| {
             Fault::failed(format!("Effect {} ({}): {e}", effect.name, variant.id), "Choose another effect or variant")
         };
-        let folded = self.shelf.graph(variant).and_then(|graph| manner.fold(&graph, variant));
+        let folded = self.catalog.graph(variant).and_then(|graph| manner.fold(&graph, variant));
         Ok(match engine {
             Engine::Wgpu => {
                 let precision =
@@ -275,7 +275,7 @@ impl Workshop {
                 Made::Gpu(student)
             }
             Engine::Ort => {
-                let runtime = self.shelf.ort().map_err(|e| Fault::failed(capital(&e.to_string()), ""))?;
+                let runtime = self.catalog.ort().map_err(|e| Fault::failed(capital(&e.to_string()), ""))?;
                 let options = OrtOptions::default();
                 let mut student = match folded {
                     Ok(graph) => OrtStudent::new(runtime, &graph, extent, options),
@@ -295,7 +295,7 @@ impl Workshop {
 
     /// The ladder for an effect, and where on it a wish stands.
     fn standing(&self, effect: &Effect, wish: &Wish, engine: Engine, budget: Budget) -> Result<Standing, Fault> {
-        let timed = self.shelf.timings(|| self.machine());
+        let timed = self.catalog.timings(|| self.machine());
         let ms = |v: &Variant| timed.as_ref().and_then(|t| t.ms(engine, network(v))).map(|ms| ms as f32);
         let timed = effect.variants().first().is_some_and(|v| ms(v).is_some());
         let mut smaller: Option<(f32, f32)> = None;

@@ -225,7 +225,7 @@ impl Runtime {
     /// Lets the governor look, and carries out what it decides.
     pub(super) fn govern(&mut self, now: Instant) {
         // While something else is being prepared, what is measured is about to go.
-        if self.is_preparing() || self.shelf.is_autotuning() {
+        if self.is_preparing() || self.catalog.is_autotuning() {
             return;
         }
         if self.change_cadence(now) {

@@ -11,7 +11,7 @@ mod builder;
 mod autotune;
 mod governing;
 mod restyle;
-mod shelf;
+mod catalog;
 mod takeover;
 
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use builder::{Builder, Job};
 pub use autotune::network;
 use governing::Governing;
 pub use restyle::Restylable;
-pub use shelf::{Found, Shelf};
+pub use catalog::{Found, Catalog};
 use takeover::{Next, Running};
 
 use crate::fault::Fault;
@@ -82,7 +82,7 @@ pub struct Runtime {
     homeless: u64,
     missed: u64,
     burden: Burden,
-    shelf: Arc<Shelf>,
+    catalog: Arc<Catalog>,
     events: Vec<RuntimeEvent>,
 }
 
@@ -101,7 +101,7 @@ impl Runtime {
     /// When the system starts no more threads.
     pub fn new(workshop: Workshop, wish: Wish, budget: Budget) -> Result<Self, Fault> {
         let waker = workshop.waker.clone();
-        let shelf = workshop.shelf.clone();
+        let catalog = workshop.catalog.clone();
         Ok(Self {
             gpu_clock: workshop.gpu.clock.clone(),
             builder: Builder::spawn(workshop, move || waker())?,
@@ -120,7 +120,7 @@ impl Runtime {
             homeless: 0,
             missed: 0,
             burden: Burden::NONE,
-            shelf,
+            catalog,
             events: Vec::new(),
         })
     }

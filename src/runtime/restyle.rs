@@ -188,7 +188,7 @@ impl Workshop {
     /// milliseconds; at most one at a time for one pipeline, the switch included.
     pub fn restyle(&self, wish: &Wish, shape: FrameShape, of: &Restylable) -> Option<Subject> {
         let resolved = self.same_network(wish, shape, of)?;
-        let graph = self.shelf.graph(&resolved.variant).ok()?;
+        let graph = self.catalog.graph(&resolved.variant).ok()?;
         match &of.how {
             How::InPlace(restyler) => {
                 let folded = resolved.manner.fold(&graph, &resolved.variant).ok()?;
@@ -221,7 +221,7 @@ impl Workshop {
     /// When ONNX Runtime refuses the network.
     pub(super) fn take_rows(&self, wish: &Wish, of: &Restylable) -> Result<(), Fault> {
         let resolved = self.resolve(self.manner(wish)?, wish, of.shape, of.engine, Budget::default())?;
-        let graph = self.shelf.graph(&resolved.variant)?;
+        let graph = self.catalog.graph(&resolved.variant)?;
         self.take_rows_with(of, &graph)
     }
 
@@ -234,7 +234,7 @@ impl Workshop {
         let (Some(onnx), Some(columns)) = (graph.to_onnx_by_row(), graph.row_len()) else {
             return Err(fault("the network takes no styles".to_owned()));
         };
-        let runtime = self.shelf.ort().map_err(|e| fault(e.to_string()))?;
+        let runtime = self.catalog.ort().map_err(|e| fault(e.to_string()))?;
         let student = OrtStudent::from_onnx(runtime, &onnx, &vec![0.0; columns], of.extent, OrtOptions::default())
             .map_err(|e| fault(e.to_string()))?;
         sender.send_by_row(student);
@@ -247,9 +247,9 @@ impl Workshop {
     pub fn settle(&self, wish: &Wish, shape: FrameShape, of: &Restylable) {
         let How::RoundTrip { sender, .. } = &of.how else { return };
         let folded = self.same_network(wish, shape, of).and_then(|resolved| {
-            let graph = self.shelf.graph(&resolved.variant).ok()?;
+            let graph = self.catalog.graph(&resolved.variant).ok()?;
             let folded = resolved.manner.fold(&graph, &resolved.variant).ok()?;
-            OrtStudent::new(self.shelf.ort().ok()?, &folded, of.extent, OrtOptions::default()).ok()
+            OrtStudent::new(self.catalog.ort().ok()?, &folded, of.extent, OrtOptions::default()).ok()
         });
         if let Some(student) = folded {
             sender.send_folded(student);

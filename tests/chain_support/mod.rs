@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use impasto::fault::Fault;
-use impasto::runtime::{Built, Runtime, Shelf, Wish, Workshop};
+use impasto::runtime::{Built, Runtime, Catalog, Wish, Workshop};
 use impasto::frame::{CameraFrame, FrameBytes, FrameShape};
 use impasto::gpu::{Gpu, GpuRequest};
 use impasto::metrics::Subject;
@@ -56,8 +56,8 @@ pub fn models() -> PathBuf {
 
 /// With the effects of these folders. Wakes nobody: the tests poll.
 pub fn workshop(gpu: &Gpu, models: &[&Path]) -> Workshop {
-    let shelf = Shelf::new(models.iter().map(|folder| folder.to_path_buf()).collect());
-    Workshop { gpu: gpu.clone(), shelf, format: FORMAT, waker: Arc::new(|| {}) }
+    let catalog = Catalog::new(models.iter().map(|folder| folder.to_path_buf()).collect());
+    Workshop { gpu: gpu.clone(), catalog, format: FORMAT, waker: Arc::new(|| {}) }
 }
 
 /// A runtime whose first pipeline is there already, for frames of `shape`.

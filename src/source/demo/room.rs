@@ -170,10 +170,10 @@ fn bookcase(canvas: &mut Canvas, half: f32) {
     });
     canvas.paint([left, top, right, 1.0], |x, y| (scale3(wood(y, x), 0.10), canvas_edge(x - left)));
     let shelves = [top, 0.335, 0.635, 0.935];
-    for (shelf, pair) in shelves.windows(2).enumerate() {
-        books(canvas, shelf as i32, left + 0.025, right, pair[0] + 0.022, pair[1]);
+    for (catalog, pair) in shelves.windows(2).enumerate() {
+        books(canvas, catalog as i32, left + 0.025, right, pair[0] + 0.022, pair[1]);
     }
-    // Light falls off towards the back of each shelf and under each board.
+    // Light falls off towards the back of each catalog and under each board.
     for pair in shelves.windows(2) {
         canvas.paint([left, pair[0], right, pair[1]], |_, y| {
             ([0.012, 0.010, 0.010], 0.62 * smooth(pair[0] + 0.13, pair[0] + 0.01, y))
@@ -196,12 +196,12 @@ fn canvas_edge(inside: f32) -> f32 {
     if inside >= 0.0 { 1.0 } else { 0.0 }
 }
 
-/// One shelf of books from `x` on, between two boards.
-fn books(canvas: &mut Canvas, shelf: i32, from: f32, to: f32, top: f32, floor: f32) {
+/// One catalog of books from `x` on, between two boards.
+fn books(canvas: &mut Canvas, catalog: i32, from: f32, to: f32, top: f32, floor: f32) {
     let mut x = from;
     let mut index = 0;
     while x < to {
-        let random = |what: i32| hash(index * 7 + what, shelf * 31 + 5);
+        let random = |what: i32| hash(index * 7 + what, catalog * 31 + 5);
         let width = mix(0.017, 0.041, random(0));
         if random(1) < 0.09 && index > 0 {
             x += width * 1.3;

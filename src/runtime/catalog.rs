@@ -22,7 +22,7 @@ pub struct Found {
 }
 
 /// Looked for once, by whoever asks first; the others wait for the answer.
-pub struct Shelf {
+pub struct Catalog {
     folders: Vec<PathBuf>,
     ort: OnceLock<Result<OrtRuntime, OrtError>>,
     state: Mutex<State>,
@@ -54,7 +54,7 @@ struct State {
 /// Every folder and description that effects come from, and when each was changed.
 type Stamp = Vec<(PathBuf, Option<SystemTime>)>;
 
-impl Shelf {
+impl Catalog {
     /// Looks nowhere yet.
     pub fn new(folders: Vec<PathBuf>) -> Arc<Self> {
         Self::make(folders, None)
