@@ -12,7 +12,7 @@ mod autotune;
 mod governing;
 mod restyle;
 mod catalog;
-mod takeover;
+mod swap;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,7 +23,7 @@ pub use autotune::network;
 use governing::Governing;
 pub use restyle::Restylable;
 pub use catalog::{Found, Catalog};
-use takeover::{Next, Running};
+use swap::{Next, Running};
 
 use crate::fault::Fault;
 use crate::frame::{CameraFrame, FrameShape};
