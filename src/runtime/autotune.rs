@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Workshop;
 use super::build::Made;
-use super::restyle::Manner;
+use super::style_switch::Manner;
 use crate::autotune::{Timings, Machine, Network, Timing};
 use crate::effect::{Effect, Variant};
 use crate::nn::choose::Engine;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::Catalog;
 use super::autotune::network;
-use super::restyle::{Manner, Restylable};
+use super::style_switch::{Manner, Restylable};
 use crate::autotune::FIRST_CHOICE;
 use crate::effect::{Blend, Effect, EffectKind, Variant};
 use crate::fault::Fault;
@@ -235,14 +235,14 @@ impl Workshop {
         let restylable = |how| Restylable::new(how, wish, shape, &resolved, choice.engine, &subject);
         let (student, restylable) = match self.student(manner, variant, extent, choice.engine)? {
             Made::Gpu(student) => {
-                let how = restyles.then(|| restylable(super::restyle::How::InPlace(student.restyler())));
+                let how = restyles.then(|| restylable(super::style_switch::How::InPlace(student.restyler())));
                 (Student::InPlace(student), how)
             }
             Made::Ort(student) => {
                 let waker = self.waker.clone();
                 let (student, sender) = StyledStudent::new(*student);
                 let rows = graph.as_ref().is_ok_and(|graph| graph.row_len().is_some());
-                let how = rows.then(|| restylable(super::restyle::How::round_trip(sender)));
+                let how = rows.then(|| restylable(super::style_switch::How::round_trip(sender)));
                 (Student::RoundTrip(RoundTrip::spawn(student, move || waker())?), how)
             }
         };

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::build::{Built, Wish, Workshop};
-use super::restyle::Restylable;
+use super::style_switch::Restylable;
 use crate::autotune::Timing;
 use crate::fault::Fault;
 use crate::frame::FrameShape;

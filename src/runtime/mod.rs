@@ -10,7 +10,7 @@ mod build;
 mod builder;
 mod autotune;
 mod governing;
-mod restyle;
+mod style_switch;
 mod catalog;
 mod swap;
 
@@ -21,7 +21,7 @@ pub use build::{Built, Standing, Wish, Workshop};
 use builder::{Builder, Job};
 pub use autotune::network;
 use governing::Governing;
-pub use restyle::Restylable;
+pub use style_switch::Restylable;
 pub use catalog::{Found, Catalog};
 use swap::{Next, Running};
 
