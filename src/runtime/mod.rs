@@ -9,7 +9,7 @@
 mod build;
 mod builder;
 mod autotune;
-mod governing;
+mod quality;
 mod style_switch;
 mod catalog;
 mod swap;
@@ -20,7 +20,7 @@ use std::time::Instant;
 pub use build::{Built, Standing, Wish, Workshop};
 use builder::{Builder, Job};
 pub use autotune::network;
-use governing::Governing;
+use quality::QualityControl;
 pub use style_switch::Restylable;
 pub use catalog::{Found, Catalog};
 use swap::{Next, Running};
@@ -70,7 +70,7 @@ pub struct Runtime {
     numbers: u64,
     current: Option<Running>,
     next: Option<Next>,
-    governing: Governing,
+    quality: QualityControl,
     /// Since when a change of cadence waits for the frames that are on their way.
     cadence_since: Option<Instant>,
     /// Frames that were offered.
@@ -112,7 +112,7 @@ impl Runtime {
             numbers: 0,
             current: None,
             next: None,
-            governing: Governing::new(Keep::Fixed, budget),
+            quality: QualityControl::new(Keep::Fixed, budget),
             cadence_since: None,
             offered: 0,
             meter: Meter::new(budget),
@@ -180,27 +180,27 @@ impl Runtime {
 
     /// What is kept from now on; [`Keep::Fixed`] before the first call. A choice by hand is over when the wish has none.
     pub fn set_keep(&mut self, keep: Keep) {
-        self.governing.set_keep(keep);
+        self.quality.set_keep(keep);
         if self.wish.by_hand()
             && let Some(current) = &self.current
         {
-            self.governing.hold(current.standing.index);
+            self.quality.hold(current.standing.index);
         }
     }
 
     /// How the machine is, for the governor.
     pub fn set_machine(&mut self, thermal: Option<Thermal>, saver: Option<bool>) {
-        self.governing.set_machine(thermal, saver);
+        self.quality.set_machine(thermal, saver);
     }
 
     /// What governs, and why it is as it is.
     pub fn governor(&self) -> &State {
-        self.governing.state()
+        self.quality.state()
     }
 
     /// What is kept.
     pub fn keep(&self) -> Keep {
-        self.governing.keep()
+        self.quality.keep()
     }
 
     /// Whether a pipeline is being made aside. Another style of the one that paints is none.
@@ -211,7 +211,7 @@ impl Runtime {
     /// Another source delivers from now on.
     pub fn set_budget(&mut self, budget: Budget) {
         self.meter.set_budget(budget);
-        self.governing.set_budget(budget);
+        self.quality.set_budget(budget);
     }
 
     /// The source delivered `captured` frames so far, of which `dropped` were replaced before this runtime saw them.

@@ -26,7 +26,7 @@ pub(super) struct Through {
     pub processed: u64,
 }
 
-pub(super) struct Governing {
+pub(super) struct QualityControl {
     governor: Governor,
     window: Window,
     /// The newest settled frame that was taken into the window.
@@ -46,7 +46,7 @@ pub(super) struct Governing {
     rungs: VecDeque<(Instant, usize)>,
 }
 
-impl Governing {
+impl QualityControl {
     pub fn new(keep: Keep, budget: Budget) -> Self {
         Self {
             governor: Governor::new(Vec::new(), keep, budget),
@@ -190,22 +190,22 @@ impl Governing {
 impl Runtime {
     /// Since when which rung of the governor's ladder painted, oldest first, as numbers for a trace: 0 is the finest.
     pub fn rungs(&self) -> impl Iterator<Item = (Instant, f64)> {
-        self.governing.rungs.iter().map(|(since, index)| (*since, *index as f64))
+        self.quality.rungs.iter().map(|(since, index)| (*since, *index as f64))
     }
 
     /// The pipeline that is there serves `wish` too. It may have been chosen by hand, or no longer; and a rung may need the
     /// same network at the same size as the one before it, where frames are small.
     pub(super) fn settle_standing(&mut self, wish: &Wish, now: Instant) {
-        let decided = self.governing.decision().filter(|d| wish.rung.as_ref() == Some(&d.rung)).cloned();
+        let decided = self.quality.decision().filter(|d| wish.rung.as_ref() == Some(&d.rung)).cloned();
         let Some(current) = self.current.as_mut().filter(|_| self.next.is_none()) else { return };
         current.by_hand = wish.by_hand();
         if let Some(decision) = decided {
             current.pipeline.set_every(decision.rung.every);
             current.standing.index = decision.index;
             let through = self.through();
-            self.governing.took_effect(through, now);
+            self.quality.took_effect(through, now);
         } else if current.by_hand {
-            self.governing.hold(current.standing.index);
+            self.quality.hold(current.standing.index);
         }
     }
 
@@ -214,7 +214,7 @@ impl Runtime {
         let through = self.through();
         self.cadence_since = None;
         if let Some(current) = &self.current {
-            self.governing.arrived(&current.standing, current.by_hand, through, now);
+            self.quality.arrived(&current.standing, current.by_hand, through, now);
         }
     }
 
@@ -233,7 +233,7 @@ impl Runtime {
         }
         let began = Instant::now();
         let through = self.through();
-        let decided = self.governing.look(&self.meter, through, now).cloned();
+        let decided = self.quality.look(&self.meter, through, now).cloned();
         self.meter.set_governor_cost(began.elapsed());
         let Some(decision) = decided else { return };
         log::info!("{} instead of {}: {}", decision.rung, decision.from, decision.reason);
@@ -251,7 +251,7 @@ impl Runtime {
     /// Carries out a decision that needs no other pipeline, once no frame is on its way that would be lost by it, or has been
     /// for a while. Returns whether there is such a decision.
     fn change_cadence(&mut self, now: Instant) -> bool {
-        let decided = self.governing.decision().filter(|d| d.rung.same_network(&d.from));
+        let decided = self.quality.decision().filter(|d| d.rung.same_network(&d.from));
         let (Some(decision), Some(current)) = (decided, &mut self.current) else { return false };
         let since = *self.cadence_since.get_or_insert(now);
         if current.pipeline.is_idle() || now.saturating_duration_since(since) > Self::LAST_FRAMES {
@@ -259,19 +259,19 @@ impl Runtime {
             current.standing.index = decision.index;
             self.cadence_since = None;
             let through = self.through();
-            self.governing.took_effect(through, now);
+            self.quality.took_effect(through, now);
         }
         true
     }
 
     /// Whether `wish` is what the governor decided and waits for.
     pub(super) fn is_decided(&self, wish: &Wish) -> bool {
-        self.governing.decision().is_some_and(|d| wish.rung.as_ref() == Some(&d.rung))
+        self.quality.decision().is_some_and(|d| wish.rung.as_ref() == Some(&d.rung))
     }
 
     /// The decided rung cannot be had: what paints now is what is wished for.
     pub(super) fn give_up_decision(&mut self, now: Instant) {
-        self.governing.refused(now);
+        self.quality.refused(now);
         self.wish.rung = self.current.as_ref().and_then(|c| c.standing.ladder.get(c.standing.index).cloned());
         if let Some(asked) = &mut self.asked {
             asked.wish = self.wish.clone();
