@@ -182,11 +182,11 @@ impl App {
         let files = [&self.args.report, &self.args.csv, &self.args.trace];
         if files.iter().any(|f| f.is_some()) {
             self.session.finish(Instant::now());
-            let handout = self.session.handout(Instant::now());
+            let run_export = self.session.run_export(Instant::now());
             let [report, csv, trace] = files;
-            report.as_ref().map_or(Ok(()), |path| handout.write_report(path))?;
-            csv.as_ref().map_or(Ok(()), |path| handout.write_csv(path))?;
-            trace.as_ref().map_or(Ok(()), |path| handout.write_trace(path))?;
+            report.as_ref().map_or(Ok(()), |path| run_export.write_report(path))?;
+            csv.as_ref().map_or(Ok(()), |path| run_export.write_csv(path))?;
+            trace.as_ref().map_or(Ok(()), |path| run_export.write_trace(path))?;
         }
         log::info!("{} pictures shown in {} drawings", self.session.record().shown(), self.draws);
         self.notice_choices(Instant::now());

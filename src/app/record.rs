@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::effect::{Style, Variant};
 use crate::export::otlp::{Key, Telemetry};
-use crate::export::{Circumstances, Endpoint, Handout, crash};
+use crate::export::{Circumstances, Endpoint, RunExport, crash};
 use crate::runtime::Catalog;
 use crate::gpu::GpuCaps;
 use crate::metrics::{Counts, FrameCost, Meter, Report, Subject};
@@ -84,7 +84,7 @@ impl Record {
     }
 
     /// The figures of `meter` since what paints now, `subject`, began to; frames and trace of the last seconds.
-    pub fn handout(&self, meter: &mut Meter, subject: Subject, system: Reading, now: Instant) -> Handout {
+    pub fn run_export(&self, meter: &mut Meter, subject: Subject, system: Reading, now: Instant) -> RunExport {
         let (before, since) = self.counting_since.unwrap_or((Counts::default(), self.started));
         let seconds = now.saturating_duration_since(since).as_secs_f64();
         let after_start = |at: Option<Instant>| at.map(|at| at.duration_since(self.started).as_secs_f64() * 1e3);
@@ -93,7 +93,7 @@ impl Record {
         let report = Report { first_picture_ms, first_painted_ms, ..report };
         let costs: Vec<FrameCost> = meter.history().copied().collect();
         let about = Circumstances { paced: true, gpu: self.gpu.as_ref(), system, since: Some(since) };
-        Handout::new(report, costs, meter, &about)
+        RunExport::new(report, costs, meter, &about)
     }
 
     /// Sends the last figures, where they are sent at all. Waits a moment at most.

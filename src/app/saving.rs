@@ -12,8 +12,8 @@ use crate::output::{self, OutputError};
 impl App {
     /// Gathers the figures and writes them: report, frames and trace.
     pub(super) fn save_report(&mut self, now: Instant) {
-        let handout = self.session.handout(now);
-        self.save("report", now, move || handout.write_all(&folder(UserDirs::document_dir)));
+        let run_export = self.session.run_export(now);
+        self.save("report", now, move || run_export.write_all(&folder(UserDirs::document_dir)));
     }
 
     /// Reads the picture and writes it.

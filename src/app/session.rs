@@ -10,7 +10,7 @@ use super::notices::{Notices, Origin};
 use super::record::Record;
 use super::stream::Stream;
 use crate::cli::WindowArgs;
-use crate::export::{Handout, crash};
+use crate::export::{RunExport, crash};
 use crate::fault::Fault;
 use crate::runtime::{Runtime, RuntimeEvent, Found, Legacy, Catalog, Wish, Workshop};
 use crate::quality;
@@ -313,12 +313,12 @@ impl Session {
     }
 
     /// The figures of the run so far, since what paints now began to; frames and trace of the last seconds.
-    pub fn handout(&mut self, now: Instant) -> Handout {
+    pub fn run_export(&mut self, now: Instant) -> RunExport {
         let subject = Subject { source: self.stream.spec().to_string(), ..self.subject().clone() };
         let system = self.system();
         let rungs: Vec<_> = self.runtime.iter().flat_map(Runtime::rungs).collect();
         let meter = self.runtime.as_mut().map_or(&mut self.idle_meter, Runtime::meter);
-        self.record.handout(meter, subject, system, now).with_counter("rung", rungs)
+        self.record.run_export(meter, subject, system, now).with_counter("rung", rungs)
     }
 
     /// Sends the last figures, where they are sent at all. Waits a moment at most.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::{BenchArgs, CliError, Common, print, print_json};
 use crate::effect::models_dirs;
 use crate::export::compare::THRESHOLD;
-use crate::export::{Circumstances, Handout, crash};
+use crate::export::{Circumstances, RunExport, crash};
 use crate::fault::Fault;
 use crate::runtime::{Runtime, RuntimeEvent, Catalog, Wish, Workshop};
 use crate::frame::{CameraFrame, FramePool};
@@ -154,14 +154,14 @@ pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
     counted.take(runtime.meter());
     let report = Report::new(runtime.meter(), subject, before, seconds, false);
     let about = Circumstances { paced: args.paced, gpu: Some(&gpu.caps), system: sensors.latest(), since: Some(since) };
-    let handout = Handout::new(report, counted.costs, runtime.meter(), &about).with_counter("rung", runtime.rungs());
+    let run_export = RunExport::new(report, counted.costs, runtime.meter(), &about).with_counter("rung", runtime.rungs());
     if let Some(path) = &args.csv {
-        handout.write_csv(path)?;
+        run_export.write_csv(path)?;
     }
     if let Some(path) = &args.trace {
-        handout.write_trace(path)?;
+        run_export.write_trace(path)?;
     }
-    let document = &handout.document;
+    let document = &run_export.document;
     if args.json { print_json(document) } else { print(&table(&document.report, args)) }
 }
 

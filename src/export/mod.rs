@@ -10,7 +10,7 @@ pub mod crash;
 pub mod csv;
 mod document;
 mod endpoint;
-mod handout;
+mod run_export;
 pub mod otlp;
 #[cfg(test)]
 mod samples;
@@ -23,7 +23,7 @@ use std::time::{Duration, SystemTime};
 pub use blocks::{Block, StageMean, blocks};
 pub use document::{Document, Machine, without_home};
 pub use endpoint::Endpoint;
-pub use handout::{Circumstances, Handout};
+pub use run_export::{Circumstances, RunExport};
 
 use crate::output::{AtomicFile, OutputError};
 

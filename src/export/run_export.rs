@@ -13,7 +13,7 @@ use crate::units::Budget;
 
 /// See the module's text. Owns what it needs, so that it can be written on another thread.
 #[derive(Clone, Debug)]
-pub struct Handout {
+pub struct RunExport {
     pub document: Document,
     budget: Budget,
     costs: Vec<FrameCost>,
@@ -32,7 +32,7 @@ pub struct Circumstances<'a> {
     pub since: Option<Instant>,
 }
 
-impl Handout {
+impl RunExport {
     /// Copies what it needs from `costs`, oldest first, and `meter`.
     pub fn new(report: Report, costs: Vec<FrameCost>, meter: &Meter, about: &Circumstances<'_>) -> Self {
         let first = costs.partition_point(|c| about.since.is_some_and(|since| c.presented < since));
@@ -127,14 +127,14 @@ mod tests {
         let t0 = Instant::now() + Duration::from_secs(10);
         let mut meter = Meter::new(Budget::default());
         let report = Report::new(&mut meter, Subject::default(), Counts::default(), 1.0, true);
-        let handout = |costs| Handout::new(report.clone(), costs, &meter, &Circumstances::default());
+        let run_export = |costs| RunExport::new(report.clone(), costs, &meter, &Circumstances::default());
         let ms = |ms: u64| Duration::from_millis(ms);
         let rungs = [(t0 - ms(900), 0.0), (t0 - ms(500), 2.0), (t0 + ms(40), 1.0)];
-        let some = handout(samples::costs(t0, 4)).with_counter("rung", rungs);
+        let some = run_export(samples::costs(t0, 4)).with_counter("rung", rungs);
         assert_eq!(some.counters, [("rung", t0, 2.0), ("rung", t0 + ms(40), 1.0)]);
-        let late = handout(samples::costs(t0, 4)).with_counter("rung", rungs[2..].to_vec());
+        let late = run_export(samples::costs(t0, 4)).with_counter("rung", rungs[2..].to_vec());
         assert_eq!(late.counters, [("rung", t0 + ms(40), 1.0)]);
-        assert_eq!(handout(Vec::new()).with_counter("rung", rungs).counters.len(), 3);
+        assert_eq!(run_export(Vec::new()).with_counter("rung", rungs).counters.len(), 3);
 
         let file = tempfile::NamedTempFile::new().unwrap();
         some.write_trace(file.path()).unwrap();
