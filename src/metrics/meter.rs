@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::hitch::Hitches;
 use super::{
-    Book, Counts, FrameCost, Hitch, Ledger, Rate, Recent, Row, Span, Stage, Subject, Summary, Tally, Track, bottleneck,
+    StatsBySubject, Counts, FrameCost, Hitch, Ledger, Rate, Recent, Row, Span, Stage, Subject, Summary, RunStats, Track, bottleneck,
 };
 use crate::units::{Budget, CaptureClock, FrameId, FrameStamp};
 
@@ -28,7 +28,7 @@ pub struct Meter {
 #[derive(Debug)]
 struct Settled {
     recent: Recent,
-    book: Book,
+    stats: StatsBySubject,
     hitches: Hitches,
     budget: Budget,
     paced: bool,
@@ -44,10 +44,10 @@ impl Settled {
         cost.units = bottleneck::charge(&cost, std::mem::take(&mut self.governor));
         cost.bottleneck = Some(bottleneck::bounds(&cost, self.budget, self.paced));
         cost.overrun = bottleneck::overrun(&cost, self.budget);
-        let Self { recent, book, hitches, throttled, .. } = self;
-        hitches.judge(&cost, recent, book.subject(), *throttled);
+        let Self { recent, stats, hitches, throttled, .. } = self;
+        hitches.judge(&cost, recent, stats.subject(), *throttled);
         recent.record(&cost);
-        book.tally_mut().record(&cost, cost.work() > self.budget.0);
+        stats.stats_mut().record(&cost, cost.work() > self.budget.0);
     }
 }
 
@@ -60,7 +60,7 @@ impl Meter {
             ledger: Ledger::new(),
             settled: Settled {
                 recent: Recent::new(Self::WINDOW),
-                book: Book::default(),
+                stats: StatsBySubject::default(),
                 hitches: Hitches::new(),
                 budget,
                 paced: true,
@@ -146,7 +146,7 @@ impl Meter {
         self.presented.tick(now);
         let Self { ledger, settled, .. } = self;
         if let Some(gap) = gap {
-            settled.book.tally_mut().record_interval(gap.presented);
+            settled.stats.stats_mut().record_interval(gap.presented);
         }
         ledger.settle(&mut |cost| settled.take(cost));
         true
@@ -168,19 +168,19 @@ impl Meter {
     pub fn switch(&mut self, subject: Arc<Subject>) {
         self.ledger.forget_presented();
         self.settled.recent.restart();
-        self.settled.book.turn_to(subject);
+        self.settled.stats.turn_to(subject);
     }
 
     /// Figures of what paints now begin anew, as after a warm-up. Counts, history and hitches go on.
     pub fn restart(&mut self) {
         self.ledger.forget_presented();
         self.settled.recent.restart();
-        self.settled.book.tally_mut().clear();
+        self.settled.stats.stats_mut().clear();
     }
 
     /// What paints now, as of the last [`Self::switch`].
     pub fn subject(&self) -> &Arc<Subject> {
-        self.settled.book.subject()
+        self.settled.stats.subject()
     }
 
     /// Settled frames of the window, oldest first.
@@ -199,13 +199,13 @@ impl Meter {
     }
 
     /// Figures of what paints now, over the run.
-    pub fn run(&self) -> &Tally {
-        self.settled.book.tally()
+    pub fn run(&self) -> &RunStats {
+        self.settled.stats.stats()
     }
 
     /// Figures over the run of everything that painted.
-    pub fn runs(&self) -> impl Iterator<Item = (&Arc<Subject>, &Tally)> {
-        self.settled.book.all()
+    pub fn runs(&self) -> impl Iterator<Item = (&Arc<Subject>, &RunStats)> {
+        self.settled.stats.all()
     }
 
     /// Where the newest frame's capture time came from.
@@ -226,7 +226,7 @@ impl Meter {
     /// The figures at `now`.
     pub fn summary(&mut self, now: Instant) -> Summary {
         let counts = self.counts();
-        let Settled { recent, book, hitches, budget, .. } = &mut self.settled;
+        let Settled { recent, stats, hitches, budget, .. } = &mut self.settled;
         recent.forget(now);
         let frames = recent.costs().len();
         let over = recent.costs().filter(|c| c.work() > budget.0).count();
@@ -238,7 +238,7 @@ impl Meter {
         let interface_gpu_ms = per_frame(&|c| c.spent(Stage::Interface, Track::Gpu));
         let interface_cpu_ms = per_frame(&|c| c.spent(Stage::Interface, Track::Cpu));
         let interface_ms = interface_cpu_ms.map(|cpu| cpu + interface_gpu_ms.unwrap_or(0.0));
-        let tally = book.tally();
+        let stats = stats.stats();
         Summary {
             window: recent.window(),
             rows: Stage::ALL.map(|stage| Row { stage, cost: recent.stage(stage) }),
@@ -253,10 +253,10 @@ impl Meter {
             presented_fps: self.presented.per_second(now),
             intervals: recent.intervals(),
             jitter_ms: recent.jitter(),
-            low_1_fps: tally.low_fps(0.01),
-            low_01_fps: tally.low_fps(0.001),
-            run_frames: tally.frames(),
-            run: tally.presented_for(),
+            low_1_fps: stats.low_fps(0.01),
+            low_01_fps: stats.low_fps(0.001),
+            run_frames: stats.frames(),
+            run: stats.presented_for(),
             counts,
             repeated: counts.repeated,
             hitches: hitches.count(),

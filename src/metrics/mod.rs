@@ -5,7 +5,7 @@
 //! - `ledger` joins spans, which arrive late, to frames and settles each frame's account so that its rows add up to its total.
 //! - `cost` is a settled account: rows, and the pieces of time that they are made of, on one time line for CPU and GPU.
 //! - `bottleneck` names the unit that bounds a frame; `hitch` tells frames that stand out, and why they do.
-//! - `distribution` makes percentiles of a run of any length in fixed memory, `tally` keeps one set of them for each thing that
+//! - `distribution` makes percentiles of a run of any length in fixed memory, `run_stats` keeps one set of them for each thing that
 //!   is measured, `recent` makes exact figures of the last seconds; `rate` counts events per second.
 //! - `meter` is all of these together, as the window, `bench` and `render` use them; `summary` is what is shown of it,
 //!   `report` what is written to disk or printed as JSON.
@@ -39,7 +39,7 @@ mod rate;
 mod recent;
 mod report;
 mod summary;
-mod tally;
+mod run_stats;
 
 pub use bottleneck::{Bottleneck, Units};
 pub use cost::{FrameCost, Gap, Mark, Piece, Pieces, Track};
@@ -54,7 +54,7 @@ pub use report::{
     UnitReport, resident_bytes,
 };
 pub use summary::{Counts, Row, Summary};
-pub use tally::{Book, Tally};
+pub use run_stats::{StatsBySubject, RunStats};
 
 use std::time::{Duration, Instant};
 

@@ -165,7 +165,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::metrics::{Gap, Tally};
+    use crate::metrics::{Gap, RunStats};
     use crate::units::{CaptureClock, FrameId, FrameStamp};
 
     fn cost(at: Instant, total_ms: u64) -> FrameCost {
@@ -248,12 +248,12 @@ mod tests {
         #[test]
         fn the_run_agrees_with_the_window(ms in prop::collection::vec(0u64..4000, 1..200)) {
             let t0 = Instant::now();
-            let (mut tally, mut recent) = (Tally::default(), Recent::new(Duration::from_secs(5)));
+            let (mut stats, mut recent) = (RunStats::default(), Recent::new(Duration::from_secs(5)));
             for &ms in &ms {
-                tally.record(&cost(t0, ms), false);
+                stats.record(&cost(t0, ms), false);
                 recent.record(&cost(t0, ms));
             }
-            let (run, window) = (tally.total().unwrap(), recent.total().unwrap());
+            let (run, window) = (stats.total().unwrap(), recent.total().unwrap());
             let near = |a: f64, b: f64| (a - b).abs() <= b * 2e-3 + 2e-3;
             prop_assert!(near(run.p50, window.p50) && near(run.p95, window.p95) && near(run.p99, window.p99));
             prop_assert!((run.mean - window.mean).abs() < 1e-6 && run.worst == window.worst);

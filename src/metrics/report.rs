@@ -1,6 +1,6 @@
 //! A run in figures, as JSON: what `bench --json` prints and `--report` writes. Field names are a contract.
 
-use super::{Bottleneck, Counts, Hitch, HitchKind, Meter, Quantiles, Stage, Tally};
+use super::{Bottleneck, Counts, Hitch, HitchKind, Meter, Quantiles, Stage, RunStats};
 use crate::units::Extent;
 
 /// The report's `schema`. Fields may be added under it; none changes its meaning or goes.
@@ -149,18 +149,18 @@ pub struct RunReport {
 }
 
 impl RunReport {
-    fn new(subject: &Subject, tally: &Tally) -> Self {
+    fn new(subject: &Subject, stats: &RunStats) -> Self {
         Self {
             effect: subject.effect.clone(),
             variant: subject.variant.clone(),
             engine: subject.engine.clone(),
             width: subject.width,
             height: subject.height,
-            frames: tally.frames(),
-            total_ms: tally.total().map(Percentiles::from).unwrap_or_default(),
-            work_ms: tally.work().map(Percentiles::from).unwrap_or_default(),
-            infer_ms: tally.stage(Stage::Infer).map(Percentiles::from),
-            over_budget: share(tally.over_budget(), tally.frames()),
+            frames: stats.frames(),
+            total_ms: stats.total().map(Percentiles::from).unwrap_or_default(),
+            work_ms: stats.work().map(Percentiles::from).unwrap_or_default(),
+            infer_ms: stats.stage(Stage::Infer).map(Percentiles::from),
+            over_budget: share(stats.over_budget(), stats.frames()),
         }
     }
 }
@@ -302,7 +302,7 @@ impl Report {
             stability: summary.stability,
             hitch_count: summary.hitches,
             hitches: meter.hitches().map(|hitch| HitchReport::new(hitch, now)).collect(),
-            runs: meter.runs().map(|(subject, tally)| RunReport::new(subject, tally)).collect(),
+            runs: meter.runs().map(|(subject, stats)| RunReport::new(subject, stats)).collect(),
             clock: summary.clock,
             gpu_clock_within_us: summary.gpu_clock_within.map(|within| within.as_secs_f64() * 1e6),
             first_picture_ms: None,
@@ -326,7 +326,7 @@ fn stage_report(stage: Stage, q: Quantiles, frames: u64) -> StageReport {
 }
 
 /// Units that bound a frame or were charged for time, the largest charge first.
-fn unit_reports(run: &Tally) -> Vec<UnitReport> {
+fn unit_reports(run: &RunStats) -> Vec<UnitReport> {
     let charged = run.units_ms().unwrap_or_default();
     let mut units: Vec<_> = Bottleneck::ALL
         .into_iter()

@@ -1,6 +1,6 @@
 //! Everything that a run of any length needs to be summed up, kept apart for each thing that was measured.
 //!
-//! A switch of effect, engine, variant or size begins another tally, and coming back goes on with the old one: what a
+//! A switch of effect, engine, variant or size begins another stats, and coming back goes on with the old one: what a
 //! network costs must not be blurred by what another one cost.
 
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub fn same_key(a: &Subject, b: &Subject) -> bool {
 
 /// Totals, stages, lateness and rhythm of a run of any length. Allocates nothing after it was made.
 #[derive(Clone, Debug, Default)]
-pub struct Tally {
+pub struct RunStats {
     total: Distribution,
     stages: [Distribution; Stage::COUNT],
     work: Distribution,
@@ -29,7 +29,7 @@ pub struct Tally {
     frames: u64,
 }
 
-impl Tally {
+impl RunStats {
     /// `over_budget`: the frame's work exceeded the budget of that moment.
     pub fn record(&mut self, cost: &FrameCost, over_budget: bool) {
         self.total.record(cost.total);
@@ -137,9 +137,9 @@ impl Tally {
     }
 }
 
-/// One tally for each thing that was measured in this run.
+/// One stats for each thing that was measured in this run.
 #[derive(Debug)]
-pub struct Book {
+pub struct StatsBySubject {
     pages: Vec<Page>,
     current: usize,
     turns: u64,
@@ -148,21 +148,21 @@ pub struct Book {
 #[derive(Debug)]
 struct Page {
     subject: Arc<Subject>,
-    tally: Box<Tally>,
+    stats: Box<RunStats>,
     /// When it was last turned to, counted in turns.
     turned: u64,
 }
 
-impl Default for Book {
+impl Default for StatsBySubject {
     /// Open at a page for nothing in particular.
     fn default() -> Self {
         let mut pages = Vec::with_capacity(Self::MOST);
-        pages.push(Page { subject: Arc::default(), tally: Box::default(), turned: 0 });
+        pages.push(Page { subject: Arc::default(), stats: Box::default(), turned: 0 });
         Self { pages, current: 0, turns: 0 }
     }
 }
 
-impl Book {
+impl StatsBySubject {
     /// Things kept apart at most; the one that was left longest ago makes room.
     pub const MOST: usize = 12;
 
@@ -173,17 +173,17 @@ impl Book {
         self.current = match known {
             Some(index) => index,
             // A page on which nothing was written is used again.
-            None if self.pages[self.current].tally.frames() == 0 => {
-                self.pages[self.current].tally.clear();
+            None if self.pages[self.current].stats.frames() == 0 => {
+                self.pages[self.current].stats.clear();
                 self.current
             }
             None if self.pages.len() < Self::MOST => {
-                self.pages.push(Page { subject: subject.clone(), tally: Box::default(), turned: 0 });
+                self.pages.push(Page { subject: subject.clone(), stats: Box::default(), turned: 0 });
                 self.pages.len() - 1
             }
             None => {
                 let oldest = (0..self.pages.len()).min_by_key(|&i| self.pages[i].turned).unwrap_or(0);
-                self.pages[oldest].tally.clear();
+                self.pages[oldest].stats.clear();
                 oldest
             }
         };
@@ -195,17 +195,17 @@ impl Book {
         &self.pages[self.current].subject
     }
 
-    pub fn tally(&self) -> &Tally {
-        &self.pages[self.current].tally
+    pub fn stats(&self) -> &RunStats {
+        &self.pages[self.current].stats
     }
 
-    pub fn tally_mut(&mut self) -> &mut Tally {
-        &mut self.pages[self.current].tally
+    pub fn stats_mut(&mut self) -> &mut RunStats {
+        &mut self.pages[self.current].stats
     }
 
     /// All that was measured, in the order of first use.
-    pub fn all(&self) -> impl Iterator<Item = (&Arc<Subject>, &Tally)> {
-        self.pages.iter().filter(|page| page.tally.frames() > 0).map(|page| (&page.subject, &*page.tally))
+    pub fn all(&self) -> impl Iterator<Item = (&Arc<Subject>, &RunStats)> {
+        self.pages.iter().filter(|page| page.stats.frames() > 0).map(|page| (&page.subject, &*page.stats))
     }
 }
 
@@ -231,41 +231,41 @@ mod tests {
 
     #[test]
     fn coming_back_goes_on() {
-        let mut book = Book::default();
+        let mut by_subject = StatsBySubject::default();
         for (effect, variant, ms) in [("a", "s", 10), ("a", "l", 40), ("a", "s", 10), ("b", "s", 5)] {
-            book.turn_to(subject(effect, variant));
-            (0..3).for_each(|_| book.tally_mut().record(&cost(ms), false));
+            by_subject.turn_to(subject(effect, variant));
+            (0..3).for_each(|_| by_subject.stats_mut().record(&cost(ms), false));
         }
-        let all: Vec<_> = book.all().map(|(s, t)| (s.effect.clone(), t.frames(), t.total().unwrap().worst)).collect();
+        let all: Vec<_> = by_subject.all().map(|(s, t)| (s.effect.clone(), t.frames(), t.total().unwrap().worst)).collect();
         assert_eq!(all, [("a".into(), 6, 10.0), ("a".into(), 3, 40.0), ("b".into(), 3, 5.0)]);
         // Why it was chosen does not make it another thing.
-        book.turn_to(Arc::new(Subject { why: "asked for".into(), ..(*subject("a", "s")).clone() }));
-        assert_eq!(book.tally().frames(), 6);
+        by_subject.turn_to(Arc::new(Subject { why: "asked for".into(), ..(*subject("a", "s")).clone() }));
+        assert_eq!(by_subject.stats().frames(), 6);
     }
 
     #[test]
     fn the_book_does_not_grow_for_ever() {
-        let mut book = Book::default();
+        let mut by_subject = StatsBySubject::default();
         for i in 0..40 {
-            book.turn_to(subject(&i.to_string(), "s"));
-            book.tally_mut().record(&cost(1), false);
+            by_subject.turn_to(subject(&i.to_string(), "s"));
+            by_subject.stats_mut().record(&cost(1), false);
         }
-        assert_eq!(book.all().count(), Book::MOST);
-        assert_eq!(book.subject().effect, "39");
-        assert_eq!(book.tally().frames(), 1);
+        assert_eq!(by_subject.all().count(), StatsBySubject::MOST);
+        assert_eq!(by_subject.subject().effect, "39");
+        assert_eq!(by_subject.stats().frames(), 1);
     }
 
     #[test]
     fn lows_come_when_there_are_enough_pictures() {
-        let mut tally = Tally::default();
-        (0..99).for_each(|_| tally.record_interval(MS * 20));
-        assert_eq!(tally.low_fps(0.01), None);
-        tally.record_interval(MS * 100);
+        let mut stats = RunStats::default();
+        (0..99).for_each(|_| stats.record_interval(MS * 20));
+        assert_eq!(stats.low_fps(0.01), None);
+        stats.record_interval(MS * 100);
         // 99 of 100 kept to 20 ms.
-        assert!((tally.low_fps(0.01).unwrap() - 50.0).abs() < 0.1);
-        tally.record_interval(MS * 100);
-        assert!((tally.low_fps(0.01).unwrap() - 10.0).abs() < 0.1);
-        assert_eq!(tally.low_fps(0.001), None);
-        assert_eq!(tally.presented_for(), MS * (99 * 20 + 200));
+        assert!((stats.low_fps(0.01).unwrap() - 50.0).abs() < 0.1);
+        stats.record_interval(MS * 100);
+        assert!((stats.low_fps(0.01).unwrap() - 10.0).abs() < 0.1);
+        assert_eq!(stats.low_fps(0.001), None);
+        assert_eq!(stats.presented_for(), MS * (99 * 20 + 200));
     }
 }
