@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use super::wait::{Wait, Words};
+use super::hold_reason::{HoldReason, HoldText};
 use super::{Keep, Load, Rung};
 use crate::system::Thermal;
 use crate::units::Budget;
@@ -71,7 +71,7 @@ struct Forecast {
 }
 
 enum Verdict {
-    Wait(Wait),
+    Hold(HoldReason),
     Move(usize, String),
 }
 
@@ -215,13 +215,13 @@ impl Governor {
         self.since.get_or_insert(now);
         self.learn(load, now);
         match self.judge(load, now) {
-            Verdict::Wait(wait) => {
-                self.say(wait);
+            Verdict::Hold(reason) => {
+                self.say(reason);
                 None
             }
             Verdict::Move(to, reason) => {
                 self.pending = Some(to);
-                self.say(Wait::Preparing { to });
+                self.say(HoldReason::Preparing { to });
                 let (rung, from) = (self.ladder[to].clone(), self.state.rung.clone());
                 Some(Decision { rung, index: to, from, reason })
             }
@@ -268,19 +268,19 @@ impl Governor {
     }
 
     fn judge(&mut self, load: &Load, now: Instant) -> Verdict {
-        use Verdict::{Move, Wait as Stay};
+        use Verdict::{Hold, Move};
         let (index, budget) = (self.state.index, self.budget.ms() as f32);
         let (down, up) = self.shares();
         let demand = load.demand(budget);
         let stood = self.since.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
         if let Some(to) = self.pending {
-            return Stay(Wait::Preparing { to });
+            return Hold(HoldReason::Preparing { to });
         }
         if self.manual {
-            return Stay(Wait::Manual { over_ms: demand.map(|ms| ms - budget).filter(|ms| *ms > 0.0) });
+            return Hold(HoldReason::Manual { over_ms: demand.map(|ms| ms - budget).filter(|ms| *ms > 0.0) });
         }
         if self.keep == Keep::Fixed {
-            return Stay(Wait::Fixed);
+            return Hold(HoldReason::Fixed);
         }
         // After a climb the step back is a step back and forth; otherwise the next one down may follow soon.
         let stays = if self.last == Last::Up { Self::DWELL } else { Self::SETTLE };
@@ -295,14 +295,14 @@ impl Governor {
                 return Move(to, format!("the machine is hot ({})", thermal.name()));
             }
         }
-        let Some(demand) = demand else { return Stay(Wait::Measuring) };
+        let Some(demand) = demand else { return Hold(HoldReason::Measuring) };
         if demand > down * budget {
-            let Some(to) = lighter else { return Stay(Wait::Lightest { need_ms: demand }) };
+            let Some(to) = lighter else { return Hold(HoldReason::Lightest { need_ms: demand }) };
             if !self.ladder[to].painted && !self.hopeless(load) {
-                return Stay(Wait::StillPainted { per_s: load.painted_per_s });
+                return Hold(HoldReason::StillPainted { per_s: load.painted_per_s });
             }
             if stood < stays {
-                return Stay(Wait::Settling { for_s: whole_seconds(stays - stood) });
+                return Hold(HoldReason::Settling { for_s: whole_seconds(stays - stood) });
             }
             self.demand_ms = demand;
             self.forecast = Some(Forecast { rung: index, ms: demand });
@@ -310,23 +310,23 @@ impl Governor {
         }
         // From here on all is well, and the question is whether better can be had.
         let Some(above) = index.checked_sub(1).filter(|above| *above >= self.finest()) else {
-            return Stay(Wait::Nothing);
+            return Hold(HoldReason::Nothing);
         };
         if let Some(thermal) = load.thermal.filter(|t| *t >= Thermal::Fair) {
-            return Stay(Wait::Heat(thermal));
+            return Hold(HoldReason::Heat(thermal));
         }
         if let Some(until) = self.memory[above].blocked_until.filter(|until| now < *until) {
-            return Stay(Wait::Blocked { rung: above, for_s: whole_seconds(until - now) });
+            return Hold(HoldReason::Blocked { rung: above, for_s: whole_seconds(until - now) });
         }
-        let Some(forecast) = self.forecast_above(above, load, now) else { return Stay(Wait::Measuring) };
+        let Some(forecast) = self.forecast_above(above, load, now) else { return Hold(HoldReason::Measuring) };
         // From no painting to one: whatever is faster than what would be given up again.
         let fewest = if self.state.rung.painted { 0.0 } else { 1e3 / Self::LEAST_PAINTED_PER_S };
         let needs_ms = up * budget.max(fewest);
         if forecast > needs_ms {
-            return Stay(Wait::Forecast { rung: above, ms: forecast, needs_ms });
+            return Hold(HoldReason::Forecast { rung: above, ms: forecast, needs_ms });
         }
         if stood < Self::CLIMB {
-            return Stay(Wait::Settling { for_s: whole_seconds(Self::CLIMB - stood) });
+            return Hold(HoldReason::Settling { for_s: whole_seconds(Self::CLIMB - stood) });
         }
         self.forecast = Some(Forecast { rung: above, ms: forecast });
         Move(above, format!("there is room: about {forecast:.1} ms of a {budget:.1} ms budget"))
@@ -441,15 +441,15 @@ impl Governor {
     }
 
     /// Writes down what is waited for, in the memory that is there already.
-    fn say(&mut self, wait: Wait) {
-        if wait == Wait::Nothing {
+    fn say(&mut self, reason: HoldReason) {
+        if reason == HoldReason::Nothing {
             self.state.waiting_for = None;
             return;
         }
         let text = self.state.waiting_for.get_or_insert_default();
         text.clear();
         // Writing to a string cannot fail.
-        let _ = write!(text, "{}", Words { wait, ladder: &self.ladder });
+        let _ = write!(text, "{}", HoldText { reason, ladder: &self.ladder });
     }
 }
 

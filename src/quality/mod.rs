@@ -22,7 +22,7 @@ mod governor;
 mod ladder;
 mod load;
 pub mod simulator;
-mod wait;
+mod hold_reason;
 
 use std::fmt;
 
