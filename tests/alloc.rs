@@ -20,8 +20,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use chain_support::{Same, built, runtime_with, headless, in_place, models, round_trip, target, workshop};
-use impasto::runtime::{Built, Runtime, Wish, Workshop};
+use chain_support::{Same, built, runtime_with, headless, in_place, models, round_trip, target, factory};
+use impasto::runtime::{Built, Runtime, Wish, PipelineFactory};
 use impasto::frame::{CameraFrame, FramePool};
 use impasto::gpu::Gpu;
 use impasto::metrics::{self, Lap};
@@ -161,12 +161,12 @@ struct Stage {
 }
 
 impl Stage {
-    fn new(gpu: &Gpu, student: impl FnOnce(&Workshop, &DemoScene) -> Option<Built>) -> Option<Self> {
+    fn new(gpu: &Gpu, student: impl FnOnce(&PipelineFactory, &DemoScene) -> Option<Built>) -> Option<Self> {
         let extent = Extent::new(160, 120);
         let scene = DemoScene::new(extent, 30);
-        let workshop = workshop(gpu, &[&models()]);
-        let built = student(&workshop, &scene)?;
-        let runtime = runtime_with(workshop, Wish::default(), Budget::default(), built, scene.shape());
+        let factory = factory(gpu, &[&models()]);
+        let built = student(&factory, &scene)?;
+        let runtime = runtime_with(factory, Wish::default(), Budget::default(), built, scene.shape());
         let view = target(gpu, extent);
         Some(Self { gpu: gpu.clone(), runtime, scene, pool: FramePool::default(), view, extent })
     }
@@ -244,16 +244,16 @@ fn steady_state_makes_no_allocation_of_our_own() {
 
     // The student on every frame, and on every second one with its painting carried along between.
     for every in [1, 2] {
-        let round_trip = Stage::new(&gpu, |workshop, scene| {
+        let round_trip = Stage::new(&gpu, |factory, scene| {
             let student = round_trip(Same::new(Extent::new(64, 48), Duration::ZERO));
-            let mut built = built(&workshop.gpu, scene.shape(), student);
+            let mut built = built(&factory.gpu, scene.shape(), student);
             built.pipeline.set_every(every);
             Some(built)
         });
         check(&format!("round trip, every {every}"), round_trip);
 
-        let in_place = Stage::new(&gpu, |workshop, scene| {
-            let mut built = in_place(workshop, scene.shape())?;
+        let in_place = Stage::new(&gpu, |factory, scene| {
+            let mut built = in_place(factory, scene.shape())?;
             built.pipeline.set_every(every);
             Some(built)
         });

@@ -5,8 +5,8 @@ mod chain_support;
 
 use std::time::{Duration, Instant};
 
-use chain_support::{Same, built, runtime_with, headless, in_place, models, round_trip, target, wait_until, workshop};
-use impasto::runtime::{Built, Runtime, Wish, Workshop};
+use chain_support::{Same, built, runtime_with, headless, in_place, models, round_trip, target, wait_until, factory};
+use impasto::runtime::{Built, Runtime, Wish, PipelineFactory};
 use impasto::frame::{CameraFrame, FramePool};
 use impasto::gpu::{Gpu, Timestamps};
 use impasto::metrics::{Counts, FrameCost, Lap, Report, Stage, Track};
@@ -17,11 +17,11 @@ use impasto::units::{Budget, CaptureClock, Extent, FrameId, FrameStamp};
 const SOURCE: Extent = Extent::new(160, 120);
 
 /// Frames one after the other through the chain, on the real clock, each presented with laps as a window has them.
-fn run(gpu: &Gpu, frames: u64, student: impl FnOnce(&Workshop, &DemoScene) -> Option<Built>) -> Option<Runtime> {
+fn run(gpu: &Gpu, frames: u64, student: impl FnOnce(&PipelineFactory, &DemoScene) -> Option<Built>) -> Option<Runtime> {
     let scene = DemoScene::new(SOURCE, 30);
-    let workshop = workshop(gpu, &[&models()]);
-    let built = student(&workshop, &scene)?;
-    let mut runtime = runtime_with(workshop, Wish::default(), Budget::default(), built, scene.shape());
+    let factory = factory(gpu, &[&models()]);
+    let built = student(&factory, &scene)?;
+    let mut runtime = runtime_with(factory, Wish::default(), Budget::default(), built, scene.shape());
     runtime.meter().set_paced(false);
     let pool = FramePool::default();
     let view = target(gpu, SOURCE);
@@ -54,9 +54,9 @@ fn run(gpu: &Gpu, frames: u64, student: impl FnOnce(&Workshop, &DemoScene) -> Op
 }
 
 /// A painter whose time can be seen.
-fn slow(workshop: &Workshop, scene: &DemoScene) -> Option<Built> {
+fn slow(factory: &PipelineFactory, scene: &DemoScene) -> Option<Built> {
     let student = round_trip(Same::new(Extent::new(64, 48), Duration::from_millis(4)));
-    Some(built(&workshop.gpu, scene.shape(), student))
+    Some(built(&factory.gpu, scene.shape(), student))
 }
 
 /// Checks the whole run's figures, and that each frame's pieces lie in the order of the chain, `within` what is stated.
@@ -114,7 +114,7 @@ fn the_round_trip_adds_up() {
 #[test]
 fn the_chain_in_place_adds_up() {
     let Some(gpu) = headless() else { return };
-    let Some(mut runtime) = run(&gpu, 40, |workshop, scene| in_place(workshop, scene.shape())) else { return };
+    let Some(mut runtime) = run(&gpu, 40, |factory, scene| in_place(factory, scene.shape())) else { return };
     let chain = [
         (Stage::Capture, Track::Cpu),
         (Stage::Upload, Track::Cpu),

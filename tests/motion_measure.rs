@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use chain_support::frame;
 use image::RgbaImage;
-use impasto::runtime::{Built, Catalog, Wish, Workshop};
+use impasto::runtime::{Built, Catalog, Wish, PipelineFactory};
 use impasto::frame::{FrameShape, PixelFormat};
 use impasto::gpu::{Gpu, Timestamps};
 use impasto::nn::choose::EngineWish;
@@ -49,7 +49,7 @@ fn clip(frames: usize) -> Vec<Vec<u8>> {
 
 fn painter(gpu: &Gpu, effect: &str) -> Option<Pipeline> {
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
-    let workshop = Workshop {
+    let factory = PipelineFactory {
         gpu: gpu.clone(),
         catalog: Catalog::new(vec![models]),
         format: wgpu::TextureFormat::Rgba8Unorm,
@@ -61,7 +61,7 @@ fn painter(gpu: &Gpu, effect: &str) -> Option<Pipeline> {
         engine: EngineWish::Wgpu,
         ..Wish::default()
     };
-    match workshop.build(&wish, FrameShape::packed(PixelFormat::Rgba8, FRAME)) {
+    match factory.build(&wish, FrameShape::packed(PixelFormat::Rgba8, FRAME)) {
         Ok(Built { pipeline, .. }) => Some(pipeline),
         Err(fault) => {
             println!("skipped: {fault}");

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chain_support::{FORMAT, runtime_with, frame, gpu, workshop};
-use impasto::runtime::{Runtime, RuntimeEvent, Catalog, Wish, Workshop};
+use chain_support::{FORMAT, runtime_with, frame, gpu, factory};
+use impasto::runtime::{Runtime, RuntimeEvent, Catalog, Wish, PipelineFactory};
 use impasto::frame::{FrameShape, PixelFormat};
 use impasto::quality::Keep;
 use impasto::gpu::Gpu;
@@ -39,10 +39,10 @@ struct Camera {
 
 impl Camera {
     fn start(gpu: &Gpu, wish: Wish) -> Self {
-        let workshop = workshop(gpu, &[]);
+        let factory = factory(gpu, &[]);
         let shape = FrameShape::packed(PixelFormat::Rgb8, FRAME);
-        let built = workshop.build(&wish, shape).unwrap();
-        let mut runtime = runtime_with(workshop, wish, BUDGET, built, shape);
+        let built = factory.build(&wish, shape).unwrap();
+        let mut runtime = runtime_with(factory, wish, BUDGET, built, shape);
         runtime.set_keep(Keep::Balanced);
         Self { runtime, shape, next: 0, shown: Vec::new(), rungs: Vec::new(), changes: Vec::new() }
     }
@@ -195,14 +195,14 @@ fn each_engine_is_timed_once_and_remembered() {
     let cache = impasto::autotune::Cache::new(folder.path().join("cache"));
     let timed = |expect_new: bool| {
         let catalog = Catalog::timing(vec![models.clone()], cache.clone());
-        let workshop = Workshop { gpu: gpu.clone(), catalog: catalog.clone(), format: FORMAT, waker: Arc::new(|| {}) };
+        let factory = PipelineFactory { gpu: gpu.clone(), catalog: catalog.clone(), format: FORMAT, waker: Arc::new(|| {}) };
         let told = std::cell::Cell::new(0);
-        assert!(workshop.autotune(None, false, &|| false, &|_| told.set(told.get() + 1)));
+        assert!(factory.autotune(None, false, &|| false, &|_| told.set(told.get() + 1)));
         assert_eq!(told.get() > 0, expect_new);
-        let timings = catalog.timings(|| workshop.machine()).unwrap();
+        let timings = catalog.timings(|| factory.machine()).unwrap();
         // The reason for the choice is what was timed.
         let shape = FrameShape::packed(PixelFormat::Rgb8, FRAME);
-        let built = workshop.build(&Wish::default(), shape).unwrap();
+        let built = factory.build(&Wish::default(), shape).unwrap();
         assert!(built.subject.why.starts_with("timed here: wgpu "), "{}", built.subject.why);
         timings
     };

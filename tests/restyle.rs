@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use chain_support::{runtime_with, headless, wait_until, workshop};
+use chain_support::{runtime_with, headless, wait_until, factory};
 use impasto::effect::{Blend, Share};
 use impasto::runtime::{Runtime, RuntimeEvent, Catalog, Wish};
 use impasto::frame::{CameraFrame, FrameShape, PixelFormat};
@@ -109,12 +109,12 @@ struct Rig {
 
 impl Rig {
     fn new(gpu: &Gpu, models: &TempDir, engine: EngineWish, effect: &str) -> Self {
-        let workshop = workshop(gpu, &[models.path()]);
+        let factory = factory(gpu, &[models.path()]);
         let shape = FrameShape::packed(PixelFormat::Rgb8, SIZE);
         let picture = (0..shape.min_bytes()).map(|i| ((i * 37) % 251) as u8 / 3 + (i / 400) as u8).collect();
         let wish = Wish { effect: Some(effect.to_owned()), engine, ..Wish::default() };
-        let built = workshop.build(&wish, shape).unwrap();
-        let mut runtime = runtime_with(workshop, wish, Budget(INTERVAL), built, shape);
+        let built = factory.build(&wish, shape).unwrap();
+        let mut runtime = runtime_with(factory, wish, Budget(INTERVAL), built, shape);
         // Each frame stands for itself, so that a picture tells its style.
         runtime.pipeline().unwrap().set_blend(0.0);
         Self { runtime, shape, picture, frames: 0 }

@@ -12,7 +12,7 @@ use super::stream::Stream;
 use crate::cli::WindowArgs;
 use crate::export::{RunExport, crash};
 use crate::fault::Fault;
-use crate::runtime::{Runtime, RuntimeEvent, Found, Legacy, Catalog, Wish, Workshop};
+use crate::runtime::{Runtime, RuntimeEvent, Found, Legacy, Catalog, Wish, PipelineFactory};
 use crate::quality;
 use crate::gpu::Gpu;
 use crate::inject::{Injected, Injector, What};
@@ -94,8 +94,8 @@ impl Session {
     /// When the system starts no more threads.
     pub fn attach(&mut self, gpu: Gpu, format: wgpu::TextureFormat) -> Result<(), Fault> {
         self.record.set_gpu(gpu.caps.as_ref().clone());
-        let workshop = Workshop { gpu, catalog: self.catalog.clone(), format, waker: self.waker.clone() };
-        let mut runtime = Runtime::new(workshop, self.choices.wish().clone(), self.budget)?;
+        let factory = PipelineFactory { gpu, catalog: self.catalog.clone(), format, waker: self.waker.clone() };
+        let mut runtime = Runtime::new(factory, self.choices.wish().clone(), self.budget)?;
         if let Some(legacy) = self.legacy.take() {
             runtime.inherit(legacy);
         }

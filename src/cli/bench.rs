@@ -9,7 +9,7 @@ use crate::effect::models_dirs;
 use crate::export::compare::THRESHOLD;
 use crate::export::{Circumstances, RunExport, crash};
 use crate::fault::Fault;
-use crate::runtime::{Runtime, RuntimeEvent, Catalog, Wish, Workshop};
+use crate::runtime::{Runtime, RuntimeEvent, Catalog, Wish, PipelineFactory};
 use crate::frame::{CameraFrame, FramePool};
 use crate::quality::Keep;
 use crate::gpu::Gpu;
@@ -51,7 +51,7 @@ pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
         let _ = bell.try_send(());
     });
     let mut feed = Feed::open(args, injector.as_ref(), waker.clone())?;
-    let workshop = Workshop { gpu: gpu.clone(), catalog, format: FORMAT, waker };
+    let factory = PipelineFactory { gpu: gpu.clone(), catalog, format: FORMAT, waker };
     let wish = Wish {
         effect: args.paint.effect.clone(),
         blend: args.paint.blend.clone(),
@@ -64,10 +64,10 @@ pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
     let shape = first.shape();
     // The frame that told the shape is thrown away: its age is that of the pipeline's compilation.
     drop(first);
-    let built = workshop.build(&wish, shape)?;
+    let built = factory.build(&wish, shape)?;
     crash::paints(&built.subject, Vec::new());
     let keep = args.quality.keep.unwrap_or(Keep::Fixed);
-    let mut runtime = Runtime::new(workshop.clone(), wish.clone(), info.budget())?;
+    let mut runtime = Runtime::new(factory.clone(), wish.clone(), info.budget())?;
     runtime.start_with(built, shape);
     runtime.set_keep(keep);
     runtime.meter().set_paced(args.paced);
@@ -100,9 +100,9 @@ pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
             let legacy = runtime.bequeath();
             drop(runtime);
             gpu = Gpu::headless()?;
-            let workshop = Workshop { gpu: gpu.clone(), ..workshop.clone() };
-            let built = workshop.build(&wish, shape)?;
-            runtime = Runtime::new(workshop, wish.clone(), info.budget())?;
+            let factory = PipelineFactory { gpu: gpu.clone(), ..factory.clone() };
+            let built = factory.build(&wish, shape)?;
+            runtime = Runtime::new(factory, wish.clone(), info.budget())?;
             runtime.inherit(legacy);
             runtime.start_with(built, shape);
             runtime.set_keep(keep);

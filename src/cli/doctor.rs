@@ -6,7 +6,7 @@ use super::{CliError, Common, DoctorArgs, print, print_json};
 use crate::autotune::{Cache, Timings, Timing};
 use crate::effect::models_dirs;
 use crate::export::crash;
-use crate::runtime::{Catalog, Workshop, network};
+use crate::runtime::{Catalog, PipelineFactory, network};
 use crate::gpu::{Gpu, GpuCaps};
 use crate::nn::choose::{Choice, EngineWish, choose};
 use crate::nn::ort::{OrtInfo, OrtRuntime};
@@ -213,11 +213,11 @@ fn describe(doctor: &Doctor) -> String {
 fn timings(gpu: &Gpu, catalog: &Arc<Catalog>, again: bool) -> Option<Timings> {
     // Nothing is shown, so the format is any.
     let format = wgpu::TextureFormat::Rgba8Unorm;
-    let workshop = Workshop { gpu: gpu.clone(), catalog: catalog.clone(), format, waker: Arc::new(|| {}) };
+    let factory = PipelineFactory { gpu: gpu.clone(), catalog: catalog.clone(), format, waker: Arc::new(|| {}) };
     if again {
-        workshop.forget_timings();
+        factory.forget_timings();
     }
     let told = |t: &Timing| eprintln!("timing {} {} ...", t.engine, t.network);
-    workshop.autotune(None, false, &|| false, &told);
-    catalog.timings(|| workshop.machine())
+    factory.autotune(None, false, &|| false, &told);
+    catalog.timings(|| factory.machine())
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::{CliError, Common, RenderArgs};
 use crate::effect::models_dirs;
 use crate::fault::Fault;
-use crate::runtime::{Catalog, Wish, Workshop};
+use crate::runtime::{Catalog, Wish, PipelineFactory};
 use crate::frame::FramePool;
 use crate::gpu::Gpu;
 use crate::output::{Format, Writer};
@@ -29,7 +29,7 @@ pub fn run(args: &RenderArgs, common: &Common) -> Result<(), CliError> {
     let first = next(source.as_mut(), &pool)?
         .ok_or_else(|| Fault::failed(format!("{} holds no picture", args.input.display()), "Choose another file"))?;
 
-    let workshop = Workshop {
+    let factory = PipelineFactory {
         gpu: Gpu::headless()?,
         catalog: Catalog::new(models_dirs(common.models.as_deref())),
         format: FORMAT,
@@ -52,7 +52,7 @@ pub fn run(args: &RenderArgs, common: &Common) -> Result<(), CliError> {
         ..defaults
     };
     let mut shape = first.shape();
-    let mut built = workshop.build(&wish, shape)?;
+    let mut built = factory.build(&wish, shape)?;
     for notice in &built.notices {
         eprintln!("{notice}");
     }
@@ -67,7 +67,7 @@ pub fn run(args: &RenderArgs, common: &Common) -> Result<(), CliError> {
     while let Some(current) = frame.take().filter(|_| done < limit) {
         if current.shape() != shape {
             shape = current.shape();
-            built = workshop.build(&wish, shape)?;
+            built = factory.build(&wish, shape)?;
             built.pipeline.set_blend(look.blend);
         }
         let stamp = current.stamp();

@@ -10,7 +10,7 @@ use image::RgbaImage;
 use super::{CliError, Common, SheetArgs};
 use crate::effect::{Effect, models_dirs};
 use crate::fault::Fault;
-use crate::runtime::{Built, Catalog, Wish, Workshop};
+use crate::runtime::{Built, Catalog, Wish, PipelineFactory};
 use crate::frame::{CameraFrame, FrameBytes, FramePool, FrameShape, PixelFormat};
 use crate::gpu::Gpu;
 use crate::metrics::Subject as Painter;
@@ -50,13 +50,13 @@ pub fn run(args: &SheetArgs, common: &Common) -> Result<(), CliError> {
     }
     let began = Instant::now();
     let subjects = args.pictures.iter().map(|path| open(path, args.picture)).collect::<Result<Vec<_>, _>>()?;
-    let workshop = Workshop {
+    let factory = PipelineFactory {
         gpu: Gpu::headless()?,
         catalog: Catalog::new(models_dirs(common.models.as_deref())),
         format: FORMAT,
         waker: Arc::new(|| {}),
     };
-    let found = workshop.catalog.found();
+    let found = factory.catalog.found();
     found.faults.iter().for_each(|fault| eprintln!("{fault}"));
     let effects = wished(args, &found.gallery)?;
     if let Some(folder) = &args.per_effect {
@@ -69,7 +69,7 @@ pub fn run(args: &SheetArgs, common: &Common) -> Result<(), CliError> {
     sheets.add("untouched", "Untouched", "Untouched", &subjects, untouched)?;
     let mut chain = Chain::default();
     for effect in &effects {
-        let (painted, subject) = chain.paint_all(&workshop, effect, args, &subjects)?;
+        let (painted, subject) = chain.paint_all(&factory, effect, args, &subjects)?;
         let caption =
             format!("{}  ({}, {} {}x{})", effect.title, effect.name, subject.variant, subject.width, subject.height);
         sheets.add(&effect.name, &effect.title, &caption, &subjects, painted)?;
@@ -116,7 +116,7 @@ impl Chain {
     /// All pictures in one effect, by the pipeline of the one before where it has the same network.
     fn paint_all(
         &mut self,
-        workshop: &Workshop,
+        factory: &PipelineFactory,
         effect: &Effect,
         args: &SheetArgs,
         subjects: &[Subject],
@@ -130,13 +130,13 @@ impl Chain {
         let shape = FrameShape::packed(PixelFormat::Rgba8, args.picture);
         let restyled = self.built.as_mut().and_then(|built| {
             let of = built.restylable.as_ref()?;
-            built.subject = workshop.restyle(&wish, shape, of)?;
+            built.subject = factory.restyle(&wish, shape, of)?;
             of.switch();
-            workshop.settle(&wish, shape, of);
+            factory.settle(&wish, shape, of);
             Some(())
         });
         if restyled.is_none() {
-            let new = workshop.build(&wish, shape)?;
+            let new = factory.build(&wish, shape)?;
             new.notices.iter().for_each(|notice| eprintln!("{notice}"));
             self.built = Some(new);
         }

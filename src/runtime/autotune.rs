@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use super::Workshop;
+use super::PipelineFactory;
 use super::build::Made;
 use super::style_switch::Manner;
 use crate::autotune::{Timings, Machine, Network, Timing};
@@ -34,7 +34,7 @@ pub fn network(variant: &Variant) -> Network<'_> {
     Network { model: &variant.sha256, pixels: variant.pixel_budget }
 }
 
-impl Workshop {
+impl PipelineFactory {
     /// What timings here depend on.
     pub fn machine(&self) -> Machine {
         let ort = self.catalog.ort().ok().map(OrtRuntime::info);

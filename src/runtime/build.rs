@@ -99,7 +99,7 @@ pub(super) enum Made {
 
 /// Makes pipelines on one device for one format of target. Cheap to clone.
 #[derive(Clone)]
-pub struct Workshop {
+pub struct PipelineFactory {
     pub gpu: Gpu,
     pub catalog: Arc<Catalog>,
     pub format: wgpu::TextureFormat,
@@ -107,7 +107,7 @@ pub struct Workshop {
     pub waker: Arc<dyn Fn() + Send + Sync>,
 }
 
-impl Workshop {
+impl PipelineFactory {
     /// A pipeline that shows the camera's picture as it is: quickly made, for the first moments and for when nothing paints.
     ///
     /// # Errors

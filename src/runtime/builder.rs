@@ -6,7 +6,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::build::{Built, Wish, Workshop};
+use super::build::{Built, Wish, PipelineFactory};
 use super::style_switch::Restylable;
 use crate::autotune::Timing;
 use crate::fault::Fault;
@@ -105,11 +105,11 @@ impl Drop for Builder {
 
 impl Builder {
     /// `woken` is called on the thread after each result.
-    pub fn spawn(workshop: Workshop, woken: impl Fn() + Send + 'static) -> Result<Self, Fault> {
+    pub fn spawn(factory: PipelineFactory, woken: impl Fn() + Send + 'static) -> Result<Self, Fault> {
         let (orders, inbox) = mpsc::channel();
         let (outbox, done) = mpsc::channel();
         let restyling = Arc::new(AtomicBool::new(false));
-        let bench = Bench { workshop, restyling: restyling.clone(), outbox, woken };
+        let bench = Bench { factory, restyling: restyling.clone(), outbox, woken };
         let thread = std::thread::Builder::new().name("builder".into()).spawn(move || bench.run(&inbox));
         let thread = thread.map_err(|e| {
             Fault::failed(format!("The builder thread could not be started: {e}"), "Close other programs")
@@ -146,7 +146,7 @@ impl Builder {
 
 /// The thread's end.
 struct Bench<F> {
-    workshop: Workshop,
+    factory: PipelineFactory,
     restyling: Arc<AtomicBool>,
     outbox: mpsc::Sender<Done>,
     woken: F,
@@ -201,14 +201,14 @@ impl<F: Fn()> Bench<F> {
     fn work(&self, spare: Spare) {
         match spare {
             Spare::TakeRows(job, of) => {
-                if let Err(fault) = self.workshop.take_rows(&job.wish, &of) {
+                if let Err(fault) = self.factory.take_rows(&job.wish, &of) {
                     // The first other style will be built whole, and that tells what is wrong.
                     log::debug!("styles of {} cannot be exchanged: {fault}", job.wish.effect.unwrap_or_default());
                 }
             }
             Spare::Settle(job, of) => {
                 let began = Instant::now();
-                self.workshop.settle(&job.wish, job.shape, &of);
+                self.factory.settle(&job.wish, job.shape, &of);
                 log::debug!("style folded in after {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
             }
             Spare::Time => {}
@@ -218,8 +218,8 @@ impl<F: Fn()> Bench<F> {
     /// One engine on one network, so that a wish does not wait. Returns whether there may be more.
     fn time_one(&self) -> bool {
         let began = Cell::new(false);
-        let all = self.workshop.autotune(None, false, &|| began.replace(true), &log_timing);
-        !all && !self.workshop.gpu.is_lost()
+        let all = self.factory.autotune(None, false, &|| began.replace(true), &log_timing);
+        !all && !self.factory.gpu.is_lost()
     }
 
     /// `timed`: what paints this effect was timed, as far as there is time for it.
@@ -227,7 +227,7 @@ impl<F: Fn()> Bench<F> {
         if let Some(Source { pipeline, restylable }) = from.map(|source| *source) {
             self.restyling.store(true, Ordering::Release);
             let began = Instant::now();
-            if let Some(subject) = self.workshop.restyle(&job.wish, job.shape, &restylable) {
+            if let Some(subject) = self.factory.restyle(&job.wish, job.shape, &restylable) {
                 log::debug!("{} prepared in {:.1} ms", subject.effect, began.elapsed().as_secs_f64() * 1e3);
                 self.send(job.clone(), Outcome::Restyled { pipeline, subject })?;
                 return Ok(restylable.settles().then_some(Spare::Settle(job, restylable)));
@@ -235,14 +235,14 @@ impl<F: Fn()> Bench<F> {
             self.restyling.store(false, Ordering::Release);
         }
         if bridge {
-            let built = self.workshop.untouched(job.shape, "the effect is being prepared");
+            let built = self.factory.untouched(job.shape, "the effect is being prepared");
             self.send(job.clone(), Outcome::Bridge(built.map(Box::new)))?;
         }
-        if !timed && let Ok(manner) = self.workshop.manner(&job.wish) {
+        if !timed && let Ok(manner) = self.factory.manner(&job.wish) {
             let began = Instant::now();
-            self.workshop.autotune(Some(&manner.effect), true, &|| began.elapsed() > FIRST_TIMING, &log_timing);
+            self.factory.autotune(Some(&manner.effect), true, &|| began.elapsed() > FIRST_TIMING, &log_timing);
         }
-        match self.workshop.build_within(&job.wish, job.shape, job.budget) {
+        match self.factory.build_within(&job.wish, job.shape, job.budget) {
             Ok(built) => {
                 let settles = built.restylable.clone().filter(Restylable::settles);
                 self.send(job.clone(), Outcome::Built(Box::new(built)))?;

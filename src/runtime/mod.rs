@@ -17,7 +17,7 @@ mod swap;
 use std::sync::Arc;
 use std::time::Instant;
 
-pub use build::{Built, Standing, Wish, Workshop};
+pub use build::{Built, Standing, Wish, PipelineFactory};
 use builder::{Builder, Job};
 pub use autotune::network;
 use quality::QualityControl;
@@ -99,12 +99,12 @@ impl Runtime {
     ///
     /// # Errors
     /// When the system starts no more threads.
-    pub fn new(workshop: Workshop, wish: Wish, budget: Budget) -> Result<Self, Fault> {
-        let waker = workshop.waker.clone();
-        let catalog = workshop.catalog.clone();
+    pub fn new(factory: PipelineFactory, wish: Wish, budget: Budget) -> Result<Self, Fault> {
+        let waker = factory.waker.clone();
+        let catalog = factory.catalog.clone();
         Ok(Self {
-            gpu_clock: workshop.gpu.clock.clone(),
-            builder: Builder::spawn(workshop, move || waker())?,
+            gpu_clock: factory.gpu.clock.clone(),
+            builder: Builder::spawn(factory, move || waker())?,
             wish,
             shape: None,
             asked: None,

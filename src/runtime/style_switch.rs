@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::build::{Resolved, Workshop, capital};
+use super::build::{Resolved, PipelineFactory, capital};
 use super::{FrameShape, Wish};
 use crate::effect::{Blend, Effect, Gallery, Share, Variant};
 use crate::fault::Fault;
@@ -167,7 +167,7 @@ impl Restylable {
         }
     }
 
-    /// What was prepared by [`Workshop::restyle`] paints from the next frame on. To be called where frames are submitted.
+    /// What was prepared by [`PipelineFactory::restyle`] paints from the next frame on. To be called where frames are submitted.
     pub fn switch(&self) {
         match &self.how {
             How::InPlace(restyler) => restyler.switch(),
@@ -176,13 +176,13 @@ impl Restylable {
         }
     }
 
-    /// Whether the style is painted by a slower network for now, until [`Workshop::settle`].
+    /// Whether the style is painted by a slower network for now, until [`PipelineFactory::settle`].
     pub(super) fn settles(&self) -> bool {
         matches!(self.how, How::RoundTrip { .. })
     }
 }
 
-impl Workshop {
+impl PipelineFactory {
     /// Prepares `wish` as another style of what `of` belongs to, and returns what paints then; [`Restylable::switch`]
     /// shows it. `None` when the wish needs another pipeline, or cannot be had: building it will tell. Takes
     /// milliseconds; at most one at a time for one pipeline, the switch included.

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use impasto::fault::Fault;
-use impasto::runtime::{Built, Runtime, Catalog, Wish, Workshop};
+use impasto::runtime::{Built, Runtime, Catalog, Wish, PipelineFactory};
 use impasto::frame::{CameraFrame, FrameBytes, FrameShape};
 use impasto::gpu::{Gpu, GpuRequest};
 use impasto::metrics::Subject;
@@ -55,14 +55,14 @@ pub fn models() -> PathBuf {
 }
 
 /// With the effects of these folders. Wakes nobody: the tests poll.
-pub fn workshop(gpu: &Gpu, models: &[&Path]) -> Workshop {
+pub fn factory(gpu: &Gpu, models: &[&Path]) -> PipelineFactory {
     let catalog = Catalog::new(models.iter().map(|folder| folder.to_path_buf()).collect());
-    Workshop { gpu: gpu.clone(), catalog, format: FORMAT, waker: Arc::new(|| {}) }
+    PipelineFactory { gpu: gpu.clone(), catalog, format: FORMAT, waker: Arc::new(|| {}) }
 }
 
 /// A runtime whose first pipeline is there already, for frames of `shape`.
-pub fn runtime_with(workshop: Workshop, wish: Wish, budget: Budget, built: Built, shape: FrameShape) -> Runtime {
-    let mut runtime = Runtime::new(workshop, wish, budget).unwrap();
+pub fn runtime_with(factory: PipelineFactory, wish: Wish, budget: Budget, built: Built, shape: FrameShape) -> Runtime {
+    let mut runtime = Runtime::new(factory, wish, budget).unwrap();
     runtime.start_with(built, shape);
     runtime
 }
@@ -78,9 +78,9 @@ pub fn round_trip(painter: impl Painter + 'static) -> Student {
 
 /// The first effect in our own engine, at a size that any machine paints quickly. `None`, and a printed line, where there is
 /// no effect.
-pub fn in_place(workshop: &Workshop, shape: FrameShape) -> Option<Built> {
+pub fn in_place(factory: &PipelineFactory, shape: FrameShape) -> Option<Built> {
     let wish = Wish { engine: EngineWish::Wgpu, size: Some(Extent::new(64, 48)), ..Wish::default() };
-    match workshop.build(&wish, shape) {
+    match factory.build(&wish, shape) {
         Ok(built) => Some(built),
         Err(fault) => {
             println!("in place skipped: {fault}");
