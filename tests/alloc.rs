@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use chain_support::{Same, built, runtime_with, headless, in_place, models, round_trip, target, factory};
-use impasto::runtime::{Built, Runtime, Wish, PipelineFactory};
+use impasto::runtime::{BuiltPipeline, Runtime, Wish, PipelineFactory};
 use impasto::frame::{CameraFrame, FramePool};
 use impasto::gpu::Gpu;
 use impasto::metrics::{self, Lap};
@@ -161,7 +161,7 @@ struct Stage {
 }
 
 impl Stage {
-    fn new(gpu: &Gpu, student: impl FnOnce(&PipelineFactory, &DemoScene) -> Option<Built>) -> Option<Self> {
+    fn new(gpu: &Gpu, student: impl FnOnce(&PipelineFactory, &DemoScene) -> Option<BuiltPipeline>) -> Option<Self> {
         let extent = Extent::new(160, 120);
         let scene = DemoScene::new(extent, 30);
         let factory = factory(gpu, &[&models()]);

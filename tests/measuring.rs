@@ -6,7 +6,7 @@ mod chain_support;
 use std::time::{Duration, Instant};
 
 use chain_support::{Same, built, runtime_with, headless, in_place, models, round_trip, target, wait_until, factory};
-use impasto::runtime::{Built, Runtime, Wish, PipelineFactory};
+use impasto::runtime::{BuiltPipeline, Runtime, Wish, PipelineFactory};
 use impasto::frame::{CameraFrame, FramePool};
 use impasto::gpu::{Gpu, Timestamps};
 use impasto::metrics::{Counts, FrameCost, Lap, Report, Stage, Track};
@@ -17,7 +17,7 @@ use impasto::units::{Budget, CaptureClock, Extent, FrameId, FrameStamp};
 const SOURCE: Extent = Extent::new(160, 120);
 
 /// Frames one after the other through the chain, on the real clock, each presented with laps as a window has them.
-fn run(gpu: &Gpu, frames: u64, student: impl FnOnce(&PipelineFactory, &DemoScene) -> Option<Built>) -> Option<Runtime> {
+fn run(gpu: &Gpu, frames: u64, student: impl FnOnce(&PipelineFactory, &DemoScene) -> Option<BuiltPipeline>) -> Option<Runtime> {
     let scene = DemoScene::new(SOURCE, 30);
     let factory = factory(gpu, &[&models()]);
     let built = student(&factory, &scene)?;
@@ -54,7 +54,7 @@ fn run(gpu: &Gpu, frames: u64, student: impl FnOnce(&PipelineFactory, &DemoScene
 }
 
 /// A painter whose time can be seen.
-fn slow(factory: &PipelineFactory, scene: &DemoScene) -> Option<Built> {
+fn slow(factory: &PipelineFactory, scene: &DemoScene) -> Option<BuiltPipeline> {
     let student = round_trip(Same::new(Extent::new(64, 48), Duration::from_millis(4)));
     Some(built(&factory.gpu, scene.shape(), student))
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use chain_support::frame;
 use image::RgbaImage;
-use impasto::runtime::{Built, Catalog, Wish, PipelineFactory};
+use impasto::runtime::{BuiltPipeline, Catalog, Wish, PipelineFactory};
 use impasto::frame::{FrameShape, PixelFormat};
 use impasto::gpu::{Gpu, Timestamps};
 use impasto::nn::choose::EngineWish;
@@ -62,7 +62,7 @@ fn painter(gpu: &Gpu, effect: &str) -> Option<Pipeline> {
         ..Wish::default()
     };
     match factory.build(&wish, FrameShape::packed(PixelFormat::Rgba8, FRAME)) {
-        Ok(Built { pipeline, .. }) => Some(pipeline),
+        Ok(BuiltPipeline { pipeline, .. }) => Some(pipeline),
         Err(fault) => {
             println!("skipped: {fault}");
             None

@@ -10,7 +10,7 @@ use image::RgbaImage;
 use super::{CliError, Common, SheetArgs};
 use crate::effect::{Effect, models_dirs};
 use crate::fault::Fault;
-use crate::runtime::{Built, Catalog, Wish, PipelineFactory};
+use crate::runtime::{BuiltPipeline, Catalog, Wish, PipelineFactory};
 use crate::frame::{CameraFrame, FrameBytes, FramePool, FrameShape, PixelFormat};
 use crate::gpu::Gpu;
 use crate::metrics::Subject as Painter;
@@ -107,7 +107,7 @@ fn wished(args: &SheetArgs, gallery: &crate::effect::Gallery) -> Result<Vec<Effe
 /// The pipeline that paints one effect after the other.
 #[derive(Default)]
 struct Chain {
-    built: Option<Built>,
+    built: Option<BuiltPipeline>,
     /// Through the present pipeline and those before it: a frame's number tells it from all others.
     frames: u64,
 }

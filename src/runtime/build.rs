@@ -65,7 +65,7 @@ impl Standing {
 }
 
 /// A pipeline and what it is.
-pub struct Built {
+pub struct BuiltPipeline {
     pub pipeline: Pipeline,
     pub subject: Subject,
     /// What could not be had and was replaced by something else, for people.
@@ -75,7 +75,7 @@ pub struct Built {
     pub standing: Standing,
 }
 
-impl Built {
+impl BuiltPipeline {
     /// A pipeline that keeps its style.
     pub fn new(pipeline: Pipeline, subject: Subject) -> Self {
         Self { pipeline, subject, notices: Vec::new(), restylable: None, standing: Standing::default() }
@@ -112,7 +112,7 @@ impl PipelineFactory {
     ///
     /// # Errors
     /// When the GPU refuses it.
-    pub fn untouched(&self, shape: FrameShape, why: &str) -> Result<Built, Fault> {
+    pub fn untouched(&self, shape: FrameShape, why: &str) -> Result<BuiltPipeline, Fault> {
         let pipeline = self.pipeline(shape, Student::Untouched)?;
         let subject = Subject {
             engine: "none".to_owned(),
@@ -121,7 +121,7 @@ impl PipelineFactory {
             source_extent: shape.extent,
             ..Subject::default()
         };
-        Ok(Built::new(pipeline, subject))
+        Ok(BuiltPipeline::new(pipeline, subject))
     }
 
     /// The pipeline that was wished for. With `EngineWish::Auto` an engine that cannot run the network gives way to the other
@@ -129,7 +129,7 @@ impl PipelineFactory {
     ///
     /// # Errors
     /// When there is no such effect or variant, no engine can run it, or the GPU refuses it.
-    pub fn build(&self, wish: &Wish, shape: FrameShape) -> Result<Built, Fault> {
+    pub fn build(&self, wish: &Wish, shape: FrameShape) -> Result<BuiltPipeline, Fault> {
         self.build_within(wish, shape, Budget::default())
     }
 
@@ -138,7 +138,7 @@ impl PipelineFactory {
     ///
     /// # Errors
     /// As [`Self::build`].
-    pub fn build_within(&self, wish: &Wish, shape: FrameShape, budget: Budget) -> Result<Built, Fault> {
+    pub fn build_within(&self, wish: &Wish, shape: FrameShape, budget: Budget) -> Result<BuiltPipeline, Fault> {
         let manner = self.manner(wish)?;
         let ort = self.catalog.ort();
         let caps = &self.gpu.caps;
@@ -210,13 +210,13 @@ impl PipelineFactory {
         shape: FrameShape,
         choice: &Choice,
         budget: Budget,
-    ) -> Result<Built, Fault> {
+    ) -> Result<BuiltPipeline, Fault> {
         let resolved = self.resolve(manner.clone(), wish, shape, choice.engine, budget)?;
         let (standing, rung) = (resolved.standing.clone(), resolved.standing.rung());
         if !rung.painted {
             let built = self.untouched(shape, "frames take too long to be painted")?;
             let subject = Subject { effect: manner.name(), ..built.subject };
-            return Ok(Built { subject, standing, ..built });
+            return Ok(BuiltPipeline { subject, standing, ..built });
         }
         let (variant, extent) = (&resolved.variant, resolved.extent);
         let graph = self.catalog.graph(variant);
@@ -248,7 +248,7 @@ impl PipelineFactory {
         };
         let mut pipeline = self.pipeline(shape, student)?;
         pipeline.set_every(rung.every);
-        Ok(Built { pipeline, subject, notices: Vec::new(), restylable, standing })
+        Ok(BuiltPipeline { pipeline, subject, notices: Vec::new(), restylable, standing })
     }
 
     /// A variant's network in an engine, having painted once: the first picture takes longer than all that follow, and must

@@ -6,7 +6,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::build::{Built, Wish, PipelineFactory};
+use super::build::{BuiltPipeline, Wish, PipelineFactory};
 use super::style_switch::Restylable;
 use crate::autotune::Timing;
 use crate::fault::Fault;
@@ -61,9 +61,9 @@ pub(super) struct Done {
 }
 
 pub(super) enum Outcome {
-    Built(Box<Built>),
+    Built(Box<BuiltPipeline>),
     /// Only until the wished-for pipeline is ready.
-    Bridge(Result<Box<Built>, Fault>),
+    Bridge(Result<Box<BuiltPipeline>, Fault>),
     /// Another style is ready for the pipeline of that number.
     Restyled {
         pipeline: u64,

@@ -17,7 +17,7 @@ mod swap;
 use std::sync::Arc;
 use std::time::Instant;
 
-pub use build::{Built, Standing, Wish, PipelineFactory};
+pub use build::{BuiltPipeline, Standing, Wish, PipelineFactory};
 use builder::{Builder, Job};
 pub use autotune::network;
 use quality::QualityControl;
@@ -154,7 +154,7 @@ impl Runtime {
     }
 
     /// Begins with a pipeline that was made beforehand, for `shape`.
-    pub fn start_with(&mut self, built: Built, shape: FrameShape) {
+    pub fn start_with(&mut self, built: BuiltPipeline, shape: FrameShape) {
         self.shape = Some(shape);
         self.asked = Some(Job { wish: self.wish.clone(), shape, budget: self.meter.budget() });
         let running = self.running(built, shape, self.wish.by_hand());

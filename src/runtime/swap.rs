@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::builder::{Done, Job, Outcome, Source};
-use super::{Built, Runtime, RuntimeEvent, Restylable, Standing};
+use super::{BuiltPipeline, Runtime, RuntimeEvent, Restylable, Standing};
 use crate::frame::FrameShape;
 use crate::metrics::Subject;
 use crate::pipeline::Pipeline;
@@ -154,7 +154,7 @@ impl Runtime {
     }
 
     /// Takes a pipeline in, and what there is to say about it.
-    pub(super) fn running(&mut self, built: Built, shape: FrameShape, by_hand: bool) -> Running {
+    pub(super) fn running(&mut self, built: BuiltPipeline, shape: FrameShape, by_hand: bool) -> Running {
         self.events.extend(built.notices.into_iter().map(RuntimeEvent::Fault));
         self.numbers += 1;
         let mut pipeline = built.pipeline;

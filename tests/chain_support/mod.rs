@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use impasto::fault::Fault;
-use impasto::runtime::{Built, Runtime, Catalog, Wish, PipelineFactory};
+use impasto::runtime::{BuiltPipeline, Runtime, Catalog, Wish, PipelineFactory};
 use impasto::frame::{CameraFrame, FrameBytes, FrameShape};
 use impasto::gpu::{Gpu, GpuRequest};
 use impasto::metrics::Subject;
@@ -61,15 +61,15 @@ pub fn factory(gpu: &Gpu, models: &[&Path]) -> PipelineFactory {
 }
 
 /// A runtime whose first pipeline is there already, for frames of `shape`.
-pub fn runtime_with(factory: PipelineFactory, wish: Wish, budget: Budget, built: Built, shape: FrameShape) -> Runtime {
+pub fn runtime_with(factory: PipelineFactory, wish: Wish, budget: Budget, built: BuiltPipeline, shape: FrameShape) -> Runtime {
     let mut runtime = Runtime::new(factory, wish, budget).unwrap();
     runtime.start_with(built, shape);
     runtime
 }
 
 /// A pipeline with any student, without an effect.
-pub fn built(gpu: &Gpu, shape: FrameShape, student: Student) -> Built {
-    Built::new(Pipeline::new(gpu, shape, student, FORMAT).unwrap(), Subject::default())
+pub fn built(gpu: &Gpu, shape: FrameShape, student: Student) -> BuiltPipeline {
+    BuiltPipeline::new(Pipeline::new(gpu, shape, student, FORMAT).unwrap(), Subject::default())
 }
 
 pub fn round_trip(painter: impl Painter + 'static) -> Student {
@@ -78,7 +78,7 @@ pub fn round_trip(painter: impl Painter + 'static) -> Student {
 
 /// The first effect in our own engine, at a size that any machine paints quickly. `None`, and a printed line, where there is
 /// no effect.
-pub fn in_place(factory: &PipelineFactory, shape: FrameShape) -> Option<Built> {
+pub fn in_place(factory: &PipelineFactory, shape: FrameShape) -> Option<BuiltPipeline> {
     let wish = Wish { engine: EngineWish::Wgpu, size: Some(Extent::new(64, 48)), ..Wish::default() };
     match factory.build(&wish, shape) {
         Ok(built) => Some(built),
