@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use chain_support::{Same, built, runtime_with, headless, in_place, models, round_trip, target, factory};
-use impasto::runtime::{BuiltPipeline, Runtime, Wish, PipelineFactory};
+use impasto::runtime::{BuiltPipeline, Runtime, EffectRequest, PipelineFactory};
 use impasto::frame::{CameraFrame, FramePool};
 use impasto::gpu::Gpu;
 use impasto::metrics::{self, Lap};
@@ -166,7 +166,7 @@ impl Stage {
         let scene = DemoScene::new(extent, 30);
         let factory = factory(gpu, &[&models()]);
         let built = student(&factory, &scene)?;
-        let runtime = runtime_with(factory, Wish::default(), Budget::default(), built, scene.shape());
+        let runtime = runtime_with(factory, EffectRequest::default(), Budget::default(), built, scene.shape());
         let view = target(gpu, extent);
         Some(Self { gpu: gpu.clone(), runtime, scene, pool: FramePool::default(), view, extent })
     }

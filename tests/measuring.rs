@@ -6,7 +6,7 @@ mod chain_support;
 use std::time::{Duration, Instant};
 
 use chain_support::{Same, built, runtime_with, headless, in_place, models, round_trip, target, wait_until, factory};
-use impasto::runtime::{BuiltPipeline, Runtime, Wish, PipelineFactory};
+use impasto::runtime::{BuiltPipeline, Runtime, EffectRequest, PipelineFactory};
 use impasto::frame::{CameraFrame, FramePool};
 use impasto::gpu::{Gpu, Timestamps};
 use impasto::metrics::{Counts, FrameCost, Lap, Report, Stage, Track};
@@ -21,7 +21,7 @@ fn run(gpu: &Gpu, frames: u64, student: impl FnOnce(&PipelineFactory, &DemoScene
     let scene = DemoScene::new(SOURCE, 30);
     let factory = factory(gpu, &[&models()]);
     let built = student(&factory, &scene)?;
-    let mut runtime = runtime_with(factory, Wish::default(), Budget::default(), built, scene.shape());
+    let mut runtime = runtime_with(factory, EffectRequest::default(), Budget::default(), built, scene.shape());
     runtime.meter().set_paced(false);
     let pool = FramePool::default();
     let view = target(gpu, SOURCE);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use chain_support::frame;
 use image::RgbaImage;
-use impasto::runtime::{BuiltPipeline, Catalog, Wish, PipelineFactory};
+use impasto::runtime::{BuiltPipeline, Catalog, EffectRequest, PipelineFactory};
 use impasto::frame::{FrameShape, PixelFormat};
 use impasto::gpu::{Gpu, Timestamps};
 use impasto::nn::choose::EngineWish;
@@ -55,13 +55,13 @@ fn painter(gpu: &Gpu, effect: &str) -> Option<Pipeline> {
         format: wgpu::TextureFormat::Rgba8Unorm,
         waker: std::sync::Arc::new(|| {}),
     };
-    let wish = Wish {
+    let request = EffectRequest {
         effect: Some(effect.to_owned()),
         variant: Some("s".to_owned()),
         engine: EngineWish::Wgpu,
-        ..Wish::default()
+        ..EffectRequest::default()
     };
-    match factory.build(&wish, FrameShape::packed(PixelFormat::Rgba8, FRAME)) {
+    match factory.build(&request, FrameShape::packed(PixelFormat::Rgba8, FRAME)) {
         Ok(BuiltPipeline { pipeline, .. }) => Some(pipeline),
         Err(fault) => {
             println!("skipped: {fault}");

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chain_support::{FORMAT, runtime_with, frame, gpu, factory};
-use impasto::runtime::{Runtime, RuntimeEvent, Catalog, Wish, PipelineFactory};
+use impasto::runtime::{Runtime, RuntimeEvent, Catalog, EffectRequest, PipelineFactory};
 use impasto::frame::{FrameShape, PixelFormat};
 use impasto::quality::Keep;
 use impasto::gpu::Gpu;
@@ -20,9 +20,9 @@ const FRAME: Extent = Extent::new(64, 48);
 const FOR_EVER: Duration = Duration::from_secs(120);
 
 /// A network that paints in next to no time, as a user's own effect: one variant, so the ladder is sizes, cadence, nothing.
-fn wish() -> Wish {
+fn request() -> EffectRequest {
     let network = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/tiny.onnx");
-    Wish { effect: Some(network.to_str().unwrap().to_owned()), size: None, ..Wish::default() }
+    EffectRequest { effect: Some(network.to_str().unwrap().to_owned()), size: None, ..EffectRequest::default() }
 }
 
 /// A camera that waits for its picture: each frame is captured when the one before is shown, so nothing is lost to
@@ -38,11 +38,11 @@ struct Camera {
 }
 
 impl Camera {
-    fn start(gpu: &Gpu, wish: Wish) -> Self {
+    fn start(gpu: &Gpu, request: EffectRequest) -> Self {
         let factory = factory(gpu, &[]);
         let shape = FrameShape::packed(PixelFormat::Rgb8, FRAME);
-        let built = factory.build(&wish, shape).unwrap();
-        let mut runtime = runtime_with(factory, wish, BUDGET, built, shape);
+        let built = factory.build(&request, shape).unwrap();
+        let mut runtime = runtime_with(factory, request, BUDGET, built, shape);
         runtime.set_keep(Keep::Balanced);
         Self { runtime, shape, next: 0, shown: Vec::new(), rungs: Vec::new(), changes: Vec::new() }
     }
@@ -94,7 +94,7 @@ impl Camera {
 #[test]
 fn it_walks_down_under_load_and_back_up_without_losing_a_frame() {
     let Some(gpu) = gpu() else { return };
-    let mut camera = Camera::start(gpu, wish());
+    let mut camera = Camera::start(gpu, request());
     camera.until("the first rung", |runtime| runtime.governor().of > 3);
     (0..20).for_each(|_| camera.one());
     assert_eq!(camera.runtime.governor().index, 0, "{:?}", camera.runtime.governor());
@@ -127,7 +127,7 @@ fn it_walks_down_under_load_and_back_up_without_losing_a_frame() {
 #[test]
 fn a_choice_by_hand_is_not_changed() {
     let Some(gpu) = gpu() else { return };
-    let mut camera = Camera::start(gpu, Wish { size: Some(Extent::new(64, 48)), ..wish() });
+    let mut camera = Camera::start(gpu, EffectRequest { size: Some(Extent::new(64, 48)), ..request() });
     camera.runtime.set_burden(Burden { extra: BUDGET.0 + BUDGET.0 / 4, factor: 1.0 });
     camera.until("what it costs", |runtime| {
         runtime.governor().waiting_for.as_ref().is_some_and(|text| text.contains("over the budget"))
@@ -136,7 +136,7 @@ fn a_choice_by_hand_is_not_changed() {
     let state = camera.runtime.governor();
     assert!(state.manual && camera.changes.is_empty(), "{state:?}");
     // Given back to the governor, it is.
-    camera.runtime.set_wish(wish());
+    camera.runtime.set_request(request());
     camera.runtime.set_keep(Keep::Balanced);
     camera.until("a step down", |runtime| !runtime.governor().manual && runtime.governor().index > 0);
 }
@@ -144,7 +144,7 @@ fn a_choice_by_hand_is_not_changed() {
 #[test]
 fn heat_makes_the_painting_as_light_as_it_gets_and_cooling_gives_it_back() {
     let Some(gpu) = gpu() else { return };
-    let mut camera = Camera::start(gpu, wish());
+    let mut camera = Camera::start(gpu, request());
     camera.runtime.set_machine(Some(Thermal::Critical), None);
     camera.until("the lightest painting", |runtime| runtime.governor().index + 2 == runtime.governor().of);
     assert!(camera.runtime.governor().reason.contains("hot"));
@@ -160,7 +160,7 @@ fn a_lost_gpu_is_noticed_and_another_runtime_goes_on_counting() {
         return;
     }
     let doomed = Gpu::headless().unwrap();
-    let mut camera = Camera::start(&doomed, wish());
+    let mut camera = Camera::start(&doomed, request());
     (0..5).for_each(|_| camera.one());
     let before = camera.runtime.meter_ref().counts();
     doomed.lose();
@@ -178,7 +178,7 @@ fn a_lost_gpu_is_noticed_and_another_runtime_goes_on_counting() {
     let legacy = camera.runtime.bequeath();
     drop(camera);
     let fresh = Gpu::headless().unwrap();
-    let mut after = Camera::start(&fresh, wish());
+    let mut after = Camera::start(&fresh, request());
     after.runtime.inherit(legacy);
     after.next = 300;
     (0..5).for_each(|_| after.one());
@@ -202,7 +202,7 @@ fn each_engine_is_timed_once_and_remembered() {
         let timings = catalog.timings(|| factory.machine()).unwrap();
         // The reason for the choice is what was timed.
         let shape = FrameShape::packed(PixelFormat::Rgb8, FRAME);
-        let built = factory.build(&Wish::default(), shape).unwrap();
+        let built = factory.build(&EffectRequest::default(), shape).unwrap();
         assert!(built.subject.why.starts_with("timed here: wgpu "), "{}", built.subject.why);
         timings
     };

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use chain_support::{runtime_with, headless, wait_until, factory};
 use impasto::effect::{Blend, Share};
-use impasto::runtime::{Runtime, RuntimeEvent, Catalog, Wish};
+use impasto::runtime::{Runtime, RuntimeEvent, Catalog, EffectRequest};
 use impasto::frame::{CameraFrame, FrameShape, PixelFormat};
 use impasto::gpu::Gpu;
 use impasto::nn::choose::EngineWish;
@@ -112,18 +112,18 @@ impl Rig {
         let factory = factory(gpu, &[models.path()]);
         let shape = FrameShape::packed(PixelFormat::Rgb8, SIZE);
         let picture = (0..shape.min_bytes()).map(|i| ((i * 37) % 251) as u8 / 3 + (i / 400) as u8).collect();
-        let wish = Wish { effect: Some(effect.to_owned()), engine, ..Wish::default() };
-        let built = factory.build(&wish, shape).unwrap();
-        let mut runtime = runtime_with(factory, wish, Budget(INTERVAL), built, shape);
+        let request = EffectRequest { effect: Some(effect.to_owned()), engine, ..EffectRequest::default() };
+        let built = factory.build(&request, shape).unwrap();
+        let mut runtime = runtime_with(factory, request, Budget(INTERVAL), built, shape);
         // Each frame stands for itself, so that a picture tells its style.
         runtime.pipeline().unwrap().set_blend(0.0);
         Self { runtime, shape, picture, frames: 0 }
     }
 
-    fn wish(&mut self, effect: &str, blend: Option<(&str, f32)>) {
+    fn request(&mut self, effect: &str, blend: Option<(&str, f32)>) {
         let blend = blend.map(|(other, share)| Blend { other: other.to_owned(), share: Share::new(share) });
-        let wish = Wish { effect: Some(effect.to_owned()), blend, ..self.runtime.wish().clone() };
-        self.runtime.set_wish(wish);
+        let request = EffectRequest { effect: Some(effect.to_owned()), blend, ..self.runtime.request().clone() };
+        self.runtime.set_request(request);
     }
 
     /// One frame through the chain: its picture.
@@ -169,7 +169,7 @@ fn the_next_style_is_there_within_two_frames_and_none_is_lost() {
         let mut waited = Vec::new();
         for turn in 0..9 {
             reference.swap(0, 1);
-            rig.wish(["pair-b", "pair-a"][turn % 2], None);
+            rig.request(["pair-b", "pair-a"][turn % 2], None);
             let key = Instant::now();
             let mut frames = 0;
             loop {
@@ -208,7 +208,7 @@ fn a_slider_between_two_styles_repaints_as_it_is_dragged() {
         let mut distance = Vec::new();
         for step in 0..=10u16 {
             let share = f32::from(step) / 10.0;
-            rig.wish("pair-a", Some(("pair-b", share)));
+            rig.request("pair-a", Some(("pair-b", share)));
             // The hand stops; what it stopped at comes.
             let began = Instant::now();
             let mut picture = rig.frame();
@@ -235,7 +235,7 @@ fn what_cannot_be_blended_is_said_and_the_old_goes_on() {
     pack(models.path(), "other");
     let mut rig = Rig::new(&gpu, &models, EngineWish::Wgpu, "one-a");
     let before = rig.frame();
-    rig.wish("one-a", Some(("other-a", 0.5)));
+    rig.request("one-a", Some(("other-a", 0.5)));
     let mut faults = Vec::new();
     wait_until(|| {
         rig.runtime.poll(Instant::now());
@@ -245,7 +245,7 @@ fn what_cannot_be_blended_is_said_and_the_old_goes_on() {
     assert!(faults[0].what.contains("one-a and other-a") && faults[0].remedy.contains("one-b"), "{}", faults[0]);
     assert!(apart(&rig.frame(), &before) <= 1);
     // And the other network is still to be had, by a pipeline of its own.
-    rig.wish("other-b", None);
+    rig.request("other-b", None);
     for _ in 0..1000 {
         if rig.runtime.subject().unwrap().effect == "other-b" {
             break;
@@ -271,7 +271,7 @@ fn a_style_of_the_users_own_is_one_more_effect_of_its_base() {
         assert!(apart(&rig.frame(), &expected) <= 2, "its row counts");
         // It blends with the base's styles.
         let half = Rig::new(&gpu, &models, engine, "pair-a").frame();
-        rig.wish("pair-a", Some(("mine", 1.0)));
+        rig.request("pair-a", Some(("mine", 1.0)));
         std::thread::sleep(Duration::from_millis(50));
         for _ in 0..100 {
             if rig.runtime.subject().unwrap().effect == "pair-a + mine" {
@@ -283,7 +283,7 @@ fn a_style_of_the_users_own_is_one_more_effect_of_its_base() {
         let blended = rig.frame();
         assert!(apart(&blended, &expected) <= 2 && apart(&blended, &half) > 8);
         // One that does not fit costs itself alone.
-        rig.wish("short", None);
+        rig.request("short", None);
         let mut faults = Vec::new();
         wait_until(|| {
             rig.runtime.poll(Instant::now());

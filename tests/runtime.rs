@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use chain_support::{built, runtime_with, headless, round_trip, target, wait_until, factory};
 use impasto::fault::Fault;
-use impasto::runtime::{Runtime, RuntimeEvent, Wish};
+use impasto::runtime::{Runtime, RuntimeEvent, EffectRequest};
 use impasto::frame::{CameraFrame, FrameShape, PixelFormat};
 use impasto::gpu::Gpu;
 use impasto::metrics::Stage;
@@ -31,7 +31,7 @@ fn frame(shape: FrameShape, id: u64, captured: Instant) -> CameraFrame {
 /// No effects installed: what is built in the end is a fault, and the bridge stays.
 fn runtime(gpu: &Gpu, shape: FrameShape, student: Student) -> Runtime {
     let built = built(gpu, shape, student);
-    runtime_with(factory(gpu, &[]), Wish::default(), Budget(INTERVAL), built, shape)
+    runtime_with(factory(gpu, &[]), EffectRequest::default(), Budget(INTERVAL), built, shape)
 }
 
 /// Polls until `done` says so; a minute is for ever.
@@ -137,7 +137,7 @@ fn a_slow_painter_makes_no_queue() {
 #[test]
 fn frames_before_any_pipeline_are_dropped_and_the_bridge_shows_the_camera() {
     let Some(gpu) = headless() else { return };
-    let mut runtime = Runtime::new(factory(&gpu, &[]), Wish::default(), Budget(INTERVAL)).unwrap();
+    let mut runtime = Runtime::new(factory(&gpu, &[]), EffectRequest::default(), Budget(INTERVAL)).unwrap();
     let shape = shape(40, 30);
     let t0 = Instant::now();
     runtime.offer(frame(shape, 0, t0), t0);

@@ -1,12 +1,12 @@
 //! What the user chose: the effect and how it is painted, what the governor keeps, and how the picture is put together.
 //!
-//! What a choice comes to is a new [`Wish`]; whoever asked for it hands it on. Knows the effects that there are to choose
+//! What a choice comes to is a new [`EffectRequest`]; whoever asked for it hands it on. Knows the effects that there are to choose
 //! from, and neither the source nor what paints.
 
 use crate::cli::{LookArgs, WindowArgs};
 use crate::effect::{Blend, Gallery, Share};
 use crate::fault::Fault;
-use crate::runtime::Wish;
+use crate::runtime::EffectRequest;
 use crate::quality::Keep;
 use crate::nn::choose::EngineWish;
 use crate::pipeline::Look;
@@ -14,7 +14,7 @@ use crate::settings::Settings;
 use crate::ui::{Controls, EffectEntry};
 
 pub(super) struct Choices {
-    wish: Wish,
+    request: EffectRequest,
     keep: Keep,
     controls: Controls,
     steadiness: Option<f32>,
@@ -37,7 +37,7 @@ impl Choices {
         // A variant belongs to its effect, and a size to what was typed with it.
         let remembered = args.paint.effect.is_none();
         Self {
-            wish: Wish {
+            request: EffectRequest {
                 blend: args.paint.blend.clone(),
                 effect: args.paint.effect.clone().or_else(|| settings.effect.clone()),
                 variant: args.paint.variant.clone().or_else(|| settings.variant.clone().filter(|_| remembered)),
@@ -59,9 +59,9 @@ impl Choices {
     /// As far as it is worth remembering.
     pub fn settings(&self) -> Settings {
         Settings {
-            effect: self.wish.effect.clone(),
-            variant: self.wish.variant.clone(),
-            engine: Some(self.wish.engine),
+            effect: self.request.effect.clone(),
+            variant: self.request.variant.clone(),
+            engine: Some(self.request.engine),
             keep: Some(self.keep),
             mirror: self.camera_mirror,
             strength: Some(self.controls.strength),
@@ -69,15 +69,15 @@ impl Choices {
         }
     }
 
-    pub fn wish(&self) -> &Wish {
-        &self.wish
+    pub fn request(&self) -> &EffectRequest {
+        &self.request
     }
 
-    pub fn set_wish(&mut self, wish: Wish) {
-        if let Some(blend) = &wish.blend {
+    pub fn set_request(&mut self, request: EffectRequest) {
+        if let Some(blend) = &request.blend {
             self.last_blend = Some(blend.clone());
         }
-        self.wish = wish;
+        self.request = request;
     }
 
     pub fn keep(&self) -> Keep {
@@ -85,11 +85,11 @@ impl Choices {
     }
 
     /// What is to be kept from now on, and what is wished for then, if that is something else.
-    pub fn set_keep(&mut self, keep: Keep) -> Option<Wish> {
+    pub fn set_keep(&mut self, keep: Keep) -> Option<EffectRequest> {
         self.keep = keep;
         // What was chosen by hand goes on only where nothing is to be changed.
-        let over = keep != Keep::Fixed && self.wish.by_hand();
-        over.then(|| Wish { variant: None, size: None, ..self.wish.clone() })
+        let over = keep != Keep::Fixed && self.request.by_hand();
+        over.then(|| EffectRequest { variant: None, size: None, ..self.request.clone() })
     }
 
     pub fn controls(&self) -> Controls {
@@ -156,23 +156,23 @@ impl Choices {
 
     /// An effect or variant of the last time that is not installed any more gives way to the first one: what is wished for
     /// then, and what there is to say about it. Only the first time that there are effects.
-    pub fn without_what_is_gone(&mut self) -> Option<(Wish, Option<Fault>)> {
+    pub fn without_what_is_gone(&mut self) -> Option<(EffectRequest, Option<Fault>)> {
         if !std::mem::take(&mut self.remembered) || self.effects.is_empty() {
             return None;
         }
         let Some(effect) = self.chosen() else {
-            let name = self.wish.effect.as_deref().unwrap_or_default();
+            let name = self.request.effect.as_deref().unwrap_or_default();
             let what = format!("The effect '{name}' of the last time is not installed any more");
-            let wish = Wish { effect: None, variant: None, ..self.wish.clone() };
-            return Some((wish, Some(Fault::notice(what, "The first one paints"))));
+            let request = EffectRequest { effect: None, variant: None, ..self.request.clone() };
+            return Some((request, Some(Fault::notice(what, "The first one paints"))));
         };
         let gone = |id: &String| !effect.variants.iter().any(|known| known.eq_ignore_ascii_case(id));
-        self.wish.variant.as_ref().is_some_and(gone).then(|| (Wish { variant: None, ..self.wish.clone() }, None))
+        self.request.variant.as_ref().is_some_and(gone).then(|| (EffectRequest { variant: None, ..self.request.clone() }, None))
     }
 
     /// Index of the effect that was asked for.
     pub fn effect(&self) -> Option<usize> {
-        match &self.wish.effect {
+        match &self.request.effect {
             None => (!self.effects.is_empty()).then_some(0),
             Some(name) => self.index_of(name),
         }
@@ -195,18 +195,18 @@ impl Choices {
         (count > 0).then(|| (here + by).rem_euclid(count as isize) as usize)
     }
 
-    pub fn with_effect(&self, index: usize) -> Option<Wish> {
+    pub fn with_effect(&self, index: usize) -> Option<EffectRequest> {
         let effect = self.effects.get(index)?;
         // A blend stays where it can: with another effect of the same network, and not with itself.
         let stays = |(_, other, _): &(usize, usize, f32)| {
             *other != index && self.effects.get(*other).is_some_and(|o| o.network == effect.network)
         };
-        let blend = self.wish.blend.clone().filter(|_| self.blend().as_ref().is_some_and(stays));
-        Some(Wish { effect: Some(effect.name.clone()), blend, ..self.wish.clone() })
+        let blend = self.request.blend.clone().filter(|_| self.blend().as_ref().is_some_and(stays));
+        Some(EffectRequest { effect: Some(effect.name.clone()), blend, ..self.request.clone() })
     }
 
-    pub fn with_variant(&self, id: String) -> Wish {
-        Wish { variant: Some(id), size: None, ..self.wish.clone() }
+    pub fn with_variant(&self, id: String) -> EffectRequest {
+        EffectRequest { variant: Some(id), size: None, ..self.request.clone() }
     }
 
     /// The next of the chosen effect's variants, where `here` is the one that was asked for or paints, in a circle.
@@ -216,31 +216,31 @@ impl Choices {
         variants.get((here + 1) % variants.len().max(1)).cloned()
     }
 
-    pub fn with_next_engine(&self) -> Wish {
-        let engine = match self.wish.engine {
+    pub fn with_next_engine(&self) -> EffectRequest {
+        let engine = match self.request.engine {
             EngineWish::Auto => EngineWish::Wgpu,
             EngineWish::Wgpu => EngineWish::Ort,
             EngineWish::Ort => EngineWish::Auto,
         };
-        Wish { engine, ..self.wish.clone() }
+        EffectRequest { engine, ..self.request.clone() }
     }
 
     /// The two effects that are blended, and the share of the second, 0..=1.
     pub fn blend(&self) -> Option<(usize, usize, f32)> {
-        let blend = self.wish.blend.as_ref()?;
+        let blend = self.request.blend.as_ref()?;
         Some((self.effect()?, self.index_of(&blend.other)?, blend.share.get()))
     }
 
     /// How much of a second effect there is, or would be at first.
     pub fn share(&self) -> f32 {
-        self.wish.blend.as_ref().map_or(Share::HALF, |b| b.share).get()
+        self.request.blend.as_ref().map_or(Share::HALF, |b| b.share).get()
     }
 
     /// Blends the chosen effect with the one of that index, whose share is 0..=1, or with none.
     ///
     /// # Errors
     /// When the two do not share a network.
-    pub fn with_blend(&self, with: Option<(usize, f32)>) -> Result<Wish, Fault> {
+    pub fn with_blend(&self, with: Option<(usize, f32)>) -> Result<EffectRequest, Fault> {
         let here = self.chosen();
         let blend = match with.and_then(|(i, share)| Some((self.effects.get(i)?, share))) {
             None => None,
@@ -251,15 +251,15 @@ impl Choices {
             }
             Some((other, share)) => Some(Blend { other: other.name.clone(), share: Share::new(share) }),
         };
-        Ok(Wish { blend, ..self.wish.clone() })
+        Ok(EffectRequest { blend, ..self.request.clone() })
     }
 
     /// The blend off, or back to what it was; the first time half of the next effect. `None` while there are no effects.
     ///
     /// # Errors
     /// When there is nothing to blend the chosen effect with.
-    pub fn with_blend_toggled(&self) -> Result<Option<Wish>, Fault> {
-        if self.wish.blend.is_some() {
+    pub fn with_blend_toggled(&self) -> Result<Option<EffectRequest>, Fault> {
+        if self.request.blend.is_some() {
             return self.with_blend(None).map(Some);
         }
         let Some(here) = self.effect() else { return Ok(None) };
@@ -297,16 +297,16 @@ mod tests {
     #[test]
     fn a_blend_comes_back_as_it_was() {
         let mut choices = choices(&[], &Settings::default());
-        choices.set_wish(choices.with_blend_toggled().unwrap().unwrap());
+        choices.set_request(choices.with_blend_toggled().unwrap().unwrap());
         assert_eq!(choices.blend(), Some((0, 1, 0.5)), "half of the next at first");
-        choices.set_wish(choices.with_blend(Some((1, 0.3))).unwrap());
-        choices.set_wish(choices.with_blend_toggled().unwrap().unwrap());
+        choices.set_request(choices.with_blend(Some((1, 0.3))).unwrap());
+        choices.set_request(choices.with_blend_toggled().unwrap().unwrap());
         assert_eq!(choices.blend(), None);
-        choices.set_wish(choices.with_blend_toggled().unwrap().unwrap());
+        choices.set_request(choices.with_blend_toggled().unwrap().unwrap());
         assert_eq!(choices.blend(), Some((0, 1, 0.3)));
         // Not with another network, and not with itself.
         assert!(choices.with_blend(Some((2, 0.5))).is_err() && choices.with_blend(Some((0, 0.5))).is_err());
-        choices.set_wish(choices.with_effect(2).unwrap());
+        choices.set_request(choices.with_effect(2).unwrap());
         assert_eq!(choices.blend(), None, "the blend went with its network");
         assert!(choices.with_blend_toggled().is_err(), "nothing else is in that network");
     }
@@ -347,17 +347,17 @@ mod tests {
             variant: Some(variant.to_owned()),
             ..Settings::default()
         };
-        let (wish, why) = choices(&[], &remembered("cubism", "s")).without_what_is_gone().unwrap();
-        assert_eq!((wish.effect, wish.variant), (None, None));
+        let (request, why) = choices(&[], &remembered("cubism", "s")).without_what_is_gone().unwrap();
+        assert_eq!((request.effect, request.variant), (None, None));
         assert!(why.unwrap().what.contains("'cubism'"));
         let mut choices_left = choices(&[], &remembered("oil", "xl"));
-        let (wish, why) = choices_left.without_what_is_gone().unwrap();
-        assert_eq!((wish.effect.as_deref(), wish.variant, why), (Some("oil"), None, None));
+        let (request, why) = choices_left.without_what_is_gone().unwrap();
+        assert_eq!((request.effect.as_deref(), request.variant, why), (Some("oil"), None, None));
         assert!(choices_left.without_what_is_gone().is_none());
         assert!(choices(&[], &remembered("oil", "M")).without_what_is_gone().is_none());
         // What was typed is not what was remembered.
         let mut typed = choices(&["--effect", "cubism"], &remembered("oil", "xl"));
-        assert!(typed.without_what_is_gone().is_none() && typed.wish().variant.is_none());
+        assert!(typed.without_what_is_gone().is_none() && typed.request().variant.is_none());
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! What runs while the window is open, apart from the window: frames of the [`Stream`] go into the [`Runtime`], [`Choices`]
-//! become its wishes, what goes wrong anywhere becomes [`Notices`], and what was shown goes on [`Record`].
+//! become its requests, what goes wrong anywhere becomes [`Notices`], and what was shown goes on [`Record`].
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use super::stream::Stream;
 use crate::cli::WindowArgs;
 use crate::export::{RunExport, crash};
 use crate::fault::Fault;
-use crate::runtime::{Runtime, RuntimeEvent, Found, Legacy, Catalog, Wish, PipelineFactory};
+use crate::runtime::{Runtime, RuntimeEvent, Found, Legacy, Catalog, EffectRequest, PipelineFactory};
 use crate::quality;
 use crate::gpu::Gpu;
 use crate::inject::{Injected, Injector, What};
@@ -95,7 +95,7 @@ impl Session {
     pub fn attach(&mut self, gpu: Gpu, format: wgpu::TextureFormat) -> Result<(), Fault> {
         self.record.set_gpu(gpu.caps.as_ref().clone());
         let factory = PipelineFactory { gpu, catalog: self.catalog.clone(), format, waker: self.waker.clone() };
-        let mut runtime = Runtime::new(factory, self.choices.wish().clone(), self.budget)?;
+        let mut runtime = Runtime::new(factory, self.choices.request().clone(), self.budget)?;
         if let Some(legacy) = self.legacy.take() {
             runtime.inherit(legacy);
         }
@@ -192,11 +192,11 @@ impl Session {
             let what = format!("The effects were read anew: {} are there", self.choices.effects().len());
             self.tell(Fault::notice(what, ""), now);
         }
-        if let Some((wish, why)) = self.choices.without_what_is_gone() {
+        if let Some((request, why)) = self.choices.without_what_is_gone() {
             if let Some(why) = why {
                 self.tell(why, now);
             }
-            self.set_wish(wish);
+            self.set_request(request);
         }
         true
     }
@@ -288,7 +288,7 @@ impl Session {
 
     /// Id of the variant that was asked for, else of the one that paints.
     pub fn variant(&self) -> &str {
-        self.choices.wish().variant.as_deref().unwrap_or(&self.subject().variant)
+        self.choices.request().variant.as_deref().unwrap_or(&self.subject().variant)
     }
 
     pub fn choices(&self) -> &Choices {
@@ -352,19 +352,19 @@ impl Session {
                 }
             }
             Command::Engine => {
-                let wish = self.choices.with_next_engine();
-                let next = wish.engine;
-                self.set_wish(wish);
+                let request = self.choices.with_next_engine();
+                let next = request.engine;
+                self.set_request(request);
                 self.tell(Fault::notice(format!("Engine: {next}"), ""), now);
             }
             Command::Second(i) => self.act(Action::Blend { other: i, share: self.choices.share() }, now),
             Command::Share(by) => {
                 if let Some((_, other, share)) = self.choices.blend() {
                     let share = (share + f32::from(by) / 100.0).clamp(0.0, 1.0);
-                    self.try_wish(self.choices.with_blend(Some((other, share))).map(Some), now);
+                    self.try_request(self.choices.with_blend(Some((other, share))).map(Some), now);
                 }
             }
-            Command::Blend => self.try_wish(self.choices.with_blend_toggled(), now),
+            Command::Blend => self.try_request(self.choices.with_blend_toggled(), now),
             Command::Keep => {
                 let next = self.choices.keep().next();
                 self.tell(Fault::notice(format!("Keep: {next}"), next.explanation()), now);
@@ -384,8 +384,8 @@ impl Session {
     /// Does what the interface asks for, as far as it is not the window's business.
     pub fn act(&mut self, action: Action, now: Instant) {
         match action {
-            Action::Effect(i) => self.try_wish(Ok(self.choices.with_effect(i)), now),
-            Action::Variant(id) => self.set_wish(self.choices.with_variant(id)),
+            Action::Effect(i) => self.try_request(Ok(self.choices.with_effect(i)), now),
+            Action::Variant(id) => self.set_request(self.choices.with_variant(id)),
             Action::Source(text) => self.set_source(&text, now),
             Action::Strength(strength) => self.choices.set_strength(strength),
             Action::Mirror(on) => self.choices.set_mirror(on, self.stream.is_camera()),
@@ -396,11 +396,11 @@ impl Session {
             }
             Action::Blend { other, share } => {
                 let with = (share > 0.0).then_some((other, share));
-                self.try_wish(self.choices.with_blend(with).map(Some), now);
+                self.try_request(self.choices.with_blend(with).map(Some), now);
             }
             Action::Keep(keep) => {
-                if let Some(wish) = self.choices.set_keep(keep) {
-                    self.set_wish(wish);
+                if let Some(request) = self.choices.set_keep(keep) {
+                    self.set_request(request);
                 }
                 if let Some(runtime) = &mut self.runtime {
                     runtime.set_keep(keep);
@@ -410,18 +410,18 @@ impl Session {
         }
     }
 
-    fn set_wish(&mut self, wish: Wish) {
+    fn set_request(&mut self, request: EffectRequest) {
         self.notices.recovered(Origin::Runtime);
-        self.choices.set_wish(wish.clone());
+        self.choices.set_request(request.clone());
         if let Some(runtime) = &mut self.runtime {
-            runtime.set_wish(wish);
+            runtime.set_request(request);
         }
     }
 
-    /// What a choice came to: a wish, nothing, or why it cannot be had.
-    fn try_wish(&mut self, wish: Result<Option<Wish>, Fault>, now: Instant) {
-        match wish {
-            Ok(Some(wish)) => self.set_wish(wish),
+    /// What a choice came to: a request, nothing, or why it cannot be had.
+    fn try_request(&mut self, request: Result<Option<EffectRequest>, Fault>, now: Instant) {
+        match request {
+            Ok(Some(request)) => self.set_request(request),
             Ok(None) => {}
             Err(fault) => self.tell(fault, now),
         }

@@ -9,7 +9,7 @@ use crate::effect::models_dirs;
 use crate::export::compare::THRESHOLD;
 use crate::export::{Circumstances, RunExport, crash};
 use crate::fault::Fault;
-use crate::runtime::{Runtime, RuntimeEvent, Catalog, Wish, PipelineFactory};
+use crate::runtime::{Runtime, RuntimeEvent, Catalog, EffectRequest, PipelineFactory};
 use crate::frame::{CameraFrame, FramePool};
 use crate::quality::Keep;
 use crate::gpu::Gpu;
@@ -52,7 +52,7 @@ pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
     });
     let mut feed = Feed::open(args, injector.as_ref(), waker.clone())?;
     let factory = PipelineFactory { gpu: gpu.clone(), catalog, format: FORMAT, waker };
-    let wish = Wish {
+    let request = EffectRequest {
         effect: args.paint.effect.clone(),
         blend: args.paint.blend.clone(),
         variant: args.paint.variant.clone(),
@@ -64,10 +64,10 @@ pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
     let shape = first.shape();
     // The frame that told the shape is thrown away: its age is that of the pipeline's compilation.
     drop(first);
-    let built = factory.build(&wish, shape)?;
+    let built = factory.build(&request, shape)?;
     crash::paints(&built.subject, Vec::new());
     let keep = args.quality.keep.unwrap_or(Keep::Fixed);
-    let mut runtime = Runtime::new(factory.clone(), wish.clone(), info.budget())?;
+    let mut runtime = Runtime::new(factory.clone(), request.clone(), info.budget())?;
     runtime.start_with(built, shape);
     runtime.set_keep(keep);
     runtime.meter().set_paced(args.paced);
@@ -101,8 +101,8 @@ pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
             drop(runtime);
             gpu = Gpu::headless()?;
             let factory = PipelineFactory { gpu: gpu.clone(), ..factory.clone() };
-            let built = factory.build(&wish, shape)?;
-            runtime = Runtime::new(factory, wish.clone(), info.budget())?;
+            let built = factory.build(&request, shape)?;
+            runtime = Runtime::new(factory, request.clone(), info.budget())?;
             runtime.inherit(legacy);
             runtime.start_with(built, shape);
             runtime.set_keep(keep);
@@ -199,7 +199,7 @@ impl Feed {
         waker: Arc<dyn Fn() + Send + Sync>,
     ) -> Result<Self, CliError> {
         let stalling = injector.and_then(Injector::stalling);
-        let wish = SourceWish {
+        let request = SourceWish {
             max_extent: Some(args.picture),
             pacing: if args.paced { Pacing::RealTime } else { Pacing::Free },
             ..SourceWish::default()
@@ -209,11 +209,11 @@ impl Feed {
                 Some(stalling) => Box::new(stalling(source, stop)) as Box<dyn Source>,
                 None => source,
             };
-            return Ok(Self::Paced(SourceThread::spawn_each(args.source.clone(), wish, each, move || waker())));
+            return Ok(Self::Paced(SourceThread::spawn_each(args.source.clone(), request, each, move || waker())));
         }
-        let mut source = crate::source::open(&args.source, &wish).map_err(|e| e.fault())?;
+        let mut source = crate::source::open(&args.source, &request).map_err(|e| e.fault())?;
         if let Some(stalling) = &stalling {
-            source = Box::new(stalling(source, wish.stop.clone()));
+            source = Box::new(stalling(source, request.stop.clone()));
         }
         Ok(Self::Free { source, pool: FramePool::default(), taken: 0 })
     }

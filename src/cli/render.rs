@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::{CliError, Common, RenderArgs};
 use crate::effect::models_dirs;
 use crate::fault::Fault;
-use crate::runtime::{Catalog, Wish, PipelineFactory};
+use crate::runtime::{Catalog, EffectRequest, PipelineFactory};
 use crate::frame::FramePool;
 use crate::gpu::Gpu;
 use crate::output::{Format, Writer};
@@ -22,8 +22,8 @@ const TELL_EVERY: Duration = Duration::from_secs(2);
 pub fn run(args: &RenderArgs, common: &Common) -> Result<(), CliError> {
     // What would fail in the end should fail at the beginning.
     let format = Format::of(&args.output)?;
-    let wish = SourceWish { max_extent: None, looping: false, pacing: Pacing::Offline, ..SourceWish::default() };
-    let mut source = crate::source::open(&SourceSpec::File(args.input.clone()), &wish).map_err(|e| e.fault())?;
+    let request = SourceWish { max_extent: None, looping: false, pacing: Pacing::Offline, ..SourceWish::default() };
+    let mut source = crate::source::open(&SourceSpec::File(args.input.clone()), &request).map_err(|e| e.fault())?;
     let interval = source.info().interval;
     let pool = FramePool::default();
     let first = next(source.as_mut(), &pool)?
@@ -35,7 +35,7 @@ pub fn run(args: &RenderArgs, common: &Common) -> Result<(), CliError> {
         format: FORMAT,
         waker: Arc::new(|| {}),
     };
-    let wish = Wish {
+    let request = EffectRequest {
         effect: args.paint.effect.clone(),
         blend: args.paint.blend.clone(),
         variant: args.paint.variant.clone(),
@@ -52,7 +52,7 @@ pub fn run(args: &RenderArgs, common: &Common) -> Result<(), CliError> {
         ..defaults
     };
     let mut shape = first.shape();
-    let mut built = factory.build(&wish, shape)?;
+    let mut built = factory.build(&request, shape)?;
     for notice in &built.notices {
         eprintln!("{notice}");
     }
@@ -67,7 +67,7 @@ pub fn run(args: &RenderArgs, common: &Common) -> Result<(), CliError> {
     while let Some(current) = frame.take().filter(|_| done < limit) {
         if current.shape() != shape {
             shape = current.shape();
-            built = factory.build(&wish, shape)?;
+            built = factory.build(&request, shape)?;
             built.pipeline.set_blend(look.blend);
         }
         let stamp = current.stamp();

@@ -10,7 +10,7 @@ use image::RgbaImage;
 use super::{CliError, Common, SheetArgs};
 use crate::effect::{Effect, models_dirs};
 use crate::fault::Fault;
-use crate::runtime::{BuiltPipeline, Catalog, Wish, PipelineFactory};
+use crate::runtime::{BuiltPipeline, Catalog, EffectRequest, PipelineFactory};
 use crate::frame::{CameraFrame, FrameBytes, FramePool, FrameShape, PixelFormat};
 use crate::gpu::Gpu;
 use crate::metrics::Subject as Painter;
@@ -80,8 +80,8 @@ pub fn run(args: &SheetArgs, common: &Common) -> Result<(), CliError> {
 
 /// Reads a picture, or the first of a clip, and makes a camera's frame of it.
 fn open(path: &Path, extent: Extent) -> Result<Subject, CliError> {
-    let wish = SourceWish { max_extent: None, looping: false, pacing: Pacing::Offline, ..SourceWish::default() };
-    let mut source = crate::source::open(&SourceSpec::File(path.to_owned()), &wish).map_err(|e| e.fault())?;
+    let request = SourceWish { max_extent: None, looping: false, pacing: Pacing::Offline, ..SourceWish::default() };
+    let mut source = crate::source::open(&SourceSpec::File(path.to_owned()), &request).map_err(|e| e.fault())?;
     let frame = source.next(&FramePool::default()).map_err(|e| e.fault())?;
     let size = frame.shape().extent;
     let mut pixels = vec![[0u8; 4]; size.pixels() as usize];
@@ -121,22 +121,22 @@ impl Chain {
         args: &SheetArgs,
         subjects: &[Subject],
     ) -> Result<(Vec<RgbaImage>, Painter), CliError> {
-        let wish = Wish {
+        let request = EffectRequest {
             effect: Some(effect.name.clone()),
             variant: args.variant.clone(),
             engine: args.engine,
-            ..Wish::default()
+            ..EffectRequest::default()
         };
         let shape = FrameShape::packed(PixelFormat::Rgba8, args.picture);
         let restyled = self.built.as_mut().and_then(|built| {
             let of = built.restylable.as_ref()?;
-            built.subject = factory.restyle(&wish, shape, of)?;
+            built.subject = factory.restyle(&request, shape, of)?;
             of.switch();
-            factory.settle(&wish, shape, of);
+            factory.settle(&request, shape, of);
             Some(())
         });
         if restyled.is_none() {
-            let new = factory.build(&wish, shape)?;
+            let new = factory.build(&request, shape)?;
             new.notices.iter().for_each(|notice| eprintln!("{notice}"));
             self.built = Some(new);
         }

@@ -211,29 +211,29 @@ impl Gallery {
         self.effects.is_empty()
     }
 
-    /// The effect called `wish` (its name or its title, in any case), or, when `wish` is the path of an ONNX file, that
+    /// The effect called `request` (its name or its title, in any case), or, when `request` is the path of an ONNX file, that
     /// network as an effect of its own.
     ///
     /// # Errors
     /// With the names that there are, or what is wrong with the file.
-    pub fn find(&self, wish: &str) -> Result<Effect, Fault> {
-        if Path::new(wish).extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx")) {
-            let pack = Arc::new(Pack::around_network(Path::new(wish)).map_err(|e| fault_of(&e))?);
+    pub fn find(&self, request: &str) -> Result<Effect, Fault> {
+        if Path::new(request).extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx")) {
+            let pack = Arc::new(Pack::around_network(Path::new(request)).map_err(|e| fault_of(&e))?);
             let effect = |entry| Effect::new(&pack, entry, Style::Table(0), pack.variants.as_slice().into());
-            return pack.styles.first().map(effect).ok_or_else(|| self.unknown(wish));
+            return pack.styles.first().map(effect).ok_or_else(|| self.unknown(request));
         }
-        let named = |e: &&Effect| e.name.eq_ignore_ascii_case(wish) || e.title.to_lowercase() == wish.to_lowercase();
-        self.effects.iter().find(named).cloned().ok_or_else(|| self.unknown(wish))
+        let named = |e: &&Effect| e.name.eq_ignore_ascii_case(request) || e.title.to_lowercase() == request.to_lowercase();
+        self.effects.iter().find(named).cloned().ok_or_else(|| self.unknown(request))
     }
 
-    fn unknown(&self, wish: &str) -> Fault {
+    fn unknown(&self, request: &str) -> Fault {
         let known: Vec<_> = self.effects.iter().map(|e| e.name.as_str()).collect();
         let remedy = if known.is_empty() {
             "No effects are installed: name the folder that holds them with --models FOLDER".to_owned()
         } else {
             format!("Choose one of: {}; or give the path of an .onnx file", known.join(", "))
         };
-        Fault::failed(format!("There is no effect '{wish}'"), remedy)
+        Fault::failed(format!("There is no effect '{request}'"), remedy)
     }
 
     /// What `impasto effects --json` prints.

@@ -1,4 +1,4 @@
-//! From a wish to a pipeline: finding the effect, reading its network, choosing the engine, compiling.
+//! From a request to a pipeline: finding the effect, reading its network, choosing the engine, compiling.
 //!
 //! Everything here is heavy (files, shader compilation, an ONNX Runtime session) and runs aside, on the builder's thread or
 //! in a command without a window.
@@ -26,7 +26,7 @@ use crate::units::{Budget, Extent};
 
 /// What the user wants to see, as far as a pipeline depends on it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Wish {
+pub struct EffectRequest {
     /// Name of an effect or path of a network; the gallery's first when `None`.
     pub effect: Option<String>,
     /// A second effect of the same pack, and how much of it.
@@ -41,7 +41,7 @@ pub struct Wish {
     pub rung: Option<Rung>,
 }
 
-impl Wish {
+impl EffectRequest {
     /// Whether the network or its size was chosen by hand.
     pub fn by_hand(&self) -> bool {
         self.variant.is_some() || self.size.is_some()
@@ -82,7 +82,7 @@ impl BuiltPipeline {
     }
 }
 
-/// What a wish comes to.
+/// What a request comes to.
 pub(super) struct Resolved {
     pub manner: Manner,
     pub variant: Variant,
@@ -129,8 +129,8 @@ impl PipelineFactory {
     ///
     /// # Errors
     /// When there is no such effect or variant, no engine can run it, or the GPU refuses it.
-    pub fn build(&self, wish: &Wish, shape: FrameShape) -> Result<BuiltPipeline, Fault> {
-        self.build_within(wish, shape, Budget::default())
+    pub fn build(&self, request: &EffectRequest, shape: FrameShape) -> Result<BuiltPipeline, Fault> {
+        self.build_within(request, shape, Budget::default())
     }
 
     /// As [`Self::build`], for a source that leaves so much time for each frame: where engines were timed, that decides which
@@ -138,20 +138,20 @@ impl PipelineFactory {
     ///
     /// # Errors
     /// As [`Self::build`].
-    pub fn build_within(&self, wish: &Wish, shape: FrameShape, budget: Budget) -> Result<BuiltPipeline, Fault> {
-        let manner = self.manner(wish)?;
+    pub fn build_within(&self, request: &EffectRequest, shape: FrameShape, budget: Budget) -> Result<BuiltPipeline, Fault> {
+        let manner = self.manner(request)?;
         let ort = self.catalog.ort();
         let caps = &self.gpu.caps;
-        let choice = choose(wish.engine, Some(caps), ort.map(OrtRuntime::info))
+        let choice = choose(request.engine, Some(caps), ort.map(OrtRuntime::info))
             .map_err(|e| Fault::failed(capital(&e.to_string()), ""))?;
         let timed = self.catalog.timings(|| self.machine());
         let networks: Vec<_> = manner.effect.variants().iter().map(network).collect();
-        let timed = timed.filter(|_| wish.engine == EngineWish::Auto).and_then(|t| t.choose(&networks, budget));
+        let timed = timed.filter(|_| request.engine == EngineWish::Auto).and_then(|t| t.choose(&networks, budget));
         // An engine that went away since it was timed cannot be chosen.
         let choice = timed.filter(|t| t.engine == Engine::Wgpu || ort.is_ok()).unwrap_or(choice);
-        let build_with = |choice: &Choice| self.build_with(&manner, wish, shape, choice, budget);
+        let build_with = |choice: &Choice| self.build_with(&manner, request, shape, choice, budget);
         let first = build_with(&choice);
-        match (first, wish.engine, choice.engine) {
+        match (first, request.engine, choice.engine) {
             (Err(fault), EngineWish::Auto, Engine::Wgpu) if ort.is_ok() => {
                 let second =
                     Choice { engine: Engine::Ort, why: format!("wgpu cannot run this network ({})", fault.what) };
@@ -171,9 +171,9 @@ impl PipelineFactory {
     }
 
     /// The effects that are wished for.
-    pub(super) fn manner(&self, wish: &Wish) -> Result<Manner, Fault> {
+    pub(super) fn manner(&self, request: &EffectRequest) -> Result<Manner, Fault> {
         let found = self.catalog.found();
-        let effect = match &wish.effect {
+        let effect = match &request.effect {
             Some(name) => found.gallery.find(name)?,
             None => found.gallery.effects().first().cloned().ok_or_else(|| {
                 found.faults.last().cloned().unwrap_or_else(|| {
@@ -181,24 +181,24 @@ impl PipelineFactory {
                 })
             })?,
         };
-        Manner::new(effect, wish.blend.as_ref(), &found.gallery)
+        Manner::new(effect, request.blend.as_ref(), &found.gallery)
     }
 
     /// Which network paints in that manner, and at what size.
     pub(super) fn resolve(
         &self,
         manner: Manner,
-        wish: &Wish,
+        request: &EffectRequest,
         shape: FrameShape,
         engine: Engine,
         budget: Budget,
     ) -> Result<Resolved, Fault> {
-        let standing = self.standing(&manner.effect, wish, engine, budget)?;
+        let standing = self.standing(&manner.effect, request, engine, budget)?;
         let rung = standing.rung();
         let id = Some(rung.variant.as_str()).filter(|_| rung.painted);
         let variant = manner.effect.variant(id)?.clone();
-        let extent = wish.size.unwrap_or_else(|| scaled(&variant, rung.scale).extent_for(shape.extent));
-        let extent = self.whole_multiples(extent, variant.multiple_of, wish.size.is_some())?;
+        let extent = request.size.unwrap_or_else(|| scaled(&variant, rung.scale).extent_for(shape.extent));
+        let extent = self.whole_multiples(extent, variant.multiple_of, request.size.is_some())?;
         manner.check(&variant)?;
         Ok(Resolved { manner, variant, extent, standing })
     }
@@ -206,12 +206,12 @@ impl PipelineFactory {
     fn build_with(
         &self,
         manner: &Manner,
-        wish: &Wish,
+        request: &EffectRequest,
         shape: FrameShape,
         choice: &Choice,
         budget: Budget,
     ) -> Result<BuiltPipeline, Fault> {
-        let resolved = self.resolve(manner.clone(), wish, shape, choice.engine, budget)?;
+        let resolved = self.resolve(manner.clone(), request, shape, choice.engine, budget)?;
         let (standing, rung) = (resolved.standing.clone(), resolved.standing.rung());
         if !rung.painted {
             let built = self.untouched(shape, "frames take too long to be painted")?;
@@ -232,7 +232,7 @@ impl PipelineFactory {
             source_extent: shape.extent,
             ..Subject::default()
         };
-        let restylable = |how| Restylable::new(how, wish, shape, &resolved, choice.engine, &subject);
+        let restylable = |how| Restylable::new(how, request, shape, &resolved, choice.engine, &subject);
         let (student, restylable) = match self.student(manner, variant, extent, choice.engine)? {
             Made::Gpu(student) => {
                 let how = restyles.then(|| restylable(super::style_switch::How::InPlace(student.restyler())));
@@ -293,8 +293,8 @@ impl PipelineFactory {
         })
     }
 
-    /// The ladder for an effect, and where on it a wish stands.
-    fn standing(&self, effect: &Effect, wish: &Wish, engine: Engine, budget: Budget) -> Result<Standing, Fault> {
+    /// The ladder for an effect, and where on it a request stands.
+    fn standing(&self, effect: &Effect, request: &EffectRequest, engine: Engine, budget: Budget) -> Result<Standing, Fault> {
         let timed = self.catalog.timings(|| self.machine());
         let ms = |v: &Variant| timed.as_ref().and_then(|t| t.ms(engine, network(v))).map(|ms| ms as f32);
         let timed = effect.variants().first().is_some_and(|v| ms(v).is_some());
@@ -316,8 +316,8 @@ impl PipelineFactory {
         let ladder = ladder(&costs, true);
         let whole =
             |id: &str| ladder.iter().position(|r| r.painted && r.variant == id && r.scale == 1.0 && r.every == 1);
-        if wish.by_hand() {
-            let variant = self.variant(effect, wish, engine)?;
+        if request.by_hand() {
+            let variant = self.variant(effect, request, engine)?;
             return Ok(match whole(&variant.id) {
                 Some(index) => Standing { ladder, index },
                 // A variant of which nothing is known, and which the ladder leaves out.
@@ -330,17 +330,17 @@ impl PipelineFactory {
         // The same rung as before, also when the effect is another one and its networks cost something else.
         let same = |rung: &Rung| ladder.iter().position(|r| r.same_network(rung) && r.every == rung.every);
         let fits = |r: &Rung| timed && r.painted && f64::from(r.cost) <= budget.ms() * FIRST_CHOICE;
-        let index = match wish.rung.as_ref().and_then(same).or_else(|| ladder.iter().position(fits)) {
+        let index = match request.rung.as_ref().and_then(same).or_else(|| ladder.iter().position(fits)) {
             Some(index) => index,
-            None => whole(&self.variant(effect, wish, engine)?.id).unwrap_or(0),
+            None => whole(&self.variant(effect, request, engine)?.id).unwrap_or(0),
         };
         Ok(Standing { ladder, index })
     }
 
     /// The variant that was named; else the smallest, or on a real GPU the second smallest.
-    fn variant<'a>(&self, effect: &'a Effect, wish: &Wish, engine: Engine) -> Result<&'a Variant, Fault> {
+    fn variant<'a>(&self, effect: &'a Effect, request: &EffectRequest, engine: Engine) -> Result<&'a Variant, Fault> {
         let roomy = engine == Engine::Wgpu && !self.gpu.caps.software;
-        match (&wish.variant, effect.variants().get(1)) {
+        match (&request.variant, effect.variants().get(1)) {
             (None, Some(second)) if roomy => Ok(second),
             (id, _) => effect.variant(id.as_deref()),
         }

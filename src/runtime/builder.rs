@@ -6,7 +6,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::build::{BuiltPipeline, Wish, PipelineFactory};
+use super::build::{BuiltPipeline, EffectRequest, PipelineFactory};
 use super::style_switch::Restylable;
 use crate::autotune::Timing;
 use crate::fault::Fault;
@@ -27,7 +27,7 @@ const NEXT_TIMING: Duration = Duration::from_millis(500);
 /// What is to be made.
 #[derive(Clone, Debug)]
 pub(super) struct Job {
-    pub wish: Wish,
+    pub request: EffectRequest,
     pub shape: FrameShape,
     /// Says where to begin; another one alone is no other job.
     pub budget: Budget,
@@ -35,7 +35,7 @@ pub(super) struct Job {
 
 impl PartialEq for Job {
     fn eq(&self, other: &Self) -> bool {
-        (&self.wish, self.shape) == (&other.wish, other.shape)
+        (&self.request, self.shape) == (&other.request, other.shape)
     }
 }
 
@@ -179,7 +179,7 @@ impl<F: Fn()> Bench<F> {
                 }
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
             };
-            // Only the newest wish counts: whoever leafs through effects does not wait for all of them.
+            // Only the newest request counts: whoever leafs through effects does not wait for all of them.
             let mut newest = None;
             for order in std::iter::once(order).chain(inbox.try_iter()) {
                 match order {
@@ -201,21 +201,21 @@ impl<F: Fn()> Bench<F> {
     fn work(&self, spare: Spare) {
         match spare {
             Spare::TakeRows(job, of) => {
-                if let Err(fault) = self.factory.take_rows(&job.wish, &of) {
+                if let Err(fault) = self.factory.take_rows(&job.request, &of) {
                     // The first other style will be built whole, and that tells what is wrong.
-                    log::debug!("styles of {} cannot be exchanged: {fault}", job.wish.effect.unwrap_or_default());
+                    log::debug!("styles of {} cannot be exchanged: {fault}", job.request.effect.unwrap_or_default());
                 }
             }
             Spare::Settle(job, of) => {
                 let began = Instant::now();
-                self.factory.settle(&job.wish, job.shape, &of);
+                self.factory.settle(&job.request, job.shape, &of);
                 log::debug!("style folded in after {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
             }
             Spare::Time => {}
         }
     }
 
-    /// One engine on one network, so that a wish does not wait. Returns whether there may be more.
+    /// One engine on one network, so that a request does not wait. Returns whether there may be more.
     fn time_one(&self) -> bool {
         let began = Cell::new(false);
         let all = self.factory.autotune(None, false, &|| began.replace(true), &log_timing);
@@ -227,7 +227,7 @@ impl<F: Fn()> Bench<F> {
         if let Some(Source { pipeline, restylable }) = from.map(|source| *source) {
             self.restyling.store(true, Ordering::Release);
             let began = Instant::now();
-            if let Some(subject) = self.factory.restyle(&job.wish, job.shape, &restylable) {
+            if let Some(subject) = self.factory.restyle(&job.request, job.shape, &restylable) {
                 log::debug!("{} prepared in {:.1} ms", subject.effect, began.elapsed().as_secs_f64() * 1e3);
                 self.send(job.clone(), Outcome::Restyled { pipeline, subject })?;
                 return Ok(restylable.settles().then_some(Spare::Settle(job, restylable)));
@@ -238,11 +238,11 @@ impl<F: Fn()> Bench<F> {
             let built = self.factory.untouched(job.shape, "the effect is being prepared");
             self.send(job.clone(), Outcome::Bridge(built.map(Box::new)))?;
         }
-        if !timed && let Ok(manner) = self.factory.manner(&job.wish) {
+        if !timed && let Ok(manner) = self.factory.manner(&job.request) {
             let began = Instant::now();
             self.factory.autotune(Some(&manner.effect), true, &|| began.elapsed() > FIRST_TIMING, &log_timing);
         }
-        match self.factory.build_within(&job.wish, job.shape, job.budget) {
+        match self.factory.build_within(&job.request, job.shape, job.budget) {
             Ok(built) => {
                 let settles = built.restylable.clone().filter(Restylable::settles);
                 self.send(job.clone(), Outcome::Built(Box::new(built)))?;

@@ -1,7 +1,7 @@
 //! The running chain: frames in, the newest painted picture out, and what it all cost.
 //!
 //! [`Runtime`] is what the window, `bench` and `render` share. It hands frames to the pipeline that fits them, has a new
-//! pipeline made aside when the source's shape or the user's wish changes, lets the old one go on painting until the new
+//! pipeline made aside when the source's shape or the user's request changes, lets the old one go on painting until the new
 //! one has a picture (another style of the same network needs no new one: it paints from the next frame on), and enters
 //! every span into the meter. Times come in as arguments. Knows neither windows nor where frames come from. Nothing here
 //! blocks.
@@ -17,7 +17,7 @@ mod swap;
 use std::sync::Arc;
 use std::time::Instant;
 
-pub use build::{BuiltPipeline, Standing, Wish, PipelineFactory};
+pub use build::{BuiltPipeline, Standing, EffectRequest, PipelineFactory};
 use builder::{Builder, Job};
 pub use autotune::network;
 use quality::QualityControl;
@@ -59,7 +59,7 @@ pub struct Polled {
 pub struct Runtime {
     builder: Builder,
     gpu_clock: Arc<GpuClock>,
-    wish: Wish,
+    request: EffectRequest,
     shape: Option<FrameShape>,
     /// The newest job that was given out.
     asked: Option<Job>,
@@ -99,13 +99,13 @@ impl Runtime {
     ///
     /// # Errors
     /// When the system starts no more threads.
-    pub fn new(factory: PipelineFactory, wish: Wish, budget: Budget) -> Result<Self, Fault> {
+    pub fn new(factory: PipelineFactory, request: EffectRequest, budget: Budget) -> Result<Self, Fault> {
         let waker = factory.waker.clone();
         let catalog = factory.catalog.clone();
         Ok(Self {
             gpu_clock: factory.gpu.clock.clone(),
             builder: Builder::spawn(factory, move || waker())?,
-            wish,
+            request,
             shape: None,
             asked: None,
             building: false,
@@ -156,32 +156,32 @@ impl Runtime {
     /// Begins with a pipeline that was made beforehand, for `shape`.
     pub fn start_with(&mut self, built: BuiltPipeline, shape: FrameShape) {
         self.shape = Some(shape);
-        self.asked = Some(Job { wish: self.wish.clone(), shape, budget: self.meter.budget() });
-        let running = self.running(built, shape, self.wish.by_hand());
+        self.asked = Some(Job { request: self.request.clone(), shape, budget: self.meter.budget() });
+        let running = self.running(built, shape, self.request.by_hand());
         self.meter.switch(running.subject.clone());
         self.current = Some(running);
         self.tell_governor(Instant::now());
     }
 
-    pub fn wish(&self) -> &Wish {
-        &self.wish
+    pub fn request(&self) -> &EffectRequest {
+        &self.request
     }
 
     /// What the user wants from now on. The picture changes when the pipeline for it is ready. How it is painted stays the
     /// governor's to say, unless the network or its size is chosen by hand.
-    pub fn set_wish(&mut self, wish: Wish) {
-        let rung = wish.rung.clone().or_else(|| self.wish.rung.clone()).filter(|_| !wish.by_hand());
-        let wish = Wish { rung, ..wish };
-        if self.wish != wish {
-            self.wish = wish;
+    pub fn set_request(&mut self, request: EffectRequest) {
+        let rung = request.rung.clone().or_else(|| self.request.rung.clone()).filter(|_| !request.by_hand());
+        let request = EffectRequest { rung, ..request };
+        if self.request != request {
+            self.request = request;
             self.ask();
         }
     }
 
-    /// What is kept from now on; [`Keep::Fixed`] before the first call. A choice by hand is over when the wish has none.
+    /// What is kept from now on; [`Keep::Fixed`] before the first call. A choice by hand is over when the request has none.
     pub fn set_keep(&mut self, keep: Keep) {
         self.quality.set_keep(keep);
-        if self.wish.by_hand()
+        if self.request.by_hand()
             && let Some(current) = &self.current
         {
             self.quality.hold(current.standing.index);

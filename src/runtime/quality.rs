@@ -1,4 +1,4 @@
-//! The governor at work in a runtime: settled frames become its load, its decisions become wishes.
+//! The governor at work in a runtime: settled frames become its load, its decisions become requests.
 //!
 //! The work that is governed is what the program does to paint a frame: neither the camera's time, nor waiting, nor the
 //! overlay, nor the display's refresh gets shorter with a smaller network, and a painting is not to be given up for them.
@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::{Runtime, Standing, Wish};
+use super::{Runtime, Standing, EffectRequest};
 use crate::quality::{Decision, Governor, Keep, Load, State, Window};
 use crate::metrics::{FrameCost, Meter, Stage};
 use crate::system::Thermal;
@@ -193,12 +193,12 @@ impl Runtime {
         self.quality.rungs.iter().map(|(since, index)| (*since, *index as f64))
     }
 
-    /// The pipeline that is there serves `wish` too. It may have been chosen by hand, or no longer; and a rung may need the
+    /// The pipeline that is there serves `request` too. It may have been chosen by hand, or no longer; and a rung may need the
     /// same network at the same size as the one before it, where frames are small.
-    pub(super) fn settle_standing(&mut self, wish: &Wish, now: Instant) {
-        let decided = self.quality.decision().filter(|d| wish.rung.as_ref() == Some(&d.rung)).cloned();
+    pub(super) fn settle_standing(&mut self, request: &EffectRequest, now: Instant) {
+        let decided = self.quality.decision().filter(|d| request.rung.as_ref() == Some(&d.rung)).cloned();
         let Some(current) = self.current.as_mut().filter(|_| self.next.is_none()) else { return };
-        current.by_hand = wish.by_hand();
+        current.by_hand = request.by_hand();
         if let Some(decision) = decided {
             current.pipeline.set_every(decision.rung.every);
             current.standing.index = decision.index;
@@ -237,11 +237,11 @@ impl Runtime {
         self.meter.set_governor_cost(began.elapsed());
         let Some(decision) = decided else { return };
         log::info!("{} instead of {}: {}", decision.rung, decision.from, decision.reason);
-        self.wish.rung = Some(decision.rung.clone());
+        self.request.rung = Some(decision.rung.clone());
         if decision.rung.same_network(&decision.from) {
             // What paints now is what is wished for.
             if let Some(asked) = &mut self.asked {
-                asked.wish = self.wish.clone();
+                asked.request = self.request.clone();
             }
         } else {
             self.ask();
@@ -264,17 +264,17 @@ impl Runtime {
         true
     }
 
-    /// Whether `wish` is what the governor decided and waits for.
-    pub(super) fn is_decided(&self, wish: &Wish) -> bool {
-        self.quality.decision().is_some_and(|d| wish.rung.as_ref() == Some(&d.rung))
+    /// Whether `request` is what the governor decided and waits for.
+    pub(super) fn is_decided(&self, request: &EffectRequest) -> bool {
+        self.quality.decision().is_some_and(|d| request.rung.as_ref() == Some(&d.rung))
     }
 
     /// The decided rung cannot be had: what paints now is what is wished for.
     pub(super) fn give_up_decision(&mut self, now: Instant) {
         self.quality.refused(now);
-        self.wish.rung = self.current.as_ref().and_then(|c| c.standing.ladder.get(c.standing.index).cloned());
+        self.request.rung = self.current.as_ref().and_then(|c| c.standing.ladder.get(c.standing.index).cloned());
         if let Some(asked) = &mut self.asked {
-            asked.wish = self.wish.clone();
+            asked.request = self.request.clone();
         }
     }
 }

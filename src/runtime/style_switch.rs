@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::build::{Resolved, PipelineFactory, capital};
-use super::{FrameShape, Wish};
+use super::{FrameShape, EffectRequest};
 use crate::effect::{Blend, Effect, Gallery, Share, Variant};
 use crate::fault::Fault;
 use crate::metrics::Subject;
@@ -150,7 +150,7 @@ pub struct Restylable {
 impl Restylable {
     pub(super) fn new(
         how: How,
-        wish: &Wish,
+        request: &EffectRequest,
         shape: FrameShape,
         resolved: &Resolved,
         engine: Engine,
@@ -160,7 +160,7 @@ impl Restylable {
             how,
             sha256: resolved.variant.sha256.clone(),
             extent: resolved.extent,
-            engine_wish: wish.engine,
+            engine_wish: request.engine,
             engine,
             shape,
             subject: subject.clone(),
@@ -183,11 +183,11 @@ impl Restylable {
 }
 
 impl PipelineFactory {
-    /// Prepares `wish` as another style of what `of` belongs to, and returns what paints then; [`Restylable::switch`]
-    /// shows it. `None` when the wish needs another pipeline, or cannot be had: building it will tell. Takes
+    /// Prepares `request` as another style of what `of` belongs to, and returns what paints then; [`Restylable::switch`]
+    /// shows it. `None` when the request needs another pipeline, or cannot be had: building it will tell. Takes
     /// milliseconds; at most one at a time for one pipeline, the switch included.
-    pub fn restyle(&self, wish: &Wish, shape: FrameShape, of: &Restylable) -> Option<Subject> {
-        let resolved = self.same_network(wish, shape, of)?;
+    pub fn restyle(&self, request: &EffectRequest, shape: FrameShape, of: &Restylable) -> Option<Subject> {
+        let resolved = self.same_network(request, shape, of)?;
         let graph = self.catalog.graph(&resolved.variant).ok()?;
         match &of.how {
             How::InPlace(restyler) => {
@@ -205,11 +205,11 @@ impl PipelineFactory {
         Some(Subject { effect: resolved.manner.name(), ..of.subject.clone() })
     }
 
-    fn same_network(&self, wish: &Wish, shape: FrameShape, of: &Restylable) -> Option<Resolved> {
-        if wish.engine != of.engine_wish || shape != of.shape {
+    fn same_network(&self, request: &EffectRequest, shape: FrameShape, of: &Restylable) -> Option<Resolved> {
+        if request.engine != of.engine_wish || shape != of.shape {
             return None;
         }
-        let resolved = self.resolve(self.manner(wish).ok()?, wish, shape, of.engine, Budget::default()).ok()?;
+        let resolved = self.resolve(self.manner(request).ok()?, request, shape, of.engine, Budget::default()).ok()?;
         (resolved.standing.rung().painted && resolved.variant.sha256 == of.sha256 && resolved.extent == of.extent)
             .then_some(resolved)
     }
@@ -219,8 +219,8 @@ impl PipelineFactory {
     ///
     /// # Errors
     /// When ONNX Runtime refuses the network.
-    pub(super) fn take_rows(&self, wish: &Wish, of: &Restylable) -> Result<(), Fault> {
-        let resolved = self.resolve(self.manner(wish)?, wish, of.shape, of.engine, Budget::default())?;
+    pub(super) fn take_rows(&self, request: &EffectRequest, of: &Restylable) -> Result<(), Fault> {
+        let resolved = self.resolve(self.manner(request)?, request, of.shape, of.engine, Budget::default())?;
         let graph = self.catalog.graph(&resolved.variant)?;
         self.take_rows_with(of, &graph)
     }
@@ -242,11 +242,11 @@ impl PipelineFactory {
         Ok(())
     }
 
-    /// On the round trip: `wish`, which [`Self::restyle`] sent last, folded in, which paints faster. Takes tens of
+    /// On the round trip: `request`, which [`Self::restyle`] sent last, folded in, which paints faster. Takes tens of
     /// milliseconds. What fails leaves the slower one in use. In place there is nothing to do.
-    pub fn settle(&self, wish: &Wish, shape: FrameShape, of: &Restylable) {
+    pub fn settle(&self, request: &EffectRequest, shape: FrameShape, of: &Restylable) {
         let How::RoundTrip { sender, .. } = &of.how else { return };
-        let folded = self.same_network(wish, shape, of).and_then(|resolved| {
+        let folded = self.same_network(request, shape, of).and_then(|resolved| {
             let graph = self.catalog.graph(&resolved.variant).ok()?;
             let folded = resolved.manner.fold(&graph, &resolved.variant).ok()?;
             OrtStudent::new(self.catalog.ort().ok()?, &folded, of.extent, OrtOptions::default()).ok()

@@ -44,7 +44,7 @@ impl Runtime {
     /// called again when it is done.
     pub(super) fn ask(&mut self) {
         let Some(shape) = self.shape else { return };
-        let job = Job { wish: self.wish.clone(), shape, budget: self.meter.budget() };
+        let job = Job { request: self.request.clone(), shape, budget: self.meter.budget() };
         if self.building || self.asked.as_ref() == Some(&job) {
             return;
         }
@@ -58,12 +58,12 @@ impl Runtime {
     /// The builder is done with a job.
     pub(super) fn take_done(&mut self, done: Done, now: Instant) {
         let Done { job, outcome } = done;
-        let newest = self.wish == job.wish && self.shape == Some(job.shape);
+        let newest = self.request == job.request && self.shape == Some(job.shape);
         if let Outcome::Bridge(result) = outcome {
             match result {
                 // A bridge serves whoever has nothing.
                 Ok(built) if self.current.is_none() => {
-                    let running = self.running(*built, job.shape, job.wish.by_hand());
+                    let running = self.running(*built, job.shape, job.request.by_hand());
                     self.meter.switch(running.subject.clone());
                     self.current = Some(running);
                 }
@@ -75,8 +75,8 @@ impl Runtime {
         self.building = false;
         match outcome {
             Outcome::Built(built) if newest => {
-                let running = self.running(*built, job.shape, job.wish.by_hand());
-                let governed = self.is_decided(&job.wish);
+                let running = self.running(*built, job.shape, job.request.by_hand());
+                let governed = self.is_decided(&job.request);
                 if let Some(old) = self.next.replace(Next { running, since: now, good_since: None, governed }) {
                     self.retire(old.running);
                 }
@@ -86,10 +86,10 @@ impl Runtime {
             // Also when it is out of date: a slider that is being dragged always is.
             Outcome::Restyled { pipeline, subject } => {
                 self.restyle(pipeline, subject);
-                self.settle_standing(&job.wish, now);
+                self.settle_standing(&job.request, now);
             }
             Outcome::Failed(fault) if newest => {
-                if self.is_decided(&job.wish) {
+                if self.is_decided(&job.request) {
                     self.give_up_decision(now);
                 }
                 self.events.push(RuntimeEvent::Fault(fault));
@@ -104,7 +104,7 @@ impl Runtime {
         let shown = self.next.is_none();
         let next = self.next.as_mut().map(|next| &mut next.running);
         let Some(running) = next.into_iter().chain(&mut self.current).find(|r| r.number == number) else {
-            // It went away meanwhile; the wish has to be met by what came after it.
+            // It went away meanwhile; the request has to be met by what came after it.
             self.asked = None;
             return;
         };

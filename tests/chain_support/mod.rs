@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use impasto::fault::Fault;
-use impasto::runtime::{BuiltPipeline, Runtime, Catalog, Wish, PipelineFactory};
+use impasto::runtime::{BuiltPipeline, Runtime, Catalog, EffectRequest, PipelineFactory};
 use impasto::frame::{CameraFrame, FrameBytes, FrameShape};
 use impasto::gpu::{Gpu, GpuRequest};
 use impasto::metrics::Subject;
@@ -61,8 +61,8 @@ pub fn factory(gpu: &Gpu, models: &[&Path]) -> PipelineFactory {
 }
 
 /// A runtime whose first pipeline is there already, for frames of `shape`.
-pub fn runtime_with(factory: PipelineFactory, wish: Wish, budget: Budget, built: BuiltPipeline, shape: FrameShape) -> Runtime {
-    let mut runtime = Runtime::new(factory, wish, budget).unwrap();
+pub fn runtime_with(factory: PipelineFactory, request: EffectRequest, budget: Budget, built: BuiltPipeline, shape: FrameShape) -> Runtime {
+    let mut runtime = Runtime::new(factory, request, budget).unwrap();
     runtime.start_with(built, shape);
     runtime
 }
@@ -79,8 +79,8 @@ pub fn round_trip(painter: impl Painter + 'static) -> Student {
 /// The first effect in our own engine, at a size that any machine paints quickly. `None`, and a printed line, where there is
 /// no effect.
 pub fn in_place(factory: &PipelineFactory, shape: FrameShape) -> Option<BuiltPipeline> {
-    let wish = Wish { engine: EngineWish::Wgpu, size: Some(Extent::new(64, 48)), ..Wish::default() };
-    match factory.build(&wish, shape) {
+    let request = EffectRequest { engine: EngineWish::Wgpu, size: Some(Extent::new(64, 48)), ..EffectRequest::default() };
+    match factory.build(&request, shape) {
         Ok(built) => Some(built),
         Err(fault) => {
             println!("in place skipped: {fault}");
