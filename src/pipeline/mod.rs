@@ -54,7 +54,7 @@ use present::Present;
 use slots::{Slot, build_around, build_present, check_size};
 use stages::Ingest;
 pub use student::Student;
-use student::{Brush, Open, Work};
+use student::{PaintSource, Open, Work};
 
 /// The shaders of the chain, apart from the student's.
 pub const SHADERS: &[Shader] = &[
@@ -338,20 +338,20 @@ impl Pipeline {
     /// frame goes on the round trip afterwards.
     ///
     /// A frame that only stands in until the round trip has painted it is not measured.
-    fn run(&mut self, frame: &CameraFrame, index: usize, brush: Brush<'_>, sent: bool) -> wgpu::SubmissionIndex {
+    fn run(&mut self, frame: &CameraFrame, index: usize, source: PaintSource<'_>, sent: bool) -> wgpu::SubmissionIndex {
         let stamp = frame.stamp();
         let cadenced = self.every > 1;
         let follows_painting = self.slots[1 - index].painted;
         let slot = &mut self.slots[index];
         let mut encoder = self.gpu.device.create_command_encoder(&ENCODER);
-        let stands_in = matches!((brush, &self.work), (Brush::Nobody, Work::RoundTrip { .. }));
+        let stands_in = matches!((source, &self.work), (PaintSource::Nobody, Work::RoundTrip { .. }));
         let times = self.frame_times.as_mut().filter(|_| !stands_in);
         let measure = times.and_then(|times| times.begin(stamp.id));
         let mut recorder = Recorder { encoder: &mut encoder, times: &mut self.frame_times, measure: &measure };
 
         let bytes = &frame.bytes()[..self.shape.min_bytes()];
         self.upload.write(&self.gpu, recorder.encoder, self.ingest.raw(), bytes);
-        if let (Work::RoundTrip { painted, upload, .. }, Brush::Arrived(pixels)) = (&mut self.work, brush) {
+        if let (Work::RoundTrip { painted, upload, .. }, PaintSource::Arrived(pixels)) = (&mut self.work, source) {
             upload.write(&self.gpu, recorder.encoder, painted, bytemuck::cast_slice(pixels));
         }
         let (student, around) = match &mut self.work {
@@ -360,10 +360,10 @@ impl Pipeline {
             Work::Untouched => (None, None),
         };
         let mut around = around.zip(slot.around.as_ref());
-        let follows = follows_painting && !matches!(brush, Brush::Nobody);
+        let follows = follows_painting && !matches!(source, PaintSource::Nobody);
         let compared = follows && around.as_mut().is_some_and(|(around, _)| around.steadiness.is_due());
         // A painting that arrives was prepared and painted aside, on the thread's clock: what is done here counts as laying it on.
-        let arrived = matches!(brush, Brush::Arrived(_));
+        let arrived = matches!(source, PaintSource::Arrived(_));
         {
             let mut pass = recorder.pass("prepare", if arrived { COMPOSE } else { PREPARE });
             self.ingest.record(&mut pass, &slot.ingest);
@@ -379,7 +379,7 @@ impl Pipeline {
                 }
             }
         }
-        if let (Some(student), Brush::Student) = (student, brush) {
+        if let (Some(student), PaintSource::Student) = (student, source) {
             let mut pass = recorder.pass("infer", INFER);
             for _ in 0..self.load.times_for(stamp.id) {
                 student.record(&mut pass);
@@ -392,13 +392,13 @@ impl Pipeline {
                 if cadenced {
                     around.motion.record_look(&mut pass, index);
                 }
-                match brush {
-                    Brush::Student => around.compose.record(&mut pass, &bound.compose),
-                    Brush::Carried => {
+                match source {
+                    PaintSource::Student => around.compose.record(&mut pass, &bound.compose),
+                    PaintSource::Carried => {
                         around.motion.record_carry(&mut pass, index);
                         around.compose.record(&mut pass, &bound.compose_carried);
                     }
-                    Brush::Arrived(_) | Brush::Nobody => {}
+                    PaintSource::Arrived(_) | PaintSource::Nobody => {}
                 }
                 if compared {
                     around.steadiness.record(&mut pass, index);
@@ -407,7 +407,7 @@ impl Pipeline {
             if compared {
                 around.steadiness.fetch(recorder.encoder);
             }
-            if cadenced && matches!(brush, Brush::Student) {
+            if cadenced && matches!(source, PaintSource::Student) {
                 around.motion.remember(recorder.encoder, index);
             }
             if cadenced && sent {
@@ -415,7 +415,7 @@ impl Pipeline {
             }
         }
         slot.stamp = Some(stamp);
-        slot.painted = !matches!(brush, Brush::Nobody);
+        slot.painted = !matches!(source, PaintSource::Nobody);
         self.submit_frame(encoder, measure)
     }
 

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Brush, InFlight, Open, PENDING, Pipeline, PipelineError, Work};
+use super::{PaintSource, InFlight, Open, PENDING, Pipeline, PipelineError, Work};
 use crate::frame::CameraFrame;
 use crate::gpu::{GpuError, Timestamps};
 use crate::metrics::{Span, Stage};
@@ -170,24 +170,24 @@ impl Pipeline {
         let index = self.spare();
         let due = self.is_due();
         let overdue = self.is_overdue();
-        let (brush, sent) = match &mut self.work {
-            Work::InPlace { .. } if due => (Brush::Student, false),
-            Work::InPlace { .. } => (Brush::Carried, false),
+        let (source, sent) = match &mut self.work {
+            Work::InPlace { .. } if due => (PaintSource::Student, false),
+            Work::InPlace { .. } => (PaintSource::Carried, false),
             Work::RoundTrip { around, student, .. } => {
                 if overdue {
                     around.motion.forget();
                 }
-                let brush = if around.motion.has_key() { Brush::Carried } else { Brush::Nobody };
-                (brush, due && student.is_alive())
+                let source = if around.motion.has_key() { PaintSource::Carried } else { PaintSource::Nobody };
+                (source, due && student.is_alive())
             }
-            Work::Untouched => (Brush::Nobody, false),
+            Work::Untouched => (PaintSource::Nobody, false),
         };
-        let submission = self.run(&frame, index, brush, sent);
+        let submission = self.run(&frame, index, source, sent);
         self.in_flight = Some(InFlight { slot: index, stamp, submission });
         self.note(Span::cpu(stamp.id, Stage::Upload, started, Instant::now()));
         if sent {
-            self.hand_over(frame, matches!(brush, Brush::Carried));
-        } else if matches!((brush, &self.work), (Brush::Nobody, Work::RoundTrip { .. })) {
+            self.hand_over(frame, matches!(source, PaintSource::Carried));
+        } else if matches!((source, &self.work), (PaintSource::Nobody, Work::RoundTrip { .. })) {
             self.counts.dropped += 1;
         }
     }
@@ -237,7 +237,7 @@ impl Pipeline {
     /// The camera's picture alone, shown at once: what stands in while the round trip gives nothing.
     fn show_unpainted(&mut self, frame: &CameraFrame) {
         let index = self.spare();
-        self.run(frame, index, Brush::Nobody, false);
+        self.run(frame, index, PaintSource::Nobody, false);
         (self.shown, self.fresh) = (Some(index), Some(frame.stamp()));
     }
 
@@ -295,7 +295,7 @@ impl Pipeline {
         let started = Instant::now();
         let stamp = delivered.frame.stamp();
         let index = self.spare();
-        self.run(&delivered.frame, index, Brush::Arrived(&delivered.pixels), false);
+        self.run(&delivered.frame, index, PaintSource::Arrived(&delivered.pixels), false);
         self.shown = Some(index);
         self.note(Span::cpu(stamp.id, Stage::Upload, started, Instant::now()));
         let prepared = delivered.started + delivered.prepare;

@@ -13,7 +13,7 @@ use crate::units::{Extent, FrameStamp};
 pub(super) struct Slot {
     pub(super) frame: wgpu::TextureView,
     pub(super) ingest: wgpu::BindGroup,
-    pub(super) around: Option<AroundSlot>,
+    pub(super) around: Option<SlotStages>,
     /// Whose frame it is; `None` while it holds nothing.
     pub(super) stamp: Option<FrameStamp>,
     /// Whether the student painted it.
@@ -21,7 +21,7 @@ pub(super) struct Slot {
 }
 
 /// What a slot has more where there is a student.
-pub(super) struct AroundSlot {
+pub(super) struct SlotStages {
     pub(super) prepare: wgpu::BindGroup,
     /// For what the student painted.
     pub(super) compose: ComposeBound,
@@ -32,7 +32,7 @@ pub(super) struct AroundSlot {
 }
 
 /// The stages before and after a student.
-pub(super) struct Around {
+pub(super) struct StudentStages {
     pub(super) prepare: Prepare,
     pub(super) compose: Compose,
     pub(super) motion: Motion,
@@ -49,17 +49,17 @@ pub(super) fn build_around(
     painted: &wgpu::Buffer,
     frames: &[wgpu::TextureView; 2],
     trips: usize,
-) -> Result<(Around, [AroundSlot; 2]), GpuError> {
+) -> Result<(StudentStages, [SlotStages; 2]), GpuError> {
     let prepare = Prepare::new(gpu, crop, extent)?;
     let compose = Compose::new(gpu, extent)?;
     let memories = [Memory::new(gpu, extent), Memory::new(gpu, extent)];
     let motion = Motion::new(gpu, extent, painted, memories.each_ref().map(|memory| &memory.guide), trips)?;
     let steadiness = Steadiness::new(gpu, extent, &memories)?;
-    let slot = |index: usize| -> Result<AroundSlot, GpuError> {
+    let slot = |index: usize| -> Result<SlotStages, GpuError> {
         let (next, previous) = (&memories[index], &memories[1 - index]);
         let painting = stages::view(&stages::texture(gpu, "painting", extent));
         let gains = stages::view(&stages::texture(gpu, "gains", extent));
-        Ok(AroundSlot {
+        Ok(SlotStages {
             prepare: prepare.bind(gpu, &frames[index], image, &next.guide)?,
             compose: compose.bind(gpu, painted, image, previous, next, &painting, &gains)?,
             compose_carried: compose.bind(gpu, motion.carried(), image, previous, next, &painting, &gains)?,
@@ -68,7 +68,7 @@ pub(super) fn build_around(
         })
     };
     let slots = [slot(0)?, slot(1)?];
-    Ok((Around { prepare, compose, motion, steadiness }, slots))
+    Ok((StudentStages { prepare, compose, motion, steadiness }, slots))
 }
 
 /// The last pass for targets of `format`, over both slots.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::slots::Around;
+use super::slots::StudentStages;
 use crate::gpu::Uploader;
 use crate::nn::gpu::GpuStudent;
 use crate::roundtrip::RoundTrip;
@@ -35,11 +35,11 @@ impl Student {
 pub(super) enum Work {
     InPlace {
         student: GpuStudent,
-        around: Around,
+        around: StudentStages,
     },
     RoundTrip {
         student: RoundTrip,
-        around: Around,
+        around: StudentStages,
         /// Where paintings arrive on the GPU.
         painted: wgpu::Buffer,
         upload: Uploader,
@@ -61,7 +61,7 @@ pub(super) struct Open {
 
 /// Who paints a frame.
 #[derive(Clone, Copy)]
-pub(super) enum Brush<'a> {
+pub(super) enum PaintSource<'a> {
     /// The student in place.
     Student,
     /// The round trip has: these pixels.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::PipelineFactory;
 use super::build::Made;
-use super::style_switch::Manner;
+use super::style_switch::ResolvedEffect;
 use crate::autotune::{Timings, Machine, Network, Timing};
 use crate::effect::{Effect, Variant};
 use crate::nn::choose::Engine;
@@ -130,7 +130,7 @@ impl PipelineFactory {
             }
         }
         let _busy = self.catalog.autotuning();
-        let mut made = match self.student(&Manner::plain(effect.clone()), variant, extent, *engine) {
+        let mut made = match self.student(&ResolvedEffect::plain(effect.clone()), variant, extent, *engine) {
             Ok(made) => made,
             Err(fault) => return timing(None, 0, Some(fault.what)),
         };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::Catalog;
 use super::autotune::network;
-use super::style_switch::{Manner, Restylable};
+use super::style_switch::{ResolvedEffect, Restylable};
 use crate::autotune::FIRST_CHOICE;
 use crate::effect::{Blend, Effect, EffectKind, Variant};
 use crate::fault::Fault;
@@ -83,8 +83,8 @@ impl BuiltPipeline {
 }
 
 /// What a request comes to.
-pub(super) struct Resolved {
-    pub manner: Manner,
+pub(super) struct ResolvedRequest {
+    pub chosen: ResolvedEffect,
     pub variant: Variant,
     pub extent: Extent,
     pub standing: Standing,
@@ -139,17 +139,17 @@ impl PipelineFactory {
     /// # Errors
     /// As [`Self::build`].
     pub fn build_within(&self, request: &EffectRequest, shape: FrameShape, budget: Budget) -> Result<BuiltPipeline, Fault> {
-        let manner = self.manner(request)?;
+        let chosen = self.chosen(request)?;
         let ort = self.catalog.ort();
         let caps = &self.gpu.caps;
         let choice = choose(request.engine, Some(caps), ort.map(OrtRuntime::info))
             .map_err(|e| Fault::failed(capital(&e.to_string()), ""))?;
         let timed = self.catalog.timings(|| self.machine());
-        let networks: Vec<_> = manner.effect.variants().iter().map(network).collect();
+        let networks: Vec<_> = chosen.effect.variants().iter().map(network).collect();
         let timed = timed.filter(|_| request.engine == EngineWish::Auto).and_then(|t| t.choose(&networks, budget));
         // An engine that went away since it was timed cannot be chosen.
         let choice = timed.filter(|t| t.engine == Engine::Wgpu || ort.is_ok()).unwrap_or(choice);
-        let build_with = |choice: &Choice| self.build_with(&manner, request, shape, choice, budget);
+        let build_with = |choice: &Choice| self.build_with(&chosen, request, shape, choice, budget);
         let first = build_with(&choice);
         match (first, request.engine, choice.engine) {
             (Err(fault), EngineWish::Auto, Engine::Wgpu) if ort.is_ok() => {
@@ -171,7 +171,7 @@ impl PipelineFactory {
     }
 
     /// The effects that are wished for.
-    pub(super) fn manner(&self, request: &EffectRequest) -> Result<Manner, Fault> {
+    pub(super) fn chosen(&self, request: &EffectRequest) -> Result<ResolvedEffect, Fault> {
         let found = self.catalog.found();
         let effect = match &request.effect {
             Some(name) => found.gallery.find(name)?,
@@ -181,48 +181,48 @@ impl PipelineFactory {
                 })
             })?,
         };
-        Manner::new(effect, request.blend.as_ref(), &found.gallery)
+        ResolvedEffect::new(effect, request.blend.as_ref(), &found.gallery)
     }
 
-    /// Which network paints in that manner, and at what size.
+    /// Which network paints so, and at what size.
     pub(super) fn resolve(
         &self,
-        manner: Manner,
+        chosen: ResolvedEffect,
         request: &EffectRequest,
         shape: FrameShape,
         engine: Engine,
         budget: Budget,
-    ) -> Result<Resolved, Fault> {
-        let standing = self.standing(&manner.effect, request, engine, budget)?;
+    ) -> Result<ResolvedRequest, Fault> {
+        let standing = self.standing(&chosen.effect, request, engine, budget)?;
         let rung = standing.rung();
         let id = Some(rung.variant.as_str()).filter(|_| rung.painted);
-        let variant = manner.effect.variant(id)?.clone();
+        let variant = chosen.effect.variant(id)?.clone();
         let extent = request.size.unwrap_or_else(|| scaled(&variant, rung.scale).extent_for(shape.extent));
         let extent = self.whole_multiples(extent, variant.multiple_of, request.size.is_some())?;
-        manner.check(&variant)?;
-        Ok(Resolved { manner, variant, extent, standing })
+        chosen.check(&variant)?;
+        Ok(ResolvedRequest { chosen, variant, extent, standing })
     }
 
     fn build_with(
         &self,
-        manner: &Manner,
+        chosen: &ResolvedEffect,
         request: &EffectRequest,
         shape: FrameShape,
         choice: &Choice,
         budget: Budget,
     ) -> Result<BuiltPipeline, Fault> {
-        let resolved = self.resolve(manner.clone(), request, shape, choice.engine, budget)?;
+        let resolved = self.resolve(chosen.clone(), request, shape, choice.engine, budget)?;
         let (standing, rung) = (resolved.standing.clone(), resolved.standing.rung());
         if !rung.painted {
             let built = self.untouched(shape, "frames take too long to be painted")?;
-            let subject = Subject { effect: manner.name(), ..built.subject };
+            let subject = Subject { effect: chosen.name(), ..built.subject };
             return Ok(BuiltPipeline { subject, standing, ..built });
         }
         let (variant, extent) = (&resolved.variant, resolved.extent);
         let graph = self.catalog.graph(variant);
         let restyles = graph.as_ref().is_ok_and(|graph| graph.style_len() > 0);
         let subject = Subject {
-            effect: manner.name(),
+            effect: chosen.name(),
             variant: variant.id.clone(),
             engine: choice.engine.to_string(),
             device: self.device(),
@@ -233,7 +233,7 @@ impl PipelineFactory {
             ..Subject::default()
         };
         let restylable = |how| Restylable::new(how, request, shape, &resolved, choice.engine, &subject);
-        let (student, restylable) = match self.student(manner, variant, extent, choice.engine)? {
+        let (student, restylable) = match self.student(chosen, variant, extent, choice.engine)? {
             Made::Gpu(student) => {
                 let how = restyles.then(|| restylable(super::style_switch::How::InPlace(student.restyler())));
                 (Student::InPlace(student), how)
@@ -255,16 +255,16 @@ impl PipelineFactory {
     /// not be on the way of a frame.
     pub(super) fn student(
         &self,
-        manner: &Manner,
+        chosen: &ResolvedEffect,
         variant: &Variant,
         extent: Extent,
         engine: Engine,
     ) -> Result<Made, Fault> {
-        let effect = &manner.effect;
+        let effect = &chosen.effect;
         let network = |e: &dyn std::fmt::Display| {
             Fault::failed(format!("Effect {} ({}): {e}", effect.name, variant.id), "Choose another effect or variant")
         };
-        let folded = self.catalog.graph(variant).and_then(|graph| manner.fold(&graph, variant));
+        let folded = self.catalog.graph(variant).and_then(|graph| chosen.fold(&graph, variant));
         Ok(match engine {
             Engine::Wgpu => {
                 let precision =

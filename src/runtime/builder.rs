@@ -238,9 +238,9 @@ impl<F: Fn()> Bench<F> {
             let built = self.factory.untouched(job.shape, "the effect is being prepared");
             self.send(job.clone(), Outcome::Bridge(built.map(Box::new)))?;
         }
-        if !timed && let Ok(manner) = self.factory.manner(&job.request) {
+        if !timed && let Ok(chosen) = self.factory.chosen(&job.request) {
             let began = Instant::now();
-            self.factory.autotune(Some(&manner.effect), true, &|| began.elapsed() > FIRST_TIMING, &log_timing);
+            self.factory.autotune(Some(&chosen.effect), true, &|| began.elapsed() > FIRST_TIMING, &log_timing);
         }
         match self.factory.build_within(&job.request, job.shape, job.budget) {
             Ok(built) => {

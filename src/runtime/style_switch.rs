@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::build::{Resolved, PipelineFactory, capital};
+use super::build::{ResolvedRequest, PipelineFactory, capital};
 use super::{FrameShape, EffectRequest};
 use crate::effect::{Blend, Effect, Gallery, Share, Variant};
 use crate::fault::Fault;
@@ -22,14 +22,14 @@ use crate::nn::restyle::StyleSender;
 use crate::nn::style::{StyleRow, between};
 use crate::units::{Budget, Extent};
 
-/// In what manner to paint: one effect, or a blend of two that share their networks.
+/// What is to be painted: one effect, or a blend of two that share their networks.
 #[derive(Clone, Debug)]
-pub(super) struct Manner {
+pub(super) struct ResolvedEffect {
     pub effect: Effect,
     other: Option<(Effect, Share)>,
 }
 
-impl Manner {
+impl ResolvedEffect {
     /// One effect alone.
     pub fn plain(effect: Effect) -> Self {
         Self { effect, other: None }
@@ -152,7 +152,7 @@ impl Restylable {
         how: How,
         request: &EffectRequest,
         shape: FrameShape,
-        resolved: &Resolved,
+        resolved: &ResolvedRequest,
         engine: Engine,
         subject: &Subject,
     ) -> Self {
@@ -191,25 +191,25 @@ impl PipelineFactory {
         let graph = self.catalog.graph(&resolved.variant).ok()?;
         match &of.how {
             How::InPlace(restyler) => {
-                let folded = resolved.manner.fold(&graph, &resolved.variant).ok()?;
+                let folded = resolved.chosen.fold(&graph, &resolved.variant).ok()?;
                 let plan = Plan::new(&folded, resolved.extent, restyler.plan().precision()).ok()?;
                 restyler.load(&self.gpu, &plan).ok()?;
             }
             How::RoundTrip { sender, .. } => {
-                let row = resolved.manner.row(&graph, &resolved.variant).ok()??;
+                let row = resolved.chosen.row(&graph, &resolved.variant).ok()??;
                 self.take_rows_with(of, &graph).ok()?;
                 sender.send_row(row);
                 sender.tidy();
             }
         }
-        Some(Subject { effect: resolved.manner.name(), ..of.subject.clone() })
+        Some(Subject { effect: resolved.chosen.name(), ..of.subject.clone() })
     }
 
-    fn same_network(&self, request: &EffectRequest, shape: FrameShape, of: &Restylable) -> Option<Resolved> {
+    fn same_network(&self, request: &EffectRequest, shape: FrameShape, of: &Restylable) -> Option<ResolvedRequest> {
         if request.engine != of.engine_wish || shape != of.shape {
             return None;
         }
-        let resolved = self.resolve(self.manner(request).ok()?, request, shape, of.engine, Budget::default()).ok()?;
+        let resolved = self.resolve(self.chosen(request).ok()?, request, shape, of.engine, Budget::default()).ok()?;
         (resolved.standing.rung().painted && resolved.variant.sha256 == of.sha256 && resolved.extent == of.extent)
             .then_some(resolved)
     }
@@ -220,7 +220,7 @@ impl PipelineFactory {
     /// # Errors
     /// When ONNX Runtime refuses the network.
     pub(super) fn take_rows(&self, request: &EffectRequest, of: &Restylable) -> Result<(), Fault> {
-        let resolved = self.resolve(self.manner(request)?, request, of.shape, of.engine, Budget::default())?;
+        let resolved = self.resolve(self.chosen(request)?, request, of.shape, of.engine, Budget::default())?;
         let graph = self.catalog.graph(&resolved.variant)?;
         self.take_rows_with(of, &graph)
     }
@@ -248,7 +248,7 @@ impl PipelineFactory {
         let How::RoundTrip { sender, .. } = &of.how else { return };
         let folded = self.same_network(request, shape, of).and_then(|resolved| {
             let graph = self.catalog.graph(&resolved.variant).ok()?;
-            let folded = resolved.manner.fold(&graph, &resolved.variant).ok()?;
+            let folded = resolved.chosen.fold(&graph, &resolved.variant).ok()?;
             OrtStudent::new(self.catalog.ort().ok()?, &folded, of.extent, OrtOptions::default()).ok()
         });
         if let Some(student) = folded {
