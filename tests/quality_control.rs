@@ -175,11 +175,11 @@ fn a_lost_gpu_is_noticed_and_another_runtime_goes_on_counting() {
     }
     camera.runtime.offer(frame(camera.shape, 200, vec![0; camera.shape.min_bytes()]), Instant::now());
     camera.runtime.poll(Instant::now());
-    let legacy = camera.runtime.bequeath();
+    let carryover = camera.runtime.handover();
     drop(camera);
     let fresh = Gpu::headless().unwrap();
     let mut after = Camera::start(&fresh, request());
-    after.runtime.inherit(legacy);
+    after.runtime.resume(carryover);
     after.next = 300;
     (0..5).for_each(|_| after.one());
     let counts = after.runtime.meter_ref().counts();

@@ -12,7 +12,7 @@ use super::stream::Stream;
 use crate::cli::WindowArgs;
 use crate::export::{RunExport, crash};
 use crate::fault::Fault;
-use crate::runtime::{Runtime, RuntimeEvent, Found, Legacy, Catalog, EffectRequest, PipelineFactory};
+use crate::runtime::{Runtime, RuntimeEvent, Found, Carryover, Catalog, EffectRequest, PipelineFactory};
 use crate::quality;
 use crate::gpu::Gpu;
 use crate::inject::{Injected, Injector, What};
@@ -44,7 +44,7 @@ pub struct Session {
     stream: Stream,
     runtime: Option<Runtime>,
     /// Of a runtime whose GPU was lost.
-    legacy: Option<Legacy>,
+    carryover: Option<Carryover>,
     choices: Choices,
     notices: Notices,
     injector: Option<Injector>,
@@ -73,7 +73,7 @@ impl Session {
             waker,
             stream,
             runtime: None,
-            legacy: None,
+            carryover: None,
             choices: Choices::new(args, settings),
             notices: Notices::default(),
             injector,
@@ -96,8 +96,8 @@ impl Session {
         self.record.set_gpu(gpu.caps.as_ref().clone());
         let factory = PipelineFactory { gpu, catalog: self.catalog.clone(), format, waker: self.waker.clone() };
         let mut runtime = Runtime::new(factory, self.choices.request().clone(), self.budget)?;
-        if let Some(legacy) = self.legacy.take() {
-            runtime.inherit(legacy);
+        if let Some(carryover) = self.carryover.take() {
+            runtime.resume(carryover);
         }
         runtime.set_keep(self.choices.keep());
         self.runtime = Some(runtime);
@@ -107,7 +107,7 @@ impl Session {
     /// The GPU is gone, and everything on it. Returns what is left: dropping it can take a moment.
     pub fn detach(&mut self) -> Option<Runtime> {
         self.summary = None;
-        self.legacy = self.runtime.as_mut().map(Runtime::bequeath);
+        self.carryover = self.runtime.as_mut().map(Runtime::handover);
         self.runtime.take()
     }
 

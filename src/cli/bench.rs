@@ -97,13 +97,13 @@ pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
             if let Some(report) = crash::device_lost(GPU_LOST) {
                 eprintln!("a report was written to {}; it is sent nowhere", report.display());
             }
-            let legacy = runtime.bequeath();
+            let carryover = runtime.handover();
             drop(runtime);
             gpu = Gpu::headless()?;
             let factory = PipelineFactory { gpu: gpu.clone(), ..factory.clone() };
             let built = factory.build(&request, shape)?;
             runtime = Runtime::new(factory, request.clone(), info.budget())?;
-            runtime.inherit(legacy);
+            runtime.resume(carryover);
             runtime.start_with(built, shape);
             runtime.set_keep(keep);
             target = Target::new(&gpu, args.picture);

@@ -79,7 +79,7 @@ pub struct Runtime {
     /// Counts of pipelines that are gone.
     past: FrameCounts,
     /// Frames that came while no pipeline fitted them.
-    homeless: u64,
+    unmatched: u64,
     missed: u64,
     burden: Burden,
     catalog: Arc<Catalog>,
@@ -87,10 +87,10 @@ pub struct Runtime {
 }
 
 /// What outlives a runtime whose GPU was lost.
-pub struct Legacy {
+pub struct Carryover {
     meter: Meter,
     past: FrameCounts,
-    homeless: u64,
+    unmatched: u64,
     offered: u64,
 }
 
@@ -117,7 +117,7 @@ impl Runtime {
             offered: 0,
             meter: Meter::new(budget),
             past: FrameCounts::default(),
-            homeless: 0,
+            unmatched: 0,
             missed: 0,
             burden: Burden::NONE,
             catalog,
@@ -126,21 +126,21 @@ impl Runtime {
     }
 
     /// Goes on counting where another runtime ended.
-    pub fn inherit(&mut self, legacy: Legacy) {
+    pub fn resume(&mut self, carryover: Carryover) {
         let budget = self.meter.budget();
-        Legacy { meter: self.meter, past: self.past, homeless: self.homeless, offered: self.offered } = legacy;
+        Carryover { meter: self.meter, past: self.past, unmatched: self.unmatched, offered: self.offered } = carryover;
         self.meter.set_budget(budget);
         self.meter.pause();
     }
 
     /// Hands over figures and counts, and counts the frames that were still on their way as dropped.
-    pub fn bequeath(&mut self) -> Legacy {
+    pub fn handover(&mut self) -> Carryover {
         for running in self.next.take().map(|next| next.running).into_iter().chain(self.current.take()) {
             self.retire(running);
         }
         let budget = self.meter.budget();
         let meter = std::mem::replace(&mut self.meter, Meter::new(budget));
-        Legacy { meter, past: self.past, homeless: self.homeless, offered: self.offered }
+        Carryover { meter, past: self.past, unmatched: self.unmatched, offered: self.offered }
     }
 
     /// Puts more work on whatever paints, to try out what becomes of it.
@@ -232,7 +232,7 @@ impl Runtime {
             (Some(next), _) if next.running.shape == shape => &mut next.running,
             (_, Some(current)) if current.shape == shape => current,
             _ => {
-                self.homeless += 1;
+                self.unmatched += 1;
                 return;
             }
         };
@@ -370,7 +370,7 @@ impl Runtime {
 
     fn count(&mut self, now: Instant) {
         let mut processed = self.past.processed;
-        let mut dropped = self.past.dropped + self.homeless + self.missed;
+        let mut dropped = self.past.dropped + self.unmatched + self.missed;
         for running in self.current.iter().chain(self.next.iter().map(|next| &next.running)) {
             let counts = running.pipeline.counts();
             processed += counts.processed;
