@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use crate::fault::Fault;
 use crate::frame::CameraFrame;
-use crate::mailbox::{Latest, MailboxCounts};
 use crate::kernels::prepare::{Crop, Prepare};
+use crate::mailbox::{Latest, MailboxCounts};
 use crate::units::{Burden, Extent};
 
 /// What paints on the thread: an engine holding one network at one size.

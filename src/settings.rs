@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::export::Endpoint;
 use crate::fault::Fault;
-use crate::quality::Keep;
 use crate::nn::choose::EngineWish;
 use crate::output::AtomicFile;
+use crate::quality::Keep;
 use crate::ui::Level;
 
 const FILE: &str = "settings.toml";

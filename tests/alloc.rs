@@ -20,12 +20,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use chain_support::{Same, built, runtime_with, headless, in_place, models, round_trip, target, factory};
-use impasto::runtime::{BuiltPipeline, Runtime, EffectRequest, PipelineFactory};
+use chain_support::{Same, built, factory, headless, in_place, models, round_trip, runtime_with, target};
 use impasto::frame::{CameraFrame, FramePool};
 use impasto::gpu::Gpu;
 use impasto::metrics::{self, Lap};
 use impasto::pipeline::Look;
+use impasto::runtime::{BuiltPipeline, EffectRequest, PipelineFactory, Runtime};
 use impasto::source::DemoScene;
 use impasto::units::{Budget, CaptureClock, Extent, FrameId, FrameStamp};
 

@@ -6,10 +6,10 @@ use chain_support::{frame, gpu, mapped, noise, read_buffer};
 use half::f16;
 use impasto::frame::{CameraFrame, ColorSpec, FrameShape, PixelFormat, YuvMatrix, YuvRange};
 use impasto::gpu::{Gpu, Uploader};
-use impasto::pipeline::stages::{self, Compose, Ingest, Memory, Prepare};
 use impasto::kernels;
 use impasto::kernels::compose::{Before, Detail, Steady};
 use impasto::kernels::prepare::Crop;
+use impasto::pipeline::stages::{self, Compose, Ingest, Memory, Prepare};
 use impasto::units::Extent;
 use proptest::prelude::*;
 

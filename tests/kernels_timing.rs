@@ -9,11 +9,11 @@ use impasto::fault::Fault;
 use impasto::frame::{CameraFrame, FrameBytes, FrameShape, PixelFormat};
 use impasto::gpu::Gpu;
 use impasto::gpu::{Timestamps, Uploader};
+use impasto::kernels::prepare::Crop;
 use impasto::metrics::Stage;
 use impasto::pipeline::stages::{self, Compose, Ingest, Memory, Prepare};
 use impasto::pipeline::{Look, Pipeline, Student};
 use impasto::roundtrip::{Painter, RoundTrip};
-use impasto::kernels::prepare::Crop;
 use impasto::units::{CaptureClock, Extent, FrameId, FrameStamp};
 
 const FRAME: Extent = Extent::new(640, 480);

@@ -5,19 +5,23 @@ mod chain_support;
 
 use std::time::{Duration, Instant};
 
-use chain_support::{Same, built, runtime_with, headless, in_place, models, round_trip, target, wait_until, factory};
-use impasto::runtime::{BuiltPipeline, Runtime, EffectRequest, PipelineFactory};
+use chain_support::{Same, built, factory, headless, in_place, models, round_trip, runtime_with, target, wait_until};
 use impasto::frame::{CameraFrame, FramePool};
 use impasto::gpu::{Gpu, Timestamps};
 use impasto::metrics::{Counts, FrameCost, Lap, Report, Stage, Track};
 use impasto::pipeline::Look;
+use impasto::runtime::{BuiltPipeline, EffectRequest, PipelineFactory, Runtime};
 use impasto::source::DemoScene;
 use impasto::units::{Budget, CaptureClock, Extent, FrameId, FrameStamp};
 
 const SOURCE: Extent = Extent::new(160, 120);
 
 /// Frames one after the other through the chain, on the real clock, each presented with laps as a window has them.
-fn run(gpu: &Gpu, frames: u64, student: impl FnOnce(&PipelineFactory, &DemoScene) -> Option<BuiltPipeline>) -> Option<Runtime> {
+fn run(
+    gpu: &Gpu,
+    frames: u64,
+    student: impl FnOnce(&PipelineFactory, &DemoScene) -> Option<BuiltPipeline>,
+) -> Option<Runtime> {
     let scene = DemoScene::new(SOURCE, 30);
     let factory = factory(gpu, &[&models()]);
     let built = student(&factory, &scene)?;
@@ -35,7 +39,8 @@ fn run(gpu: &Gpu, frames: u64, student: impl FnOnce(&PipelineFactory, &DemoScene
         runtime.offer(CameraFrame::new(scene.shape(), stamp, bytes).unwrap(), now);
         wait_until(|| {
             let picture = runtime.poll(Instant::now()).picture;
-            picture.is_some_and(|picture| picture.id == stamp.id) && runtime.pipeline().is_some_and(|p| p.shown_painted())
+            picture.is_some_and(|picture| picture.id == stamp.id)
+                && runtime.pipeline().is_some_and(|p| p.shown_painted())
         });
         let begin = Instant::now();
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());

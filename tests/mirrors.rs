@@ -1,11 +1,11 @@
 //! Rust structs that are written to buffers have the layout of their WGSL originals. No GPU.
 
 use impasto::assert_mirror;
+use impasto::kernels::ingest::YuvToRgb;
 use impasto::pipeline::motion::{self, CarryLayout, PyramidLayout, SearchLayout};
 use impasto::pipeline::stability::{self, CompareLayout, GatherLayout};
 use impasto::pipeline::stages::{self, GainLayout, PrepareLayout, RawLayout, StabiliseLayout};
 use impasto::pipeline::{PICTURE, PictureLayout};
-use impasto::kernels::ingest::YuvToRgb;
 
 #[test]
 fn ingest() {

@@ -4,9 +4,9 @@ mod chain_support;
 
 use chain_support::{gpu, noise, read_buffer};
 use impasto::gpu::Gpu;
+use impasto::kernels::motion::{Fields, Key, carry, levels_len, motion, pyramid};
 use impasto::pipeline::motion::Motion;
 use impasto::pipeline::stages;
-use impasto::kernels::motion::{Fields, Key, carry, levels_len, motion, pyramid};
 use impasto::units::Extent;
 use proptest::prelude::*;
 

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use chain_support::frame;
 use image::RgbaImage;
-use impasto::runtime::{BuiltPipeline, Catalog, EffectRequest, PipelineFactory};
 use impasto::frame::{FrameShape, PixelFormat};
 use impasto::gpu::{Gpu, Timestamps};
 use impasto::nn::choose::EngineWish;
@@ -19,6 +18,7 @@ use impasto::pipeline::motion::Motion;
 use impasto::pipeline::stability::Steadiness;
 use impasto::pipeline::stages::{self, Memory};
 use impasto::pipeline::{Look, Pipeline};
+use impasto::runtime::{BuiltPipeline, Catalog, EffectRequest, PipelineFactory};
 use impasto::source::DemoScene;
 use impasto::units::{Extent, FrameId};
 

@@ -4,11 +4,11 @@
 mod support;
 
 use impasto::gpu::Gpu;
+use impasto::kernels::nn::graph;
 use impasto::nn::gpu::{EngineError, GpuStudent};
 use impasto::nn::graph::Graph;
 use impasto::nn::ort::{OrtOptions, OrtRuntime, OrtStudent};
 use impasto::nn::plan::{Plan, Precision};
-use impasto::kernels::nn::graph;
 use impasto::units::Extent;
 use proptest::prelude::*;
 use support::*;

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use impasto::kernels::nn::graph::run;
 use impasto::nn::graph::{
     Activation, Arithmetic, Conv, Graph, GraphError, Interpolation, Node, Op, Pads, PerChannel, ValueId,
 };
 use impasto::nn::onnx;
 use impasto::nn::plan::{Plan, Precision};
-use impasto::kernels::nn::graph::run;
 use impasto::units::Extent;
 use proptest::prelude::*;
 

@@ -6,10 +6,10 @@ mod support;
 
 use half::f16;
 use impasto::gpu::{Gpu, Kernel};
+use impasto::kernels::nn::{Element, Task, run_kernel};
 use impasto::nn::gpu::{Storage, resources_of, shader_of};
 use impasto::nn::graph::Shape;
 use impasto::nn::plan::{KernelKind, StepParams, channel_groups};
-use impasto::kernels::nn::{Element, Task, run_kernel};
 use impasto::units::Extent;
 use proptest::prelude::*;
 use std::cell::RefCell;

@@ -3,9 +3,9 @@
 #[path = "nn_support/mod.rs"]
 mod support;
 
+use impasto::kernels::nn::{graph, run_plan};
 use impasto::nn::graph::{Graph, GraphError, Op, Pads, ValueId};
 use impasto::nn::plan::{Bank, Plan, PlanError, Precision, StepParams};
-use impasto::kernels::nn::{graph, run_plan};
 use impasto::units::Extent;
 use proptest::prelude::*;
 use support::*;

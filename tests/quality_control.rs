@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chain_support::{FORMAT, runtime_with, frame, gpu, factory};
-use impasto::runtime::{Runtime, RuntimeEvent, Catalog, EffectRequest, PipelineFactory};
+use chain_support::{FORMAT, factory, frame, gpu, runtime_with};
 use impasto::frame::{FrameShape, PixelFormat};
-use impasto::quality::Keep;
 use impasto::gpu::Gpu;
+use impasto::quality::Keep;
+use impasto::runtime::{Catalog, EffectRequest, PipelineFactory, Runtime, RuntimeEvent};
 use impasto::system::Thermal;
 use impasto::units::{Budget, Burden, Extent};
 
@@ -59,7 +59,9 @@ impl Camera {
             let polled = self.runtime.poll(Instant::now());
             for event in self.runtime.events() {
                 match event {
-                    RuntimeEvent::Changed(subject) => self.changes.push(format!("{} {}", subject.variant, subject.width)),
+                    RuntimeEvent::Changed(subject) => {
+                        self.changes.push(format!("{} {}", subject.variant, subject.width))
+                    }
                     RuntimeEvent::Fault(fault) => panic!("{fault}"),
                     RuntimeEvent::Recovered => {}
                 }
@@ -195,7 +197,8 @@ fn each_engine_is_timed_once_and_remembered() {
     let cache = impasto::autotune::Cache::new(folder.path().join("cache"));
     let timed = |expect_new: bool| {
         let catalog = Catalog::timing(vec![models.clone()], cache.clone());
-        let factory = PipelineFactory { gpu: gpu.clone(), catalog: catalog.clone(), format: FORMAT, waker: Arc::new(|| {}) };
+        let factory =
+            PipelineFactory { gpu: gpu.clone(), catalog: catalog.clone(), format: FORMAT, waker: Arc::new(|| {}) };
         let told = std::cell::Cell::new(0);
         assert!(factory.autotune(None, false, &|| false, &|_| told.set(told.get() + 1)));
         assert_eq!(told.get() > 0, expect_new);

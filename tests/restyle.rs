@@ -7,15 +7,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use chain_support::{runtime_with, headless, wait_until, factory};
+use chain_support::{factory, headless, runtime_with, wait_until};
 use impasto::effect::{Blend, Share};
-use impasto::runtime::{Runtime, RuntimeEvent, Catalog, EffectRequest};
 use impasto::frame::{CameraFrame, FrameShape, PixelFormat};
 use impasto::gpu::Gpu;
 use impasto::nn::choose::EngineWish;
 use impasto::nn::graph::Graph;
 use impasto::nn::ort::OrtRuntime;
 use impasto::pipeline::Look;
+use impasto::runtime::{Catalog, EffectRequest, Runtime, RuntimeEvent};
 use impasto::units::{Budget, CaptureClock, Extent, FrameId, FrameStamp};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
@@ -287,7 +287,9 @@ fn a_style_of_the_users_own_is_one_more_effect_of_its_base() {
         let mut faults = Vec::new();
         wait_until(|| {
             rig.runtime.poll(Instant::now());
-            faults.extend(rig.runtime.events().filter_map(|e| if let RuntimeEvent::Fault(f) = e { Some(f) } else { None }));
+            faults.extend(
+                rig.runtime.events().filter_map(|e| if let RuntimeEvent::Fault(f) = e { Some(f) } else { None }),
+            );
             !faults.is_empty()
         });
         assert!(faults[0].what.contains("short") && !faults[0].remedy.is_empty(), "{}", faults[0]);

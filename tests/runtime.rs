@@ -6,14 +6,14 @@ mod chain_support;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use chain_support::{built, runtime_with, headless, round_trip, target, wait_until, factory};
+use chain_support::{built, factory, headless, round_trip, runtime_with, target, wait_until};
 use impasto::fault::Fault;
-use impasto::runtime::{Runtime, RuntimeEvent, EffectRequest};
 use impasto::frame::{CameraFrame, FrameShape, PixelFormat};
 use impasto::gpu::Gpu;
 use impasto::metrics::Stage;
 use impasto::pipeline::{Look, Student};
 use impasto::roundtrip::Painter;
+use impasto::runtime::{EffectRequest, Runtime, RuntimeEvent};
 use impasto::units::{Budget, CaptureClock, Extent, FrameId, FrameStamp};
 use proptest::prelude::*;
 

@@ -8,12 +8,12 @@ use chain_support::{frame, gpu, noise, read_buffer};
 use half::f16;
 use impasto::fault::Fault;
 use impasto::frame::{FrameShape, PixelFormat};
+use impasto::kernels::compose::Steady;
+use impasto::kernels::stability::{Gathered, Seen, compare, gather};
 use impasto::pipeline::stability::Steadiness;
 use impasto::pipeline::stages::Memory;
 use impasto::pipeline::{Pipeline, Student};
 use impasto::roundtrip::{Painter, RoundTrip};
-use impasto::kernels::compose::Steady;
-use impasto::kernels::stability::{Gathered, Seen, compare, gather};
 use impasto::units::Extent;
 use proptest::prelude::*;
 

@@ -6,10 +6,10 @@
 use crate::cli::{LookArgs, WindowArgs};
 use crate::effect::{Blend, Gallery, Share};
 use crate::fault::Fault;
-use crate::runtime::EffectRequest;
-use crate::quality::Keep;
 use crate::nn::choose::EngineWish;
 use crate::pipeline::Look;
+use crate::quality::Keep;
+use crate::runtime::EffectRequest;
 use crate::settings::Settings;
 use crate::ui::{Controls, EffectEntry};
 
@@ -167,7 +167,11 @@ impl Choices {
             return Some((request, Some(Fault::notice(what, "The first one paints"))));
         };
         let gone = |id: &String| !effect.variants.iter().any(|known| known.eq_ignore_ascii_case(id));
-        self.request.variant.as_ref().is_some_and(gone).then(|| (EffectRequest { variant: None, ..self.request.clone() }, None))
+        self.request
+            .variant
+            .as_ref()
+            .is_some_and(gone)
+            .then(|| (EffectRequest { variant: None, ..self.request.clone() }, None))
     }
 
     /// Index of the effect that was asked for.

@@ -7,9 +7,9 @@ use std::time::Instant;
 use crate::effect::{Style, Variant};
 use crate::export::otlp::{Key, Telemetry};
 use crate::export::{Circumstances, Endpoint, RunExport, crash};
-use crate::runtime::Catalog;
 use crate::gpu::GpuCaps;
 use crate::metrics::{Counts, FrameCost, Meter, Report, Subject};
+use crate::runtime::Catalog;
 use crate::system::Reading;
 
 pub(super) struct Record {

@@ -12,12 +12,12 @@ use super::stream::Stream;
 use crate::cli::WindowArgs;
 use crate::export::{RunExport, crash};
 use crate::fault::Fault;
-use crate::runtime::{Runtime, RuntimeEvent, Found, Carryover, Catalog, EffectRequest, PipelineFactory};
-use crate::quality;
 use crate::gpu::Gpu;
 use crate::inject::{Injected, Injector, What};
 use crate::metrics::{Lap, Meter, Subject, Summary};
 use crate::pipeline::Look;
+use crate::quality;
+use crate::runtime::{Carryover, Catalog, EffectRequest, Found, PipelineFactory, Runtime, RuntimeEvent};
 use crate::settings::Settings;
 use crate::source::{SourceEvent, SourceSpec};
 use crate::system::{Reading, Sensors};
@@ -65,7 +65,13 @@ impl Session {
 
     /// Starts the source at once.
     /// What the command line leaves open is as in `settings`.
-    pub fn start(args: &WindowArgs, settings: &Settings, catalog: Arc<Catalog>, waker: Waker, started: Instant) -> Self {
+    pub fn start(
+        args: &WindowArgs,
+        settings: &Settings,
+        catalog: Arc<Catalog>,
+        waker: Waker,
+        started: Instant,
+    ) -> Self {
         let injector = args.quality.inject.clone().map(|script| Injector::new(script, started));
         let stream = Stream::start(args.source.clone().unwrap_or_default(), waker.clone(), injector.as_ref());
         Self {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Timings, Machine};
+use super::{Machine, Timings};
 use crate::output;
 
 /// The file's `schema`. One of another schema is timed anew.

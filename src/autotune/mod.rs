@@ -153,32 +153,20 @@ mod tests {
         let budget = Budget::default();
         let engine = |c: &Timings| c.choose(&["s", "m"].map(network), budget).map(|c| c.engine);
         assert_eq!(engine(&timings(&[])), None);
-        let gpu = timings(&[
-            (Wgpu, "s", Some(1.0)),
-            (Wgpu, "m", Some(3.0)),
-            (Ort, "s", Some(8.0)),
-            (Ort, "m", Some(30.0)),
-        ]);
+        let gpu =
+            timings(&[(Wgpu, "s", Some(1.0)), (Wgpu, "m", Some(3.0)), (Ort, "s", Some(8.0)), (Ort, "m", Some(30.0))]);
         assert_eq!(engine(&gpu), Some(Wgpu));
         assert_eq!(
             gpu.choose(&["s", "m"].map(network), budget).unwrap().why,
             "timed here: wgpu 3.0 ms, ort 30.0 ms a picture"
         );
-        let old = timings(&[
-            (Wgpu, "s", Some(15.0)),
-            (Wgpu, "m", Some(60.0)),
-            (Ort, "s", Some(5.0)),
-            (Ort, "m", Some(18.0)),
-        ]);
+        let old =
+            timings(&[(Wgpu, "s", Some(15.0)), (Wgpu, "m", Some(60.0)), (Ort, "s", Some(5.0)), (Ort, "m", Some(18.0))]);
         assert_eq!(engine(&old), Some(Ort));
         let even = timings(&[(Wgpu, "s", Some(15.0)), (Ort, "s", Some(5.0))]);
         assert_eq!(engine(&even), Some(Wgpu));
-        let soft = timings(&[
-            (Wgpu, "s", Some(900.0)),
-            (Wgpu, "m", None),
-            (Ort, "s", Some(50.0)),
-            (Ort, "m", Some(200.0)),
-        ]);
+        let soft =
+            timings(&[(Wgpu, "s", Some(900.0)), (Wgpu, "m", None), (Ort, "s", Some(50.0)), (Ort, "m", Some(200.0))]);
         assert_eq!(engine(&soft), Some(Ort));
         assert!(soft.choose(&["s"].map(network), budget).unwrap().why.contains("wgpu 900.0 ms, ort 50.0 ms"));
     }

@@ -6,9 +6,9 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::effect::Blend;
 use crate::export::Endpoint;
-use crate::quality::Keep;
 use crate::inject::Script;
 use crate::nn::choose::EngineWish;
+use crate::quality::Keep;
 use crate::source::SourceSpec;
 use crate::units::Extent;
 

@@ -9,13 +9,13 @@ use crate::effect::models_dirs;
 use crate::export::compare::THRESHOLD;
 use crate::export::{Circumstances, RunExport, crash};
 use crate::fault::Fault;
-use crate::runtime::{Runtime, RuntimeEvent, Catalog, EffectRequest, PipelineFactory};
 use crate::frame::{CameraFrame, FramePool};
-use crate::quality::Keep;
 use crate::gpu::Gpu;
 use crate::inject::{Injector, What};
 use crate::metrics::{Counts, FrameCost, Meter, Report, Stage};
 use crate::pipeline::Look;
+use crate::quality::Keep;
+use crate::runtime::{Catalog, EffectRequest, PipelineFactory, Runtime, RuntimeEvent};
 use crate::source::{Pacing, Source, SourceError, SourceEvent, SourceInfo, SourceThread, SourceWish};
 use crate::system::Sensors;
 use crate::units::{Extent, FrameId};
@@ -154,7 +154,8 @@ pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
     counted.take(runtime.meter());
     let report = Report::new(runtime.meter(), subject, before, seconds, false);
     let about = Circumstances { paced: args.paced, gpu: Some(&gpu.caps), system: sensors.latest(), since: Some(since) };
-    let run_export = RunExport::new(report, counted.costs, runtime.meter(), &about).with_counter("rung", runtime.rungs());
+    let run_export =
+        RunExport::new(report, counted.costs, runtime.meter(), &about).with_counter("rung", runtime.rungs());
     if let Some(path) = &args.csv {
         run_export.write_csv(path)?;
     }

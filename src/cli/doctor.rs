@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::{CliError, Common, DoctorArgs, print, print_json};
-use crate::autotune::{Cache, Timings, Timing};
+use crate::autotune::{Cache, Timing, Timings};
 use crate::effect::models_dirs;
 use crate::export::crash;
-use crate::runtime::{Catalog, PipelineFactory, network};
 use crate::gpu::{Gpu, GpuCaps};
 use crate::nn::choose::{Choice, EngineWish, choose};
 use crate::nn::ort::{OrtInfo, OrtRuntime};
+use crate::runtime::{Catalog, PipelineFactory, network};
 use crate::source::{CameraListing, cameras};
 use crate::units::Budget;
 

@@ -17,7 +17,7 @@ use std::io::Write as _;
 use clap::Parser as _;
 
 pub use args::{
-    BenchArgs, Cli, Command, Common, DoctorArgs, QualityArgs, ListArgs, LookArgs, OverlayLevel, PaintArgs, RenderArgs,
+    BenchArgs, Cli, Command, Common, DoctorArgs, ListArgs, LookArgs, OverlayLevel, PaintArgs, QualityArgs, RenderArgs,
     SheetArgs, TelemetryArgs, WindowArgs,
 };
 

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use super::{CliError, Common, RenderArgs};
 use crate::effect::models_dirs;
 use crate::fault::Fault;
-use crate::runtime::{Catalog, EffectRequest, PipelineFactory};
 use crate::frame::FramePool;
 use crate::gpu::Gpu;
 use crate::output::{Format, Writer};
 use crate::pipeline::{Look, Pipeline};
+use crate::runtime::{Catalog, EffectRequest, PipelineFactory};
 use crate::source::{Pacing, Recovery, Source, SourceError, SourceSpec, SourceWish};
 use crate::units::Extent;
 

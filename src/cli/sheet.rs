@@ -10,14 +10,14 @@ use image::RgbaImage;
 use super::{CliError, Common, SheetArgs};
 use crate::effect::{Effect, models_dirs};
 use crate::fault::Fault;
-use crate::runtime::{BuiltPipeline, Catalog, EffectRequest, PipelineFactory};
 use crate::frame::{CameraFrame, FrameBytes, FramePool, FrameShape, PixelFormat};
 use crate::gpu::Gpu;
+use crate::kernels::ingest::ingest;
 use crate::metrics::Subject as Painter;
 use crate::output::{self, Tile};
 use crate::pipeline::Look;
+use crate::runtime::{BuiltPipeline, Catalog, EffectRequest, PipelineFactory};
 use crate::source::{Pacing, SourceSpec, SourceWish};
-use crate::kernels::ingest::ingest;
 use crate::ui::Words;
 use crate::units::{CaptureClock, Extent, FrameId, FrameStamp};
 

@@ -222,7 +222,8 @@ impl Gallery {
             let effect = |entry| Effect::new(&pack, entry, Style::Table(0), pack.variants.as_slice().into());
             return pack.styles.first().map(effect).ok_or_else(|| self.unknown(request));
         }
-        let named = |e: &&Effect| e.name.eq_ignore_ascii_case(request) || e.title.to_lowercase() == request.to_lowercase();
+        let named =
+            |e: &&Effect| e.name.eq_ignore_ascii_case(request) || e.title.to_lowercase() == request.to_lowercase();
         self.effects.iter().find(named).cloned().ok_or_else(|| self.unknown(request))
     }
 

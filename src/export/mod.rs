@@ -10,8 +10,8 @@ pub mod crash;
 pub mod csv;
 mod document;
 mod endpoint;
-mod run_export;
 pub mod otlp;
+mod run_export;
 #[cfg(test)]
 mod samples;
 pub mod trace;

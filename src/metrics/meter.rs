@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::hitch::Hitches;
 use super::{
-    StatsBySubject, Counts, FrameCost, Hitch, Ledger, Rate, Recent, Row, Span, Stage, Subject, Summary, RunStats, Track, bottleneck,
+    Counts, FrameCost, Hitch, Ledger, Rate, Recent, Row, RunStats, Span, Stage, StatsBySubject, Subject, Summary,
+    Track, bottleneck,
 };
 use crate::units::{Budget, CaptureClock, FrameId, FrameStamp};
 

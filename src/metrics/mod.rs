@@ -38,8 +38,8 @@ mod meter;
 mod rate;
 mod recent;
 mod report;
-mod summary;
 mod run_stats;
+mod summary;
 
 pub use bottleneck::{Bottleneck, Units};
 pub use cost::{FrameCost, Gap, Mark, Piece, Pieces, Track};
@@ -53,8 +53,8 @@ pub use report::{
     FrameCounts, HitchReport, InterfaceReport, Percentiles, Rates, Report, RunReport, SCHEMA, StageReport, Subject,
     UnitReport, resident_bytes,
 };
+pub use run_stats::{RunStats, StatsBySubject};
 pub use summary::{Counts, Row, Summary};
-pub use run_stats::{StatsBySubject, RunStats};
 
 use std::time::{Duration, Instant};
 

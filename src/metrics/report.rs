@@ -1,6 +1,6 @@
 //! A run in figures, as JSON: what `bench --json` prints and `--report` writes. Field names are a contract.
 
-use super::{Bottleneck, Counts, Hitch, HitchKind, Meter, Quantiles, Stage, RunStats};
+use super::{Bottleneck, Counts, Hitch, HitchKind, Meter, Quantiles, RunStats, Stage};
 use crate::units::Extent;
 
 /// The report's `schema`. Fields may be added under it; none changes its meaning or goes.

@@ -236,7 +236,8 @@ mod tests {
             by_subject.turn_to(subject(effect, variant));
             (0..3).for_each(|_| by_subject.stats_mut().record(&cost(ms), false));
         }
-        let all: Vec<_> = by_subject.all().map(|(s, t)| (s.effect.clone(), t.frames(), t.total().unwrap().worst)).collect();
+        let all: Vec<_> =
+            by_subject.all().map(|(s, t)| (s.effect.clone(), t.frames(), t.total().unwrap().worst)).collect();
         assert_eq!(all, [("a".into(), 6, 10.0), ("a".into(), 3, 40.0), ("b".into(), 3, 5.0)]);
         // Why it was chosen does not make it another thing.
         by_subject.turn_to(Arc::new(Subject { why: "asked for".into(), ..(*subject("a", "s")).clone() }));

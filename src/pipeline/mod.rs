@@ -43,18 +43,18 @@ pub use present::{Fit, Look, PICTURE, PictureLayout, Placement};
 
 use crate::frame::{CameraFrame, FrameShape};
 use crate::gpu::{Gpu, GpuError, Measure, Shader, Timestamps, Uploader};
+use crate::kernels::prepare::Crop;
+pub use crate::kernels::stability::Stability;
 use crate::metrics::{Span, Stage};
 use crate::nn::gpu::GpuStudent;
 use crate::roundtrip::RoundTrip;
-use crate::kernels::prepare::Crop;
-pub use crate::kernels::stability::Stability;
 use crate::units::{Burden, Extent, FrameId, FrameStamp};
 use load::Load;
 use present::Present;
 use slots::{Slot, build_around, build_present, check_size};
 use stages::Ingest;
 pub use student::Student;
-use student::{PaintSource, Open, Work};
+use student::{Open, PaintSource, Work};
 
 /// The shaders of the chain, apart from the student's.
 pub const SHADERS: &[Shader] = &[

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{PaintSource, InFlight, Open, PENDING, Pipeline, PipelineError, Work};
+use super::{InFlight, Open, PENDING, PaintSource, Pipeline, PipelineError, Work};
 use crate::frame::CameraFrame;
 use crate::gpu::{GpuError, Timestamps};
 use crate::metrics::{Span, Stage};

@@ -10,16 +10,33 @@ use crate::system::Thermal;
 pub(super) enum HoldReason {
     Nothing,
     Fixed,
-    Manual { over_ms: Option<f32> },
-    Preparing { to: usize },
+    Manual {
+        over_ms: Option<f32>,
+    },
+    Preparing {
+        to: usize,
+    },
     Measuring,
-    Settling { for_s: u64 },
-    Lightest { need_ms: f32 },
+    Settling {
+        for_s: u64,
+    },
+    Lightest {
+        need_ms: f32,
+    },
     /// The lightest painting is too slow for the budget, and still better than none.
-    StillPainted { per_s: Option<f32> },
+    StillPainted {
+        per_s: Option<f32>,
+    },
     Heat(Thermal),
-    Blocked { rung: usize, for_s: u64 },
-    Forecast { rung: usize, ms: f32, needs_ms: f32 },
+    Blocked {
+        rung: usize,
+        for_s: u64,
+    },
+    Forecast {
+        rung: usize,
+        ms: f32,
+        needs_ms: f32,
+    },
 }
 
 /// A reason for people, with the names of the rungs that it is about.

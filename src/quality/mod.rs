@@ -19,10 +19,10 @@
 //! cost. [`simulator`] is a made-up machine for trying it out.
 
 mod governor;
+mod hold_reason;
 mod ladder;
 mod load;
 pub mod simulator;
-mod hold_reason;
 
 use std::fmt;
 

@@ -183,9 +183,10 @@ pub fn run(machine: &Machine, trace: &Trace, keep: Keep, seed: u64) -> Run {
                 index,
                 work_ms,
                 p95_ms: load_seen.recent_ms,
-                holds: most.iter().position(|most| load <= *most).filter(|i| {
-                    machine.ladder[*i].painted || load > hopeless
-                }),
+                holds: most
+                    .iter()
+                    .position(|most| load <= *most)
+                    .filter(|i| machine.ladder[*i].painted || load > hopeless),
             });
             at += interval;
             frame += 1;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::PipelineFactory;
 use super::build::Made;
 use super::style_switch::ResolvedEffect;
-use crate::autotune::{Timings, Machine, Network, Timing};
+use crate::autotune::{Machine, Network, Timing, Timings};
 use crate::effect::{Effect, Variant};
 use crate::nn::choose::Engine;
 use crate::nn::ort::{OrtOptions, OrtRuntime};

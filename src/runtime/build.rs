@@ -12,7 +12,6 @@ use crate::autotune::FIRST_CHOICE;
 use crate::effect::{Blend, Effect, EffectKind, Variant};
 use crate::fault::Fault;
 use crate::frame::FrameShape;
-use crate::quality::{Rung, ladder};
 use crate::gpu::Gpu;
 use crate::metrics::Subject;
 use crate::nn::choose::{Choice, Engine, EngineWish, choose};
@@ -21,6 +20,7 @@ use crate::nn::ort::{OrtOptions, OrtRuntime, OrtStudent};
 use crate::nn::plan::{Plan, Precision};
 use crate::nn::restyle::StyledStudent;
 use crate::pipeline::{Pipeline, Student};
+use crate::quality::{Rung, ladder};
 use crate::roundtrip::RoundTrip;
 use crate::units::{Budget, Extent};
 
@@ -82,7 +82,7 @@ impl BuiltPipeline {
     }
 }
 
-/// What a request comes to.
+/// An [`EffectRequest`] resolved to variant and size.
 pub(super) struct ResolvedRequest {
     pub chosen: ResolvedEffect,
     pub variant: Variant,
@@ -138,7 +138,12 @@ impl PipelineFactory {
     ///
     /// # Errors
     /// As [`Self::build`].
-    pub fn build_within(&self, request: &EffectRequest, shape: FrameShape, budget: Budget) -> Result<BuiltPipeline, Fault> {
+    pub fn build_within(
+        &self,
+        request: &EffectRequest,
+        shape: FrameShape,
+        budget: Budget,
+    ) -> Result<BuiltPipeline, Fault> {
         let chosen = self.chosen(request)?;
         let ort = self.catalog.ort();
         let caps = &self.gpu.caps;
@@ -294,7 +299,13 @@ impl PipelineFactory {
     }
 
     /// The ladder for an effect, and where on it a request stands.
-    fn standing(&self, effect: &Effect, request: &EffectRequest, engine: Engine, budget: Budget) -> Result<Standing, Fault> {
+    fn standing(
+        &self,
+        effect: &Effect,
+        request: &EffectRequest,
+        engine: Engine,
+        budget: Budget,
+    ) -> Result<Standing, Fault> {
         let timed = self.catalog.timings(|| self.machine());
         let ms = |v: &Variant| timed.as_ref().and_then(|t| t.ms(engine, network(v))).map(|ms| ms as f32);
         let timed = effect.variants().first().is_some_and(|v| ms(v).is_some());

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
-use crate::autotune::{Cache, Timings, Machine};
+use crate::autotune::{Cache, Machine, Timings};
 use crate::effect::{Gallery, Variant};
 use crate::fault::Fault;
 use crate::nn::graph::Graph;

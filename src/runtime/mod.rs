@@ -6,31 +6,31 @@
 //! every span into the meter. Times come in as arguments. Knows neither windows nor where frames come from. Nothing here
 //! blocks.
 
+mod autotune;
 mod build;
 mod builder;
-mod autotune;
+mod catalog;
 mod quality;
 mod style_switch;
-mod catalog;
 mod swap;
 
 use std::sync::Arc;
 use std::time::Instant;
 
-pub use build::{BuiltPipeline, Standing, EffectRequest, PipelineFactory};
-use builder::{Builder, Job};
 pub use autotune::network;
+pub use build::{BuiltPipeline, EffectRequest, PipelineFactory, Standing};
+use builder::{Builder, Job};
+pub use catalog::{Catalog, Found};
 use quality::QualityControl;
 pub use style_switch::Restylable;
-pub use catalog::{Found, Catalog};
 use swap::{Next, Running};
 
 use crate::fault::Fault;
 use crate::frame::{CameraFrame, FrameShape};
-use crate::quality::{Keep, State};
 use crate::gpu::GpuClock;
 use crate::metrics::{Lap, Meter, Span, Stage, Subject, Summary};
 use crate::pipeline::{FrameCounts, Look, Pipeline};
+use crate::quality::{Keep, State};
 use crate::roundtrip::RoundTripEvent;
 use crate::system::Thermal;
 use crate::units::{Budget, Burden, Extent, FrameStamp};

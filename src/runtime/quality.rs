@@ -6,9 +6,9 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::{Runtime, Standing, EffectRequest};
-use crate::quality::{Decision, Governor, Keep, Load, State, Window};
+use super::{EffectRequest, Runtime, Standing};
 use crate::metrics::{FrameCost, Meter, Stage};
+use crate::quality::{Decision, Governor, Keep, Load, State, Window};
 use crate::system::Thermal;
 use crate::units::{Budget, FrameId};
 

@@ -8,8 +8,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::build::{ResolvedRequest, PipelineFactory, capital};
-use super::{FrameShape, EffectRequest};
+use super::build::{PipelineFactory, ResolvedRequest, capital};
+use super::{EffectRequest, FrameShape};
 use crate::effect::{Blend, Effect, Gallery, Share, Variant};
 use crate::fault::Fault;
 use crate::metrics::Subject;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::builder::{Done, Job, Outcome, Source};
-use super::{BuiltPipeline, Runtime, RuntimeEvent, Restylable, Standing};
+use super::{BuiltPipeline, Restylable, Runtime, RuntimeEvent, Standing};
 use crate::frame::FrameShape;
 use crate::metrics::Subject;
 use crate::pipeline::Pipeline;

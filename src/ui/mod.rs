@@ -25,8 +25,8 @@ pub use words::Words;
 use std::time::{Duration, Instant};
 
 use crate::fault::Fault;
-use crate::quality;
 use crate::metrics::{Meter, Subject, Summary};
+use crate::quality;
 use crate::system::Reading;
 use crate::units::FrameId;
 use graph::{Frames, Range};

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::View;
 use super::graph::Range;
-use crate::quality;
 use crate::metrics::{FrameCost, Hitch, Subject, Summary};
+use crate::quality;
 use crate::system::Reading;
 use crate::units::FrameId;
 

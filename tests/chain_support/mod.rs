@@ -6,13 +6,13 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use impasto::fault::Fault;
-use impasto::runtime::{BuiltPipeline, Runtime, Catalog, EffectRequest, PipelineFactory};
 use impasto::frame::{CameraFrame, FrameBytes, FrameShape};
 use impasto::gpu::{Gpu, GpuRequest};
 use impasto::metrics::Subject;
 use impasto::nn::choose::EngineWish;
 use impasto::pipeline::{Pipeline, Student};
 use impasto::roundtrip::{Painter, RoundTrip};
+use impasto::runtime::{BuiltPipeline, Catalog, EffectRequest, PipelineFactory, Runtime};
 use impasto::units::{Budget, CaptureClock, Extent, FrameId, FrameStamp};
 
 /// Of what runtimes draw to.
@@ -61,7 +61,13 @@ pub fn factory(gpu: &Gpu, models: &[&Path]) -> PipelineFactory {
 }
 
 /// A runtime whose first pipeline is there already, for frames of `shape`.
-pub fn runtime_with(factory: PipelineFactory, request: EffectRequest, budget: Budget, built: BuiltPipeline, shape: FrameShape) -> Runtime {
+pub fn runtime_with(
+    factory: PipelineFactory,
+    request: EffectRequest,
+    budget: Budget,
+    built: BuiltPipeline,
+    shape: FrameShape,
+) -> Runtime {
     let mut runtime = Runtime::new(factory, request, budget).unwrap();
     runtime.start_with(built, shape);
     runtime
@@ -79,7 +85,8 @@ pub fn round_trip(painter: impl Painter + 'static) -> Student {
 /// The first effect in our own engine, at a size that any machine paints quickly. `None`, and a printed line, where there is
 /// no effect.
 pub fn in_place(factory: &PipelineFactory, shape: FrameShape) -> Option<BuiltPipeline> {
-    let request = EffectRequest { engine: EngineWish::Wgpu, size: Some(Extent::new(64, 48)), ..EffectRequest::default() };
+    let request =
+        EffectRequest { engine: EngineWish::Wgpu, size: Some(Extent::new(64, 48)), ..EffectRequest::default() };
     match factory.build(&request, shape) {
         Ok(built) => Some(built),
         Err(fault) => {

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use egui::{Color32, Rect, Vec2, pos2, vec2};
 use impasto::fault::Fault;
-use impasto::quality::{Keep, Rung, State};
 use impasto::metrics::{Meter, Span, Stage, Subject, Summary};
+use impasto::quality::{Keep, Rung, State};
 use impasto::system::{Power, Reading, Thermal};
 use impasto::ui::{Action, Controls, EffectEntry, Interface, Level, SourceEntry, View};
 use impasto::units::{Budget, CaptureClock, Extent, FrameId, FrameStamp};

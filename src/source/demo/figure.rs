@@ -152,7 +152,8 @@ fn hair_color(x: f32, y: f32, depth: f32, runtime: f32) -> Rgb {
     let n = normal(|x, y| cushion(-hair_outline(x, y), 0.085) * 1.1, x, y, 0.002);
     let comb = (noise(runtime * 310.0, y * 5.0) - 0.5) * 0.7;
     let n = [n[0] + comb * 0.35, n[1], n[2]];
-    let shine = bell(y - 0.345 + 0.25 * x * x / 0.15 + 0.010 * noise(runtime * 90.0, 1.0), 0.022) * (0.35 + 0.65 * strand)
+    let shine = bell(y - 0.345 + 0.25 * x * x / 0.15 + 0.010 * noise(runtime * 90.0, 1.0), 0.022)
+        * (0.35 + 0.65 * strand)
         + 0.55 * bell(y - 0.505 + 0.012 * noise(runtime * 90.0, 2.0), 0.024) * strand;
     let light = lit(base, n, 0.25, mix(0.55, 1.0, smooth(0.0, 0.03, depth)));
     let gloss = shine * (0.20 - 0.22 * n[0]).max(0.02);
