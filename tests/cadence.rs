@@ -10,7 +10,7 @@ use impasto::metrics::{Span, Stage};
 use impasto::nn::gpu::GpuStudent;
 use impasto::nn::graph::Graph;
 use impasto::nn::plan::{Plan, Precision};
-use impasto::pipeline::{FrameCounts, Look, Pipeline, Student};
+use impasto::pipeline::{PipelineCounts, Look, Pipeline, Student};
 use impasto::roundtrip::RoundTrip;
 use impasto::units::{Extent, FrameId};
 
@@ -87,7 +87,7 @@ fn in_place_the_student_works_every_second_frame_and_each_is_painted() {
     assert_eq!(inferred(&mut pipeline, 8..14), expect(&[10, 13]));
     pipeline.set_every(1);
     assert_eq!(inferred(&mut pipeline, 14..16), expect(&[14, 15]));
-    assert_eq!(pipeline.counts(), FrameCounts { submitted: 16, processed: 16, dropped: 0 });
+    assert_eq!(pipeline.counts(), PipelineCounts { submitted: 16, processed: 16, dropped: 0 });
 }
 
 /// Where nothing moves, a carried painting is the painting.
@@ -117,7 +117,7 @@ fn on_the_round_trip_every_frame_is_shown_at_once() {
     show(&mut own, 5, picture(10));
     let difference = mean_difference(&carried, &own.read_picture(FRAME, &LOOK).unwrap());
     assert!(difference < 8.0, "carried differs from painted by {difference:.2}");
-    assert_eq!(pipeline.counts(), FrameCounts { submitted: 6, processed: 6, dropped: 0 });
+    assert_eq!(pipeline.counts(), PipelineCounts { submitted: 6, processed: 6, dropped: 0 });
 }
 
 /// Cadence on and off while frames fly: the frame that is shown never goes back, every frame is accounted for, and the
@@ -142,7 +142,7 @@ fn switching_at_any_time_loses_nothing() {
         }
         pipeline.finish(&mut |_| {}).unwrap();
         assert!(pipeline.shown_painted());
-        let FrameCounts { submitted, processed, dropped } = pipeline.counts();
+        let PipelineCounts { submitted, processed, dropped } = pipeline.counts();
         assert_eq!((submitted, processed + dropped), (80, 80), "{processed} + {dropped}");
     }
 }

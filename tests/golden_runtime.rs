@@ -7,7 +7,7 @@ use image::RgbaImage;
 use impasto::frame::{FrameShape, PixelFormat};
 use impasto::gpu::Gpu;
 use impasto::metrics::{Span, Stage};
-use impasto::pipeline::{Fit, FrameCounts, Look, Pipeline, PipelineError, Placement, Student};
+use impasto::pipeline::{Fit, PipelineCounts, Look, Pipeline, PipelineError, Placement, Student};
 use impasto::roundtrip::RoundTrip;
 use impasto::units::{Extent, FrameId};
 
@@ -57,13 +57,13 @@ fn newest_wins_in_place_and_order_is_kept() {
         submit(&mut pipeline, id, id as u8 * 20);
     }
     // One went to the GPU, one waits, eight gave way: none of them was polled for.
-    assert_eq!(pipeline.counts(), FrameCounts { submitted: 10, processed: 0, dropped: 8 });
+    assert_eq!(pipeline.counts(), PipelineCounts { submitted: 10, processed: 0, dropped: 8 });
     let mut ready = Vec::new();
     while !pipeline.is_idle() {
         ready.extend(pipeline.poll(&mut |_| {}).map(|stamp| stamp.id.0));
     }
     assert_eq!(ready, [0, 9]);
-    assert_eq!(pipeline.counts(), FrameCounts { submitted: 10, processed: 2, dropped: 8 });
+    assert_eq!(pipeline.counts(), PipelineCounts { submitted: 10, processed: 2, dropped: 8 });
     assert_eq!(pipeline.shown().map(|s| s.id), Some(FrameId(9)));
     assert_near(middle(&pipeline.read_picture(FRAME, &Look::default()).unwrap()), [180, 180, 180, 255], "last frame");
 }
@@ -74,7 +74,7 @@ fn a_frame_of_another_shape_is_dropped() {
     let mut pipeline = untouched(gpu);
     let other = FrameShape::packed(PixelFormat::Gray8, FRAME);
     pipeline.submit(frame(other, 0, vec![0; other.min_bytes()]));
-    assert_eq!(pipeline.counts(), FrameCounts { submitted: 1, processed: 0, dropped: 1 });
+    assert_eq!(pipeline.counts(), PipelineCounts { submitted: 1, processed: 0, dropped: 1 });
     assert!(pipeline.is_idle());
 }
 
@@ -108,7 +108,7 @@ fn a_painting_lies_on_its_own_frame() {
     finish(&mut pipeline);
     assert!(pipeline.shown_painted());
     assert_eq!(pipeline.shown().map(|s| s.id), Some(FrameId(59)));
-    let FrameCounts { submitted, processed, dropped } = pipeline.counts();
+    let PipelineCounts { submitted, processed, dropped } = pipeline.counts();
     assert_eq!((submitted, processed + dropped), (60, 60));
     assert!(processed >= 1 && painted <= processed as u32);
 }

@@ -93,7 +93,7 @@ pub enum PipelineError {
 
 /// What became of the frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct FrameCounts {
+pub struct PipelineCounts {
     /// Frames handed to [`Pipeline::submit`].
     pub submitted: u64,
     /// Of those, the ones that came out ready to show; with a student, painted.
@@ -153,7 +153,7 @@ pub struct Pipeline {
     every: u32,
     /// Frames since the one that the student was last given.
     since: u32,
-    counts: FrameCounts,
+    counts: PipelineCounts,
     spans: Vec<Span>,
     load: Load,
 }
@@ -225,7 +225,7 @@ impl Pipeline {
             blend: Look::default().blend,
             every: 1,
             since: u32::MAX,
-            counts: FrameCounts::default(),
+            counts: PipelineCounts::default(),
             spans: Vec::with_capacity(PENDING),
             load: Load::default(),
         })
@@ -276,7 +276,7 @@ impl Pipeline {
         self.shown.is_some_and(|index| self.slots[index].painted)
     }
 
-    pub fn counts(&self) -> FrameCounts {
+    pub fn counts(&self) -> PipelineCounts {
         self.counts
     }
 

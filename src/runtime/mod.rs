@@ -29,7 +29,7 @@ use crate::fault::Fault;
 use crate::frame::{CameraFrame, FrameShape};
 use crate::gpu::GpuClock;
 use crate::metrics::{Lap, Meter, Span, Stage, Subject, Summary};
-use crate::pipeline::{FrameCounts, Look, Pipeline};
+use crate::pipeline::{PipelineCounts, Look, Pipeline};
 use crate::quality::{Keep, State};
 use crate::roundtrip::RoundTripEvent;
 use crate::system::Thermal;
@@ -77,7 +77,7 @@ pub struct Runtime {
     offered: u64,
     meter: Meter,
     /// Counts of pipelines that are gone.
-    past: FrameCounts,
+    past: PipelineCounts,
     /// Frames that came while no pipeline fitted them.
     unmatched: u64,
     missed: u64,
@@ -89,7 +89,7 @@ pub struct Runtime {
 /// What outlives a runtime whose GPU was lost.
 pub struct Carryover {
     meter: Meter,
-    past: FrameCounts,
+    past: PipelineCounts,
     unmatched: u64,
     offered: u64,
 }
@@ -116,7 +116,7 @@ impl Runtime {
             cadence_since: None,
             offered: 0,
             meter: Meter::new(budget),
-            past: FrameCounts::default(),
+            past: PipelineCounts::default(),
             unmatched: 0,
             missed: 0,
             burden: Burden::NONE,
