@@ -10,7 +10,7 @@ use impasto::metrics::{Span, Stage};
 use impasto::nn::gpu::GpuStudent;
 use impasto::nn::graph::Graph;
 use impasto::nn::plan::{Plan, Precision};
-use impasto::pipeline::{PipelineCounts, Look, Pipeline, Student};
+use impasto::pipeline::{Look, Pipeline, PipelineCounts, Student};
 use impasto::roundtrip::RoundTrip;
 use impasto::units::{Extent, FrameId};
 

@@ -7,7 +7,7 @@ use image::RgbaImage;
 use impasto::frame::{FrameShape, PixelFormat};
 use impasto::gpu::Gpu;
 use impasto::metrics::{Span, Stage};
-use impasto::pipeline::{Fit, PipelineCounts, Look, Pipeline, PipelineError, Placement, Student};
+use impasto::pipeline::{Fit, Look, Pipeline, PipelineCounts, PipelineError, Placement, Student};
 use impasto::roundtrip::RoundTrip;
 use impasto::units::{Extent, FrameId};
 

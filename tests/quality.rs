@@ -116,6 +116,30 @@ fn it_never_steps_back_and_forth_and_keeps_the_budget() {
     assert!(worst.0 >= 0.95, "seed {} kept the budget in {:.2} % of the frames", worst.1, worst.0 * 100.0);
 }
 
+/// Wherever the lightest rung paints clearly more than the fewest pictures a second that are worth it, something is painted,
+/// whatever that does to the budget.
+#[test]
+fn painted_beats_smooth() {
+    let (mut judged, mut over_budget) = (0, 0);
+    for seed in 0..RUNS {
+        let mut random = Random::new(seed ^ 0x7a11);
+        let (machine, trace, keep) = (machine(&mut random), trace(&mut random), keep(&mut random));
+        let lightest = machine.ladder.iter().rposition(|rung| rung.painted).unwrap();
+        let slowest_ms = 1e3 / Governor::LEAST_PAINTED_PER_S / 1.25;
+        let most = machine.most_load(lightest, &trace, slowest_ms);
+        if trace.pieces.iter().any(|piece| piece.load.0.max(piece.load.1) > most) {
+            continue;
+        }
+        let run = run(&machine, &trace, keep, seed);
+        judged += 1;
+        over_budget += usize::from(run.moments.iter().any(|m| m.holds.is_none()));
+        let bare = run.moments.iter().find(|m| !machine.ladder[m.index].painted);
+        assert!(bare.is_none(), "seed {seed}: nothing painted at {:?}; {:?}", bare, run.steps);
+    }
+    println!("{judged} of {RUNS} runs judged, in {over_budget} of them no painting held the budget at times");
+    assert!(judged > RUNS as usize / 2 && over_budget > 100, "{judged} judged, {over_budget} over the budget");
+}
+
 #[test]
 fn it_gets_back_to_the_best_rung_that_lasts() {
     let mut climbed = 0;

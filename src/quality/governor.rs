@@ -296,7 +296,8 @@ impl Governor {
             }
         }
         let Some(demand) = demand else { return Hold(HoldReason::Measuring) };
-        if demand > down * budget {
+        // Where nothing is painted, giving up more is not possible: only the way up is open.
+        if demand > down * budget && (self.state.rung.painted || index == 0) {
             let Some(to) = lighter else { return Hold(HoldReason::Lightest { need_ms: demand }) };
             if !self.ladder[to].painted && !self.hopeless(load) {
                 return Hold(HoldReason::StillPainted { per_s: load.painted_per_s });

@@ -55,8 +55,7 @@ pub struct Moment {
     pub work_ms: f32,
     /// What the governor saw last.
     pub p95_ms: Option<f32>,
-    /// The finest rung whose true p95 is within what is to be kept at this load; `None` when there is none that the governor
-    /// may take: no painting only where painting is hopeless.
+    /// The finest rung that paints and whose true p95 is within what is to be kept at this load; `None` when there is none.
     pub holds: Option<usize>,
 }
 
@@ -132,10 +131,7 @@ pub fn run(machine: &Machine, trace: &Trace, keep: Keep, seed: u64) -> Run {
     let look_every = Duration::from_millis(250);
     let (down, _) = keep.shares();
     let limit = down * machine.budget.ms() as f32;
-    let slowest = 1e3 / Governor::LEAST_PAINTED_PER_S;
     let most: Vec<f32> = (0..machine.ladder.len()).map(|i| machine.most_load(i, trace, limit)).collect();
-    let lightest = machine.ladder.iter().rposition(|rung| rung.painted);
-    let hopeless = lightest.map_or(0.0, |i| machine.most_load(i, trace, slowest.max(limit)));
     let mut run = Run { moments: Vec::new(), steps: Vec::new() };
     let (mut at, mut frame) = (Duration::ZERO, 0u32);
     let mut next_look = Duration::ZERO;
@@ -183,10 +179,7 @@ pub fn run(machine: &Machine, trace: &Trace, keep: Keep, seed: u64) -> Run {
                 index,
                 work_ms,
                 p95_ms: load_seen.recent_ms,
-                holds: most
-                    .iter()
-                    .position(|most| load <= *most)
-                    .filter(|i| machine.ladder[*i].painted || load > hopeless),
+                holds: most.iter().zip(&machine.ladder).position(|(most, rung)| rung.painted && load <= *most),
             });
             at += interval;
             frame += 1;

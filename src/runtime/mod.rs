@@ -29,7 +29,7 @@ use crate::fault::Fault;
 use crate::frame::{CameraFrame, FrameShape};
 use crate::gpu::GpuClock;
 use crate::metrics::{Lap, Meter, Span, Stage, Subject, Summary};
-use crate::pipeline::{PipelineCounts, Look, Pipeline};
+use crate::pipeline::{Look, Pipeline, PipelineCounts};
 use crate::quality::{Keep, State};
 use crate::roundtrip::RoundTripEvent;
 use crate::system::Thermal;
