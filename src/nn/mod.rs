@@ -1,15 +1,18 @@
-//! Networks: from a file to kernels on the GPU, or to ONNX Runtime.
+//! Networks: from a file to kernels on the GPU, to kernels on the processor, or to ONNX Runtime.
 //!
 //! ```text
 //! .onnx ──import──▶ Graph ──fold(style)──▶ Graph ──Plan::new(extent, precision)──▶ Plan ──▶ GpuStudent   shaders/nn/*
-//!        (onnx)     (graph)                  │          (plan: lower, arena, pack)            (gpu)
+//!        (onnx)     (graph)                  │ │        (plan: lower, place, pack)            (gpu)
+//!                                            │ └──FusedPlan::new(extent, device)──▶ FusedPlan ──▶ CpuStudent
+//!                                            │         (plan::fused, plan::cost)                  (cpu)
 //!                                            └──export──▶ bytes ──▶ OrtStudent                (ort)
 //! ```
 //!
-//! Everything up to `Plan` is pure and needs no device. `gpu` and `ort` execute; neither decides anything about networks.
+//! Everything up to a plan is pure and needs no device. `gpu`, `cpu` and `ort` execute; none decides anything about networks.
 //! The definition of what the shaders compute is in [`crate::kernels::nn`].
 
 pub mod choose;
+pub mod cpu;
 mod export;
 mod fold;
 pub mod gpu;

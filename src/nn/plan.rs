@@ -20,7 +20,9 @@
 //! always float32. Unused lanes of a last group hold any finite number; weights that meet them are zero.
 
 mod arena;
-mod lower;
+pub mod cost;
+pub mod fused;
+pub(super) mod lower;
 mod pack;
 mod place;
 

@@ -8,7 +8,7 @@ use crate::units::Extent;
 
 /// What a call computes.
 #[derive(Clone, Debug)]
-pub(super) enum Work<'a> {
+pub(in super::super) enum Work<'a> {
     Conv(&'a Conv),
     Resize(Interpolation),
     DepthToSpace,
