@@ -194,7 +194,7 @@ impl Screen {
             times.resolve(measure, &mut encoder);
         }
         let handing = Instant::now();
-        self.gpu.queue.submit(extra.into_iter().chain([encoder.finish()]));
+        self.gpu.submit(extra.into_iter().chain([encoder.finish()]));
         if let (Some(times), Some(measure)) = (&mut self.times, measure) {
             times.submitted(measure);
         }

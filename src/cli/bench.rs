@@ -308,7 +308,7 @@ impl Target {
     fn draw(&mut self, gpu: &Gpu, runtime: &mut Runtime) {
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("bench") });
         runtime.draw(&mut encoder, &self.view, self.extent, &Look::default());
-        gpu.queue.submit([encoder.finish()]);
+        gpu.submit([encoder.finish()]);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::GpuClock;
+use super::{GpuClock, GpuWork};
 
 /// What was wrong with the GPU or with something given to it.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +64,8 @@ pub struct Gpu {
     pub caps: Arc<GpuCaps>,
     /// Brings the GPU's time stamps to the CPU's clock.
     pub clock: Arc<GpuClock>,
+    /// Counts what is recorded and submitted.
+    pub work: Arc<GpuWork>,
     lost: Arc<AtomicBool>,
 }
 
@@ -143,9 +145,16 @@ impl Gpu {
             max_workgroup_storage_bytes: limits.max_compute_workgroup_storage_size,
         };
         let clock = Arc::new(GpuClock::new(f64::from(caps.timestamp_period_ns)));
-        let gpu = Self { instance, adapter, device, queue, caps: Arc::new(caps), clock, lost };
+        let work = Arc::default();
+        let gpu = Self { instance, adapter, device, queue, caps: Arc::new(caps), clock, work, lost };
         GpuClock::calibrate(&gpu);
         Ok(gpu)
+    }
+
+    /// Hands recorded commands to the GPU.
+    pub fn submit(&self, commands: impl IntoIterator<Item = wgpu::CommandBuffer>) -> wgpu::SubmissionIndex {
+        self.work.submitted();
+        self.queue.submit(commands)
     }
 
     /// Whether the driver took the device away. Everything made from it is dead then: open a new one.

@@ -1,6 +1,8 @@
 //! A compute shader made ready: its pipeline, and its resources by name.
 
-use super::{Gpu, GpuError, Shader};
+use std::sync::Arc;
+
+use super::{Gpu, GpuError, GpuWork, Shader};
 
 /// A compute pipeline whose resources (group 0) are bound by their WGSL names.
 #[derive(Debug)]
@@ -10,6 +12,7 @@ pub struct Kernel {
     layout: wgpu::BindGroupLayout,
     bindings: Vec<(String, u32)>,
     workgroup: [u32; 3],
+    work: Arc<GpuWork>,
 }
 
 impl Kernel {
@@ -53,7 +56,7 @@ impl Kernel {
             let layout = pipeline.get_bind_group_layout(0);
             Ok((pipeline, layout))
         })?;
-        Ok(Self { name: shader.name, pipeline, layout, bindings, workgroup })
+        Ok(Self { name: shader.name, pipeline, layout, bindings, workgroup, work: gpu.work.clone() })
     }
 
     /// A bind group for group 0. Every resource that the entry point uses must be named, and no other.
@@ -106,6 +109,7 @@ impl Kernel {
         pass.set_pipeline(&self.pipeline);
         pass.set_bind_group(0, bind_group, &[]);
         pass.dispatch_workgroups(x, y, z);
+        self.work.dispatched();
     }
 }
 

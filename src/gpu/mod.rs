@@ -3,7 +3,8 @@
 //! `Gpu` is the adapter and device with their capabilities, found once; nothing else in the program asks an adapter what
 //! it can do. `shader` holds the WGSL sources, `kernel` turns one into a pipeline whose resources are bound by the names
 //! that the WGSL gives them, `mirror` compares Rust structs with WGSL ones, `timestamps` measures passes without ever
-//! waiting for the answer, `clock` brings the GPU's time to the CPU's, `upload` brings bytes over without making buffers.
+//! waiting for the answer, `clock` brings the GPU's time to the CPU's, `upload` brings bytes over without making buffers, `work` counts what was
+//! recorded.
 //! Knows nothing of networks, pictures or windows.
 
 mod clock;
@@ -13,6 +14,7 @@ pub mod mirror;
 mod shader;
 mod timestamps;
 mod upload;
+mod work;
 
 pub use clock::{Calibration, GpuClock};
 pub use device::{Gpu, GpuCaps, GpuError, GpuRequest};
@@ -21,3 +23,4 @@ pub use shader::Shader;
 pub(crate) use shader::shader;
 pub use timestamps::{Measure, Measured, Timestamps};
 pub use upload::Uploader;
+pub use work::{GpuWork, WorkCounts};

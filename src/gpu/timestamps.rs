@@ -11,7 +11,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Gpu, GpuClock};
+use super::{Gpu, GpuClock, GpuWork};
 use crate::units::FrameId;
 
 /// Bytes from one region's pair of stamps to the next: what resolving demands of offsets.
@@ -37,6 +37,7 @@ pub struct Timestamps {
     rounds: Vec<Round>,
     nanoseconds_per_tick: f64,
     clock: Arc<GpuClock>,
+    work: Arc<GpuWork>,
 }
 
 #[derive(Debug)]
@@ -92,6 +93,7 @@ impl Timestamps {
             rounds: (0..depth).map(round).collect(),
             nanoseconds_per_tick: f64::from(gpu.caps.timestamp_period_ns),
             clock: gpu.clock.clone(),
+            work: gpu.work.clone(),
         })
     }
 
@@ -135,6 +137,7 @@ impl Timestamps {
             encoder.resolve_query_set(&round.queries, region * 2..region * 2 + 2, &round.resolved, at);
         }
         encoder.copy_buffer_to_buffer(&round.resolved, 0, &round.readback, 0, round.readback.size());
+        self.work.copied(round.readback.size());
     }
 
     /// May be called right before the encoder given to [`Self::resolve`] is submitted: the later, the better the GPU's clock is

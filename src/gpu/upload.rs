@@ -58,6 +58,7 @@ impl Uploader {
             usable.then(|| view.get_mapped_range_mut().ok()).flatten().map(|view| (staging, view))
         });
         let Some((staging, mut view)) = ready else {
+            gpu.work.copied(size as u64);
             gpu.queue.write_buffer(target, 0, &bytes[..whole]);
             if whole < bytes.len() {
                 gpu.queue.write_buffer(target, whole as u64, &tail);
@@ -72,6 +73,7 @@ impl Uploader {
         staging.buffer.unmap();
         staging.state = State::Recorded;
         encoder.copy_buffer_to_buffer(&staging.buffer, 0, target, 0, size as u64);
+        gpu.work.copied(size as u64);
     }
 
     /// Must be called after the encoder given to [`Self::write`] was submitted: asks for the buffers back.

@@ -42,7 +42,7 @@ use std::time::{Duration, Instant};
 pub use present::{Fit, Look, PICTURE, PictureLayout, Placement};
 
 use crate::frame::{CameraFrame, FrameShape};
-use crate::gpu::{Gpu, GpuError, Measure, Shader, Timestamps, Uploader};
+use crate::gpu::{Gpu, GpuError, GpuWork, Measure, Shader, Timestamps, Uploader};
 use crate::kernels::prepare::Crop;
 pub use crate::kernels::stability::Stability;
 use crate::metrics::{Span, Stage};
@@ -347,7 +347,8 @@ impl Pipeline {
         let stands_in = matches!((source, &self.work), (PaintSource::Nobody, Work::RoundTrip { .. }));
         let times = self.frame_times.as_mut().filter(|_| !stands_in);
         let measure = times.and_then(|times| times.begin(stamp.id));
-        let mut recorder = Recorder { encoder: &mut encoder, times: &mut self.frame_times, measure: &measure };
+        let work = &self.gpu.work;
+        let mut recorder = Recorder { encoder: &mut encoder, work, times: &mut self.frame_times, measure: &measure };
 
         let bytes = &frame.bytes()[..self.shape.min_bytes()];
         self.upload.write(&self.gpu, recorder.encoder, self.ingest.raw(), bytes);
@@ -433,7 +434,8 @@ impl Pipeline {
             && let Some(bound) = &self.slots[index].around
         {
             around.compose.set_blend(&self.gpu, 0.0);
-            let mut recorder = Recorder { encoder: &mut encoder, times: &mut None, measure: &None };
+            let work = &self.gpu.work;
+            let mut recorder = Recorder { encoder: &mut encoder, work, times: &mut None, measure: &None };
             let mut pass = recorder.pass("compose", COMPOSE);
             around.motion.record_look(&mut pass, index);
             around.motion.record_carry(&mut pass, index);
@@ -451,7 +453,8 @@ impl Pipeline {
         let Work::RoundTrip { around, .. } = &mut self.work else { return };
         let Some(index) = self.shown.filter(|index| self.slots[*index].painted) else { return };
         let mut encoder = self.gpu.device.create_command_encoder(&ENCODER);
-        let mut recorder = Recorder { encoder: &mut encoder, times: &mut None, measure: &None };
+        let work = &self.gpu.work;
+        let mut recorder = Recorder { encoder: &mut encoder, work, times: &mut None, measure: &None };
         around.motion.record_look(&mut recorder.pass("motion", COMPOSE), index);
         around.motion.remember(&mut encoder, index);
         self.submit_frame(encoder, None);
@@ -465,7 +468,7 @@ impl Pipeline {
         if let (Some(times), Some(measure)) = (&mut self.frame_times, &measure) {
             times.submitting(measure);
         }
-        let submission = self.gpu.queue.submit([commands]);
+        let submission = self.gpu.submit([commands]);
         self.upload.submitted();
         if let Work::RoundTrip { upload, .. } = &mut self.work {
             upload.submitted();
@@ -495,12 +498,14 @@ const ENCODER: wgpu::CommandEncoderDescriptor<'_> = wgpu::CommandEncoderDescript
 /// Passes of one frame, measured where the adapter can.
 struct Recorder<'a> {
     encoder: &'a mut wgpu::CommandEncoder,
+    work: &'a GpuWork,
     times: &'a mut Option<Timestamps>,
     measure: &'a Option<Measure>,
 }
 
 impl Recorder<'_> {
     fn pass(&mut self, label: &'static str, region: u32) -> wgpu::ComputePass<'_> {
+        self.work.pass();
         let timestamp_writes = match (&mut self.times, self.measure) {
             (Some(times), Some(measure)) => Some(times.compute(measure, region)),
             _ => None,

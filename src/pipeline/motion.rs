@@ -10,8 +10,10 @@
 //! where nothing does. Memory moved, without what caches save: 45 bytes a pixel, 2.8 MB, most of it the painting itself (16 bytes
 //! a pixel, in and out). Per painted frame: one dispatch and copies of 5 bytes a pixel.
 
+use std::sync::Arc;
+
 use super::stages::{self, uniform};
-use crate::gpu::{Gpu, GpuError, Kernel, Shader, shader};
+use crate::gpu::{Gpu, GpuError, GpuWork, Kernel, Shader, shader};
 use crate::kernels::motion::{Fields, LEVELS, level_extent, levels_len};
 use crate::units::{Extent, FrameId};
 
@@ -71,7 +73,15 @@ impl Sight {
         }
     }
 
-    fn copy_from(&self, encoder: &mut wgpu::CommandEncoder, guide: &wgpu::Buffer, levels: &wgpu::Buffer) {
+    fn copy_from(
+        &self,
+        work: &GpuWork,
+        encoder: &mut wgpu::CommandEncoder,
+        guide: &wgpu::Buffer,
+        levels: &wgpu::Buffer,
+    ) {
+        work.copied(self.guide.size());
+        work.copied(self.levels.size());
         encoder.copy_buffer_to_buffer(guide, 0, &self.guide, 0, self.guide.size());
         encoder.copy_buffer_to_buffer(levels, 0, &self.levels, 0, self.levels.size());
     }
@@ -88,6 +98,7 @@ struct Away {
 #[derive(Debug)]
 pub struct Motion {
     extent: Extent,
+    work: Arc<GpuWork>,
     fields: Fields,
     pyramid: Kernel,
     search: Kernel,
@@ -178,6 +189,7 @@ impl Motion {
         let carries = [carry_to(guides[0])?, carry_to(guides[1])?];
         Ok(Self {
             extent,
+            work: gpu.work.clone(),
             fields,
             pyramid,
             search,
@@ -228,7 +240,7 @@ impl Motion {
 
     /// The newest painting is that of the frame in `slot`, which was looked at last.
     pub fn remember(&mut self, encoder: &mut wgpu::CommandEncoder, slot: usize) {
-        self.key.copy_from(encoder, &self.guides[slot], &self.now);
+        self.key.copy_from(&self.work, encoder, &self.guides[slot], &self.now);
         self.has_key = true;
     }
 
@@ -236,7 +248,7 @@ impl Motion {
     /// many.
     pub fn send(&mut self, encoder: &mut wgpu::CommandEncoder, slot: usize, frame: FrameId) {
         if let Some(away) = self.away.iter_mut().min_by_key(|away| away.frame) {
-            away.sight.copy_from(encoder, &self.guides[slot], &self.now);
+            away.sight.copy_from(&self.work, encoder, &self.guides[slot], &self.now);
             away.frame = Some(frame);
         }
     }
@@ -245,7 +257,7 @@ impl Motion {
     pub fn receive(&mut self, encoder: &mut wgpu::CommandEncoder, frame: FrameId) -> bool {
         let Some(away) = self.away.iter_mut().find(|away| away.frame == Some(frame)) else { return false };
         away.frame = None;
-        self.key.copy_from(encoder, &away.sight.guide, &away.sight.levels);
+        self.key.copy_from(&self.work, encoder, &away.sight.guide, &away.sight.levels);
         self.has_key = true;
         true
     }

@@ -223,10 +223,12 @@ impl Present {
             occlusion_query_set: None,
             multiview_mask: None,
         });
+        gpu.work.pass();
         if let Some(slot) = slot.and_then(|slot| self.slots.get(slot)) {
             pass.set_pipeline(&self.pipeline);
             pass.set_bind_group(0, slot, &[]);
             pass.draw(0..3, 0..1);
+            gpu.work.drew();
         }
     }
 }

@@ -53,7 +53,7 @@ impl Pipeline {
             },
             size,
         );
-        gpu.queue.submit([encoder.finish()]);
+        gpu.submit([encoder.finish()]);
         buffer.slice(..).map_async(wgpu::MapMode::Read, |_| {});
         gpu.device.poll(wgpu::PollType::wait_indefinitely()).map_err(|e| PipelineError::Read(e.to_string()))?;
         let view = buffer.slice(..).get_mapped_range().map_err(|e| PipelineError::Read(e.to_string()))?;

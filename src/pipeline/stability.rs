@@ -6,8 +6,10 @@
 //! ring like that of [`crate::gpu::Timestamps`]; when all of it is on its way there is a gap in the numbers. Every fifth frame
 //! rather than every fourth: with a cadence of two, painted and carried frames are then met in turn.
 
+use std::sync::Arc;
+
 use super::stages::{self, Memory, uniform};
-use crate::gpu::{Gpu, GpuError, Kernel, Shader, shader};
+use crate::gpu::{Gpu, GpuError, GpuWork, Kernel, Shader, shader};
 use crate::kernels::stability::{Gathered, Stability, blocks_of};
 use crate::units::Extent;
 
@@ -52,6 +54,7 @@ enum State {
 #[derive(Debug)]
 pub struct Steadiness {
     extent: Extent,
+    work: Arc<GpuWork>,
     compare: Kernel,
     gather: Kernel,
     /// By slot.
@@ -112,6 +115,7 @@ impl Steadiness {
         };
         Ok(Self {
             extent,
+            work: gpu.work.clone(),
             compare,
             gather,
             compares,
@@ -146,6 +150,7 @@ impl Steadiness {
     pub fn fetch(&mut self, encoder: &mut wgpu::CommandEncoder) {
         if let Some((buffer, state)) = self.ring.iter_mut().find(|(_, state)| *state == State::Free) {
             encoder.copy_buffer_to_buffer(&self.result, 0, buffer, 0, RESULT_BYTES);
+            self.work.copied(RESULT_BYTES);
             *state = State::Recorded;
         }
     }
