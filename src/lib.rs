@@ -10,7 +10,7 @@
 //! ```
 //!
 //! A [`source`] delivers raw bytes with the identity and the capture time of their frame ([`frame`], [`units`]). A
-//! [`mailbox`] with one slot hands the newest to the [`pipeline`], the one file that shows the whole chain in order. The
+//! [`mailbox`] with one slot hands the newest to the [`pipeline`], whose list of passes shows the whole chain in order. The
 //! student is an ONNX file of an [`effect`] pack; [`nn`] reads it into a graph, folds the chosen style into its weights, and
 //! runs it either on the GPU, between the kernels of the frame, or through ONNX Runtime on a thread of its own
 //! ([`roundtrip`]). [`runtime`] is the loop that the window ([`app`]), `render` and `bench` ([`cli`]) share: it feeds frames,

@@ -149,6 +149,20 @@ fn effects_as_json() {
     assert!(String::from_utf8_lossy(&told.stdout).contains(effects[0]["name"].as_str().unwrap()));
 }
 
+/// The list of passes needs no device.
+#[test]
+fn plan_as_json_and_as_a_table() {
+    let plan = json(&impasto(&["plan", "--variant", "s", "--picture", "640x360", "--json"]));
+    let lists = plan["lists"].as_array().unwrap();
+    let painted = lists.iter().find(|list| list["of"] == "a frame that is painted").unwrap();
+    let names: Vec<_> = painted["passes"].as_array().unwrap().iter().map(|p| p["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["upload", "ingest", "prepare", "paint", "stabilise", "gain"]);
+    let told = impasto(&["plan", "--variant", "s"]);
+    let text = String::from_utf8_lossy(&told.stdout);
+    assert!(text.contains("stabilise") && text.contains("steady before"), "{text}");
+    assert!(!impasto(&["plan", "nothing"]).status.success());
+}
+
 #[test]
 fn cameras_and_doctor_as_json() {
     assert!(json(&impasto(&["cameras", "--json"]))["cameras"].is_array());

@@ -2,39 +2,21 @@
 
 mod chain_support;
 
-use chain_support::{frame, gpu, mapped, noise, read_buffer};
+use chain_support::passes::Passes;
+use chain_support::{frame, gpu, noise};
 use half::f16;
 use impasto::frame::{CameraFrame, ColorSpec, FrameShape, PixelFormat, YuvMatrix, YuvRange};
-use impasto::gpu::{Gpu, Uploader};
 use impasto::kernels;
 use impasto::kernels::compose::{Before, Detail, Steady};
 use impasto::kernels::prepare::Crop;
-use impasto::pipeline::stages::{self, Compose, Ingest, Memory, Prepare};
+use impasto::pipeline::pass::Varying;
+use impasto::pipeline::pass::gain::GAIN;
+use impasto::pipeline::pass::ingest::INGEST;
+use impasto::pipeline::pass::prepare::PREPARE;
+use impasto::pipeline::pass::stabilise::STABILISE;
+use impasto::pipeline::product::{FRAME, GAINS, GUIDE, IMAGE, PAINTED, PAINTING, RAW, STEADY, Sizes};
 use impasto::units::Extent;
 use proptest::prelude::*;
-
-fn read_texture(gpu: &Gpu, texture: &wgpu::Texture, pixel_bytes: u32) -> Vec<u8> {
-    let size = texture.size();
-    let row = (size.width * pixel_bytes).next_multiple_of(256);
-    let back = gpu.device.create_buffer(&wgpu::BufferDescriptor {
-        label: None,
-        size: u64::from(row * size.height),
-        usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
-        mapped_at_creation: false,
-    });
-    let mut encoder = gpu.device.create_command_encoder(&Default::default());
-    let layout = wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(row), rows_per_image: None };
-    let info = wgpu::TexelCopyBufferInfo { buffer: &back, layout };
-    encoder.copy_texture_to_buffer(texture.as_image_copy(), info, size);
-    let bytes = mapped(gpu, encoder, &back);
-    bytes.chunks_exact(row as usize).flat_map(|r| r[..(size.width * pixel_bytes) as usize].to_vec()).collect()
-}
-
-fn run(gpu: &Gpu, record: impl FnOnce(&mut wgpu::ComputePass<'_>)) {
-    let mut encoder = gpu.device.create_command_encoder(&Default::default());
-    record(&mut encoder.begin_compute_pass(&Default::default()));
-    gpu.queue.submit([encoder.finish()]);
-}
 
 /// Shapes of frame that break packing: odd strides, one pair, one pixel, sizes no multiple of a workgroup.
 fn shapes() -> impl Strategy<Value = FrameShape> {
@@ -73,14 +55,10 @@ proptest! {
     fn ingest(shape in shapes(), seed: u64) {
         let Some(gpu) = gpu() else { return Ok(()) };
         let frame = frame_of(shape, seed);
-        let kernel = Ingest::new(gpu, &shape).unwrap();
-        let texture = stages::texture(gpu, "frame", shape.extent);
-        let bound = kernel.bind(gpu, &stages::view(&texture)).unwrap();
-        let mut encoder = gpu.device.create_command_encoder(&Default::default());
-        Uploader::new(gpu, shape.min_bytes(), 1).write(gpu, &mut encoder, kernel.raw(), frame.bytes());
-        kernel.record(&mut encoder.begin_compute_pass(&Default::default()), &bound);
-        gpu.queue.submit([encoder.finish()]);
-        let got = read_texture(gpu, &texture, 4);
+        let mut passes = Passes::new(gpu, Sizes::new(shape, None, 0), &[&INGEST]);
+        passes.put(RAW, &frame.bytes()[..shape.min_bytes()]);
+        passes.run(Varying::default());
+        let got = passes.get(FRAME);
         for (at, (got, want)) in got.chunks_exact(4).zip(ingested(&frame)).enumerate() {
             prop_assert!(got.iter().zip(want).all(|(a, b)| a.abs_diff(b) <= 1), "{shape:?} pixel {at}: {got:?}, CPU {want:?}");
         }
@@ -100,23 +78,13 @@ proptest! {
             let (left, top) = (crop.0 * fw as f32, crop.1 * fh as f32);
             Crop { left, top, width: (fw as f32 - left) * crop.2, height: (fh as f32 - top) * crop.3 }
         };
-        let ingest = Ingest::new(gpu, &shape).unwrap();
-        let texture = stages::texture(gpu, "frame", source);
-        let view = stages::view(&texture);
-        let ingest_bound = ingest.bind(gpu, &view).unwrap();
-        gpu.queue.write_buffer(ingest.raw(), 0, frame.bytes());
-        let kernel = Prepare::new(gpu, crop, extent).unwrap();
-        let image = stages::storage(gpu, "image", extent.pixels() * 16);
-        let guide = stages::storage(gpu, "guide", extent.pixels() * 4);
-        let bound = kernel.bind(gpu, &view, &image, &guide).unwrap();
-        run(gpu, |pass| {
-            ingest.record(pass, &ingest_bound);
-            kernel.record(pass, &bound);
-        });
+        let sizes = Sizes { crop, ..Sizes::new(shape, Some(extent), 0) };
+        let mut passes = Passes::new(gpu, sizes, &[&INGEST, &PREPARE]);
+        passes.put(RAW, frame.bytes());
+        passes.run(Varying::default());
         let mut want = vec![[0.0; 4]; extent.pixels() as usize];
         kernels::prepare::prepare(&ingested(&frame), source, crop, extent, &mut want);
-        let image = read_buffer(gpu, &image);
-        let guide = read_buffer(gpu, &guide);
+        let (image, guide) = (passes.get(IMAGE), passes.get(GUIDE));
         let image: &[[f32; 4]] = bytemuck::cast_slice(&image);
         for (at, (got, want)) in image.iter().zip(&want).enumerate() {
             prop_assert!(got.iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-5), "{crop:?} pixel {at}: {got:?}, CPU {want:?}");
@@ -166,34 +134,27 @@ proptest! {
             .map(|(g, n)| g.map(|c| c.saturating_add(if n > 200 { n / 4 } else { n % 8 }))).collect();
         let old: Vec<Steady> = floats(seed ^ 99).iter().map(|p| p.map(f16::from_f32)).collect();
 
-        let kernel = { let mut k = Compose::new(gpu, extent).unwrap(); k.set_blend(gpu, blend); k };
-        let painted_buffer = stages::storage(gpu, "painted", pixels as u64 * 16);
-        let image_buffer = stages::storage(gpu, "image", pixels as u64 * 16);
-        let (previous, next) = (Memory::new(gpu, extent), Memory::new(gpu, extent));
-        gpu.queue.write_buffer(&painted_buffer, 0, bytemuck::cast_slice(&painted));
-        gpu.queue.write_buffer(&image_buffer, 0, bytemuck::cast_slice(&image));
-        gpu.queue.write_buffer(&next.guide, 0, bytemuck::cast_slice(&guide));
-        gpu.queue.write_buffer(&previous.guide, 0, bytemuck::cast_slice(&old_guide));
-        gpu.queue.write_buffer(&previous.steady, 0, bytemuck::cast_slice(&old));
-        let [painting, gains] = ["painting", "gains"].map(|name| stages::texture(gpu, name, extent));
-        let (painting_view, gains_view) = (stages::view(&painting), stages::view(&gains));
-        let bound = kernel.bind(gpu, &painted_buffer, &image_buffer, &previous, &next, &painting_view, &gains_view).unwrap();
-        run(gpu, |pass| kernel.record(pass, &bound));
+        let shape = FrameShape::packed(PixelFormat::Rgba8, extent);
+        let mut passes = Passes::new(gpu, Sizes::new(shape, Some(extent), 0), &[&STABILISE, &GAIN]);
+        passes.put(PAINTED, bytemuck::cast_slice(&painted));
+        passes.put(IMAGE, bytemuck::cast_slice(&image));
+        passes.put(GUIDE, bytemuck::cast_slice(&guide));
+        passes.put_before(GUIDE, bytemuck::cast_slice(&old_guide));
+        passes.put_before(STEADY, bytemuck::cast_slice(&old));
+        passes.run(Varying { blend });
 
         let mut want = vec![[f16::ZERO; 4]; pixels];
         let before = (blend > 0.0).then_some(Before { steady: &old, guide: &old_guide, blend });
         kernels::compose::stabilise(&painted, &image, &guide, before, extent, &mut want);
-        let steady = read_buffer(gpu, &next.steady);
-        let steady: &[Steady] = &bytemuck::cast_slice(&steady)[..pixels];
+        let steady: Vec<Steady> = bytemuck::pod_collect_to_vec(&passes.get(STEADY));
         for (got, want) in steady.iter().zip(&want) {
             prop_assert!(got.iter().zip(want).all(|(a, b)| (a.to_f32() - b.to_f32()).abs() < 2e-3), "{got:?}, CPU {want:?}");
         }
 
         // The reference of the second kernel starts from what the first one left, so that errors do not add up.
         let mut details = vec![Detail::default(); pixels];
-        kernels::compose::gain(steady, extent, &mut details);
-        let painting = read_texture(gpu, &painting, 4);
-        let gains = read_texture(gpu, &gains, 4);
+        kernels::compose::gain(&steady, extent, &mut details);
+        let (painting, gains) = (passes.get(PAINTING), passes.get(GAINS));
         for (at, detail) in details.iter().enumerate() {
             let [r, g, b] = detail.painting;
             for (i, want) in [r, g, b, detail.luma].into_iter().enumerate() {

@@ -2,16 +2,24 @@
 //!
 //! `cargo test --test kernels_timing -- --ignored --nocapture`
 
+mod chain_support;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use chain_support::passes::Passes;
 use impasto::fault::Fault;
 use impasto::frame::{CameraFrame, FrameBytes, FrameShape, PixelFormat};
 use impasto::gpu::Gpu;
 use impasto::gpu::{Timestamps, Uploader};
 use impasto::kernels::prepare::Crop;
 use impasto::metrics::Stage;
-use impasto::pipeline::stages::{self, Compose, Ingest, Memory, Prepare};
+use impasto::pipeline::pass::Varying;
+use impasto::pipeline::pass::gain::GAIN;
+use impasto::pipeline::pass::ingest::INGEST;
+use impasto::pipeline::pass::prepare::PREPARE;
+use impasto::pipeline::pass::stabilise::STABILISE;
+use impasto::pipeline::product::{RAW, Sizes, Which};
 use impasto::pipeline::{Look, Pipeline, Student};
 use impasto::roundtrip::{Painter, RoundTrip};
 use impasto::units::{CaptureClock, Extent, FrameId, FrameStamp};
@@ -83,27 +91,18 @@ fn stages_by_timestamp() {
     for format in [PixelFormat::Yuyv, PixelFormat::Nv12, PixelFormat::Rgb8] {
         let shape = FrameShape::packed(format, FRAME);
         let Some(mut times) = Timestamps::new(&gpu, 4, 4) else { return println!("skipped: no time stamps") };
-        let ingest = Ingest::new(&gpu, &shape).unwrap();
-        let picture = stages::view(&stages::texture(&gpu, "frame", FRAME));
-        let ingest_bound = ingest.bind(&gpu, &picture).unwrap();
-        let prepare = Prepare::new(&gpu, Crop::fitting(FRAME, STUDENT), STUDENT).unwrap();
-        let whole = Prepare::new(&gpu, Crop::whole(FRAME), Extent::new(288, 216)).unwrap();
-        let [image, painted] = ["image", "painted"].map(|n| stages::storage(&gpu, n, 1 << 20));
-        let memories = [Memory::new(&gpu, STUDENT), Memory::new(&gpu, STUDENT)];
-        let prepare_bound = prepare.bind(&gpu, &picture, &image, &memories[0].guide).unwrap();
-        let whole_bound = whole.bind(&gpu, &picture, &image, &memories[0].guide).unwrap();
-        let [painting, gains] = ["painting", "gains"].map(|n| stages::view(&stages::texture(&gpu, n, STUDENT)));
-        let mut compose = Compose::new(&gpu, STUDENT).unwrap();
-        compose.set_blend(&gpu, 0.5);
-        let compose_bound =
-            compose.bind(&gpu, &painted, &image, &memories[1], &memories[0], &painting, &gains).unwrap();
+        let sizes = Sizes::new(shape, Some(STUDENT), 0);
+        let mut passes = Passes::new(&gpu, sizes, &[&INGEST, &PREPARE, &STABILISE, &GAIN]);
+        passes.vary(Varying { blend: 0.5 });
+        let whole = Passes::new(&gpu, Sizes::new(shape, Some(Extent::new(288, 216)), 0), &[&PREPARE]);
+        let raw = passes.store.buffer(RAW.info, Which::Now, Default::default()).unwrap().clone();
         let mut upload = Uploader::new(&gpu, shape.min_bytes(), 3);
         let bytes = frame(shape, 0);
         let mut table = Table::default();
         for round in 0..ROUNDS {
             let started = Instant::now();
             let mut encoder = gpu.device.create_command_encoder(&Default::default());
-            upload.write(&gpu, &mut encoder, ingest.raw(), bytes.bytes());
+            upload.write(&gpu, &mut encoder, &raw, bytes.bytes());
             table.add("0 upload, staged (CPU)", started.elapsed());
             let cpu = cpu_time();
             let measure = times.begin(FrameId(round)).unwrap();
@@ -114,10 +113,10 @@ fn stages_by_timestamp() {
                         timestamp_writes: Some(times.compute(&measure, region)),
                     }));
                 };
-                pass(0, &|pass| ingest.record(pass, &ingest_bound));
-                pass(1, &|pass| prepare.record(pass, &prepare_bound));
-                pass(2, &|pass| whole.record(pass, &whole_bound));
-                pass(3, &|pass| compose.record(pass, &compose_bound));
+                pass(0, &|pass| passes.record(0, pass));
+                pass(1, &|pass| passes.record(1, pass));
+                pass(2, &|pass| whole.record(0, pass));
+                pass(3, &|pass| (2..4).for_each(|index| passes.record(index, pass)));
             }
             times.resolve(&measure, &mut encoder);
             gpu.queue.submit([encoder.finish()]);
@@ -131,7 +130,7 @@ fn stages_by_timestamp() {
                 table.add(names[measured.region as usize], measured.duration);
             });
             let started = Instant::now();
-            gpu.queue.write_buffer(ingest.raw(), 0, bytes.bytes());
+            gpu.queue.write_buffer(&raw, 0, bytes.bytes());
             table.add("0 upload, write_buffer (CPU)", started.elapsed());
         }
         // One kernel at a time, several dispatches to a submission: what a software adapter's clock cannot tell apart.
@@ -148,11 +147,11 @@ fn stages_by_timestamp() {
                 table.add(name, (cpu_time() - cpu) / 10);
             }
         };
-        alone("5 ingest, CPU time", &|pass| ingest.record(pass, &ingest_bound));
-        alone("5 prepare 320x192, CPU time", &|pass| prepare.record(pass, &prepare_bound));
-        alone("5 prepare 288x216, CPU time", &|pass| whole.record(pass, &whole_bound));
-        alone("5 compose, CPU time", &|pass| compose.record(pass, &compose_bound));
-        alone("5 compose/stabilise, CPU time", &|pass| compose.record_stabilise(pass, &compose_bound));
+        alone("5 ingest, CPU time", &|pass| passes.record(0, pass));
+        alone("5 prepare 320x192, CPU time", &|pass| passes.record(1, pass));
+        alone("5 prepare 288x216, CPU time", &|pass| whole.record(0, pass));
+        alone("5 compose, CPU time", &|pass| (2..4).for_each(|index| passes.record(index, pass)));
+        alone("5 compose/stabilise, CPU time", &|pass| passes.record(2, pass));
         println!("{format:?} {FRAME}");
         table.print();
     }

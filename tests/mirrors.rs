@@ -2,31 +2,37 @@
 
 use impasto::assert_mirror;
 use impasto::kernels::ingest::YuvToRgb;
-use impasto::pipeline::motion::{self, CarryLayout, PyramidLayout, SearchLayout};
-use impasto::pipeline::stability::{self, CompareLayout, GatherLayout};
-use impasto::pipeline::stages::{self, GainLayout, PrepareLayout, RawLayout, StabiliseLayout};
-use impasto::pipeline::{PICTURE, PictureLayout};
+use impasto::pipeline::PictureLayout;
+use impasto::pipeline::pass::carry::{self, CarryLayout};
+use impasto::pipeline::pass::gain::{self, GainLayout};
+use impasto::pipeline::pass::ingest::{self, RawLayout};
+use impasto::pipeline::pass::picture;
+use impasto::pipeline::pass::prepare::{self, PrepareLayout};
+use impasto::pipeline::pass::pyramid::{self, PyramidLayout};
+use impasto::pipeline::pass::search::{self, SearchLayout};
+use impasto::pipeline::pass::stabilise::{self, StabiliseLayout};
+use impasto::pipeline::pass::stability::{self, CompareLayout, GatherLayout};
 
 #[test]
-fn ingest() {
-    for shader in [stages::YUV422, stages::YUV420, stages::RGB, stages::GRAY] {
+fn the_frame() {
+    for shader in [ingest::YUV422, ingest::YUV420, ingest::RGB, ingest::GRAY] {
         assert_mirror!(shader, YuvToRgb { u, luma, v, _pad0, offset, _pad1 });
         assert_mirror!(shader, RawLayout { width, height, stride_bytes, chroma_bytes, color });
     }
-    assert_mirror!(stages::PREPARE, PrepareLayout { origin, step, width, height });
+    assert_mirror!(prepare::SHADER, PrepareLayout { origin, step, width, height });
 }
 
 #[test]
-fn compose() {
-    assert_mirror!(stages::STABILISE, StabiliseLayout { width, height, blend });
-    assert_mirror!(stages::GAIN, GainLayout { width, height });
+fn the_painting() {
+    assert_mirror!(stabilise::SHADER, StabiliseLayout { width, height, blend });
+    assert_mirror!(gain::SHADER, GainLayout { width, height });
 }
 
 #[test]
 fn motion() {
-    assert_mirror!(motion::PYRAMID, PyramidLayout { width, height });
+    assert_mirror!(pyramid::SHADER, PyramidLayout { width, height });
     assert_mirror!(
-        motion::SEARCH,
+        search::SHADER,
         SearchLayout {
             width,
             height,
@@ -41,28 +47,28 @@ fn motion() {
             finest
         }
     );
-    assert_mirror!(motion::CARRY, CarryLayout { width, height, columns, rows });
+    assert_mirror!(carry::SHADER, CarryLayout { width, height, columns, rows });
 }
 
 #[test]
-fn stability() {
-    assert_mirror!(stability::COMPARE, CompareLayout { width, height });
-    assert_mirror!(stability::GATHER, GatherLayout { width, height });
+fn how_steady() {
+    assert_mirror!(stability::COMPARE_SHADER, CompareLayout { width, height });
+    assert_mirror!(stability::GATHER_SHADER, GatherLayout { width, height });
 }
 
 #[test]
-fn present() {
-    assert_mirror!(PICTURE, PictureLayout { scale, shift, crop_scale, crop_shift, strength, split_px });
+fn the_window() {
+    assert_mirror!(picture::SHADER, PictureLayout { scale, shift, crop_scale, crop_shift, strength, split_px });
 }
 
 /// The check itself can fail.
 #[test]
 fn differences_are_told() {
     use impasto::gpu::mirror::check;
-    let told = |size, fields: &[(&str, usize)]| check(&stages::GAIN, "GainLayout", size, fields).unwrap_err();
+    let told = |size, fields: &[(&str, usize)]| check(&gain::SHADER, "GainLayout", size, fields).unwrap_err();
     assert!(told(8, &[("width", 0), ("height", 8)]).contains("'height' is at 8 in Rust, at 4 in WGSL"));
     assert!(told(8, &[("width", 0)]).contains("'height' is missing in Rust"));
     assert!(told(8, &[("width", 0), ("height", 4), ("depth", 8)]).contains("'depth' is missing in WGSL"));
     assert!(told(12, &[("width", 0), ("height", 4)]).contains("12 bytes in Rust, 8 in WGSL"));
-    assert!(check(&stages::GAIN, "Nothing", 0, &[]).unwrap_err().contains("no struct Nothing"));
+    assert!(check(&gain::SHADER, "Nothing", 0, &[]).unwrap_err().contains("no struct Nothing"));
 }

@@ -2,11 +2,16 @@
 
 mod chain_support;
 
-use chain_support::{gpu, noise, read_buffer};
+use chain_support::passes::Passes;
+use chain_support::{gpu, noise};
+use impasto::frame::{FrameShape, PixelFormat};
 use impasto::gpu::Gpu;
-use impasto::kernels::motion::{Fields, Key, carry, levels_len, motion, pyramid};
-use impasto::pipeline::motion::Motion;
-use impasto::pipeline::stages;
+use impasto::kernels::motion::{Key, carry, motion, pyramid};
+use impasto::pipeline::pass::Varying;
+use impasto::pipeline::pass::carry::CARRY;
+use impasto::pipeline::pass::pyramid::PYRAMID;
+use impasto::pipeline::pass::search::SEARCH;
+use impasto::pipeline::product::{CARRIED, FIELD, GUIDE, KEY_GUIDE, KEY_LEVELS, LEVELS, PAINTED, Sizes};
 use impasto::units::Extent;
 use proptest::prelude::*;
 
@@ -36,31 +41,22 @@ struct Carried {
     painting: Vec<[f32; 4]>,
 }
 
-/// The kernels, as the pipeline records them: look at the painted frame, remember it, look at the present one, carry.
+/// The kernels, as the pipeline records them: the levels of the painted frame, then those of the present one, then carry.
 fn on_gpu(gpu: &Gpu, extent: Extent, key: Key<'_>, guide: &[[u8; 4]]) -> Carried {
-    let painted = stages::storage(gpu, "painted", extent.pixels() * 16);
-    let guides = [0, 1].map(|_| stages::storage(gpu, "guide", extent.pixels() * 4));
-    gpu.queue.write_buffer(&painted, 0, bytemuck::cast_slice(key.painting));
-    gpu.queue.write_buffer(&guides[0], 0, bytemuck::cast_slice(key.guide));
-    gpu.queue.write_buffer(&guides[1], 0, bytemuck::cast_slice(guide));
-    let mut motion = Motion::new(gpu, extent, &painted, guides.each_ref(), 0).unwrap();
-    assert!(!motion.has_key());
-    let mut encoder = gpu.device.create_command_encoder(&Default::default());
-    motion.record_look(&mut encoder.begin_compute_pass(&Default::default()), 0);
-    motion.remember(&mut encoder, 0);
-    assert!(motion.has_key());
-    {
-        let mut pass = encoder.begin_compute_pass(&Default::default());
-        motion.record_look(&mut pass, 1);
-        motion.record_carry(&mut pass, 1);
-    }
-    gpu.queue.submit([encoder.finish()]);
-    let pixels = extent.pixels() as usize;
-    let words = |buffer, len: usize| read_buffer(gpu, buffer)[..len * 4].to_vec();
+    let sizes = Sizes::new(FrameShape::packed(PixelFormat::Rgba8, extent), Some(extent), 1);
+    let mut seen = Passes::new(gpu, sizes, &[&PYRAMID]);
+    seen.put(GUIDE, bytemuck::cast_slice(key.guide));
+    seen.run(Varying::default());
+    let mut passes = Passes::new(gpu, sizes, &[&PYRAMID, &SEARCH, &CARRY]);
+    passes.put(KEY_LEVELS, &seen.get(LEVELS));
+    passes.put(KEY_GUIDE, bytemuck::cast_slice(key.guide));
+    passes.put(PAINTED, bytemuck::cast_slice(key.painting));
+    passes.put(GUIDE, bytemuck::cast_slice(guide));
+    passes.run(Varying::default());
     Carried {
-        levels: bytemuck::pod_collect_to_vec(&words(motion.levels(), levels_len(extent))),
-        field: bytemuck::pod_collect_to_vec(&words(motion.field(), Fields::new(extent).len() * 2)),
-        painting: bytemuck::pod_collect_to_vec(&words(motion.carried(), pixels * 4)),
+        levels: bytemuck::pod_collect_to_vec(&passes.get(LEVELS)),
+        field: bytemuck::pod_collect_to_vec(&passes.get(FIELD)),
+        painting: bytemuck::pod_collect_to_vec(&passes.get(CARRIED)),
     }
 }
 

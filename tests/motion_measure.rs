@@ -10,13 +10,17 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use chain_support::frame;
+use chain_support::passes::Passes;
 use image::RgbaImage;
 use impasto::frame::{FrameShape, PixelFormat};
 use impasto::gpu::{Gpu, Timestamps};
 use impasto::nn::choose::EngineWish;
-use impasto::pipeline::motion::Motion;
-use impasto::pipeline::stability::Steadiness;
-use impasto::pipeline::stages::{self, Memory};
+use impasto::pipeline::pass::Varying;
+use impasto::pipeline::pass::carry::CARRY;
+use impasto::pipeline::pass::pyramid::PYRAMID;
+use impasto::pipeline::pass::search::SEARCH;
+use impasto::pipeline::pass::stability::{COMPARE, GATHER};
+use impasto::pipeline::product::{GUIDE, KEY_GUIDE, KEY_LEVELS, LEVELS, Sizes};
 use impasto::pipeline::{Look, Pipeline};
 use impasto::runtime::{BuiltPipeline, Catalog, EffectRequest, PipelineFactory};
 use impasto::source::DemoScene;
@@ -148,30 +152,34 @@ fn cost() {
     println!("{} ({})", gpu.caps.name, gpu.caps.driver);
     let frames = clip(2);
     for extent in [Extent::new(288, 208), Extent::new(512, 288)] {
-        let painted = stages::storage(&gpu, "painted", extent.pixels() * 16);
-        let memories = [Memory::new(&gpu, extent), Memory::new(&gpu, extent)];
-        for (frame, memory) in frames.iter().zip(&memories) {
-            let guide: Vec<[u8; 4]> = (0..extent.height)
+        let guides = [0, 1].map(|index: usize| -> Vec<[u8; 4]> {
+            let frame = &frames[index];
+            (0..extent.height)
                 .flat_map(|y| (0..extent.width).map(move |x| (x, y)))
                 .map(|(x, y)| (x * FRAME.width / extent.width, y * FRAME.height / extent.height))
                 .map(|(x, y)| (y * FRAME.width + x) as usize * 4)
                 .map(|at| [frame[at], frame[at + 1], frame[at + 2], 255])
-                .collect();
-            gpu.queue.write_buffer(&memory.guide, 0, bytemuck::cast_slice(&guide));
-        }
-        let guides = memories.each_ref().map(|memory| &memory.guide);
-        let mut motion = Motion::new(&gpu, extent, &painted, guides, 0).unwrap();
-        let steadiness = Steadiness::new(&gpu, extent, &memories).unwrap();
-        let mut encoder = gpu.device.create_command_encoder(&Default::default());
-        motion.record_look(&mut encoder.begin_compute_pass(&Default::default()), 0);
-        motion.remember(&mut encoder, 0);
-        gpu.queue.submit([encoder.finish()]);
+                .collect()
+        });
+        let [key, guide]: [&[u8]; 2] = guides.each_ref().map(|guide| bytemuck::cast_slice(guide));
+        let sizes = Sizes::new(FrameShape::packed(PixelFormat::Rgba8, FRAME), Some(extent), 1);
+        let mut seen = Passes::new(&gpu, sizes, &[&PYRAMID]);
+        seen.put(GUIDE, key);
+        seen.run(Varying::default());
+        let passes = Passes::new(&gpu, sizes, &[&PYRAMID, &SEARCH, &CARRY, &COMPARE, &GATHER]);
+        passes.put(KEY_LEVELS, &seen.get(LEVELS));
+        passes.put(KEY_GUIDE, key);
+        passes.put_before(GUIDE, key);
+        passes.put(GUIDE, guide);
+        let record = |which: &[usize], pass: &mut wgpu::ComputePass<'_>| {
+            which.iter().for_each(|index| passes.record(*index, pass));
+        };
         type Part<'a> = (&'a str, &'a dyn Fn(&mut wgpu::ComputePass<'_>));
         let parts: [Part<'_>; 4] = [
-            ("look (pyramid)", &|pass| motion.record_look(pass, 1)),
-            ("search", &|pass| motion.record_search(pass)),
-            ("search and carry", &|pass| motion.record_carry(pass, 1)),
-            ("stability (compare, gather), every fifth frame", &|pass| steadiness.record(pass, 1)),
+            ("pyramid", &|pass| record(&[0], pass)),
+            ("search", &|pass| record(&[1], pass)),
+            ("search and carry", &|pass| record(&[1, 2], pass)),
+            ("stability (compare, gather), every fifth frame", &|pass| record(&[3, 4], pass)),
         ];
         let mut times = Timestamps::new(&gpu, parts.len() as u32, 4);
         let mut least = [f64::INFINITY; 4];

@@ -6,7 +6,7 @@ use impasto::gpu::Shader;
 
 /// All shaders of the program. A new owner of shaders adds its list here.
 fn registered() -> impl Iterator<Item = Shader> {
-    [impasto::pipeline::SHADERS, impasto::nn::SHADERS].into_iter().flatten().copied()
+    impasto::pipeline::shaders().chain(impasto::nn::SHADERS.iter().copied())
 }
 
 fn files_below(folder: &Path, found: &mut Vec<PathBuf>) {

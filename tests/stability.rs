@@ -4,14 +4,16 @@ mod chain_support;
 
 use std::time::{Duration, Instant};
 
-use chain_support::{frame, gpu, noise, read_buffer};
+use chain_support::passes::Passes;
+use chain_support::{frame, gpu, noise};
 use half::f16;
 use impasto::fault::Fault;
 use impasto::frame::{FrameShape, PixelFormat};
 use impasto::kernels::compose::Steady;
 use impasto::kernels::stability::{Gathered, Seen, compare, gather};
-use impasto::pipeline::stability::Steadiness;
-use impasto::pipeline::stages::Memory;
+use impasto::pipeline::pass::Varying;
+use impasto::pipeline::pass::stability::{COMPARE, GATHER};
+use impasto::pipeline::product::{GUIDE, STABILITY, STEADY, Sizes};
 use impasto::pipeline::{Pipeline, Student};
 use impasto::roundtrip::{Painter, RoundTrip};
 use impasto::units::Extent;
@@ -41,16 +43,14 @@ proptest! {
         let paintings = [5, 6].map(|n| -> Vec<Steady> {
             noise(seed ^ n, pixels * 4).chunks_exact(4).map(|c| [0, 1, 2, 3].map(|i| f16::from_f32(f32::from(c[i]) / 255.0))).collect()
         });
-        let memories = [Memory::new(gpu, extent), Memory::new(gpu, extent)];
-        for (memory, (guide, steady)) in memories.iter().zip([(&now, &paintings[0]), (&before, &paintings[1])]) {
-            gpu.queue.write_buffer(&memory.guide, 0, bytemuck::cast_slice(guide));
-            gpu.queue.write_buffer(&memory.steady, 0, bytemuck::cast_slice(steady));
-        }
-        let kernels = Steadiness::new(gpu, extent, &memories).unwrap();
-        let mut encoder = gpu.device.create_command_encoder(&Default::default());
-        kernels.record(&mut encoder.begin_compute_pass(&Default::default()), 0);
-        gpu.queue.submit([encoder.finish()]);
-        let got: Gathered = bytemuck::pod_read_unaligned(&read_buffer(gpu, kernels.result())[..8]);
+        let sizes = Sizes::new(FrameShape::packed(PixelFormat::Rgba8, extent), Some(extent), 0);
+        let mut passes = Passes::new(gpu, sizes, &[&COMPARE, &GATHER]);
+        passes.put(GUIDE, bytemuck::cast_slice(&now));
+        passes.put_before(GUIDE, bytemuck::cast_slice(&before));
+        passes.put(STEADY, bytemuck::cast_slice(&paintings[0]));
+        passes.put_before(STEADY, bytemuck::cast_slice(&paintings[1]));
+        passes.run(Varying::default());
+        let got: Gathered = bytemuck::pod_read_unaligned(&passes.get(STABILITY));
 
         let [now, before] = [Seen { guide: &now, steady: &paintings[0] }, Seen { guide: &before, steady: &paintings[1] }];
         let want = gather(&compare(now, before, extent), extent);

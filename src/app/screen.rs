@@ -190,7 +190,7 @@ impl Screen {
             });
             self.interface.render(&mut pass.forget_lifetime(), &triangles.primitives, &screen);
         }
-        if let (Some(times), Some(measure)) = (&self.times, &measure) {
+        if let (Some(times), Some(measure)) = (&mut self.times, &measure) {
             times.resolve(measure, &mut encoder);
         }
         let handing = Instant::now();

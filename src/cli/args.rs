@@ -49,6 +49,8 @@ pub enum Command {
     Effects(ListArgs),
     /// List the cameras and what they deliver
     Cameras(ListArgs),
+    /// Print the passes that a frame goes through, what each reads and writes; needs no graphics device
+    Plan(PlanArgs),
     /// Say what this machine has, what would be chosen, and why
     Doctor(DoctorArgs),
     /// Say which figures can be sent to an address of yours, and turn it on or off; it is off at first
@@ -238,6 +240,25 @@ pub struct BenchArgs {
 
 #[derive(Debug, Args)]
 pub struct ListArgs {
+    /// Print one JSON object and nothing else
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Effect, by its name in `impasto effects` [default: the first]
+    #[arg(value_name = "EFFECT")]
+    pub effect: Option<String>,
+    /// Size of the network, by its id in `impasto effects` [default: the smallest]
+    #[arg(long, value_name = "ID")]
+    pub variant: Option<String>,
+    /// Size at which the network paints, instead of the variant's own
+    #[arg(long, value_name = "WxH")]
+    pub size: Option<Extent>,
+    /// Size of the camera's picture
+    #[arg(long, value_name = "WxH", default_value = "640x480")]
+    pub picture: Extent,
     /// Print one JSON object and nothing else
     #[arg(long)]
     pub json: bool,

@@ -8,6 +8,7 @@ mod bench;
 mod compare;
 mod doctor;
 mod lists;
+mod plan;
 mod render;
 mod sheet;
 mod telemetry;
@@ -17,8 +18,8 @@ use std::io::Write as _;
 use clap::Parser as _;
 
 pub use args::{
-    BenchArgs, Cli, Command, Common, DoctorArgs, ListArgs, LookArgs, OverlayLevel, PaintArgs, QualityArgs, RenderArgs,
-    SheetArgs, TelemetryArgs, WindowArgs,
+    BenchArgs, Cli, Command, Common, DoctorArgs, ListArgs, LookArgs, OverlayLevel, PaintArgs, PlanArgs, QualityArgs,
+    RenderArgs, SheetArgs, TelemetryArgs, WindowArgs,
 };
 
 use crate::fault::Fault;
@@ -55,6 +56,7 @@ pub fn run(command: &Command, common: &Common) -> Result<(), CliError> {
         Command::Bench(args) => bench::run(args, common),
         Command::Effects(args) => lists::effects(args, common),
         Command::Cameras(args) => lists::cameras(args),
+        Command::Plan(args) => plan::run(args, common),
         Command::Doctor(args) => doctor::run(args, common),
         Command::Telemetry(args) => telemetry::run(args),
     }

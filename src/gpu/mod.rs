@@ -3,10 +3,10 @@
 //! `Gpu` is the adapter and device with their capabilities, found once; nothing else in the program asks an adapter what
 //! it can do. `shader` holds the WGSL sources, `kernel` turns one into a pipeline whose resources are bound by the names
 //! that the WGSL gives them, `mirror` compares Rust structs with WGSL ones, `timestamps` measures passes without ever
-//! waiting for the answer, `clock` brings the GPU's time to the CPU's, `upload` brings bytes over without making buffers, `work` counts what was
-//! recorded.
-//! Knows nothing of networks, pictures or windows.
+//! waiting for the answer, `clock` brings the GPU's time to the CPU's, `belt` has buffers go round between the two, `upload`
+//! brings bytes over on one, `work` counts what was recorded. Knows nothing of networks, pictures or windows.
 
+mod belt;
 mod clock;
 mod device;
 mod kernel;
@@ -16,6 +16,7 @@ mod timestamps;
 mod upload;
 mod work;
 
+pub use belt::{Belt, Ticket};
 pub use clock::{Calibration, GpuClock};
 pub use device::{Gpu, GpuCaps, GpuError, GpuRequest};
 pub use kernel::Kernel;

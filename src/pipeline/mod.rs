@@ -1,77 +1,66 @@
-//! The way of a frame on the GPU, from the camera's bytes to a target texture, whole and in order.
+//! The way of a frame from the camera's bytes to a target.
 //!
-//! ```text
-//! CameraFrame ──upload──▶ raw ──ingest/*──▶ frame ──ingest/prepare──▶ image, guide ──student──▶ painted
-//!                                             │                            │                       │
-//!                                             │       compose/stabilise ◀──┴── previous ◀──────────┘
-//!                                             │       compose/gain ──▶ painting, gains
-//!                                             └─────── present/picture ◀────┘ ──▶ target
-//! ```
+//! What happens to a frame is a list of passes ([`list`]), each of which says what it reads and writes ([`pass`],
+//! [`product`]); what of the list runs for a frame is decided by pure code from what is wanted of it, and a back end
+//! ([`gpu`]) executes that. `pass` tells how to add one; `listing` is the list as `impasto plan` prints it.
 //!
 //! Two slots take turns: one holds the frame that is shown together with its own painting, the other the frame in work. A
 //! painting is therefore never laid over another frame, and the slot that is shown *is* the previous frame that the
 //! temporal blend needs. All colours are the camera's own coded R'G'B' (sRGB curve) from end to end.
 //!
 //! With a cadence ([`Pipeline::set_every`]) the student paints only some of the frames. On the others the newest painting,
-//! moved along with the picture, stands in for what it would have painted, and everything else is the same:
+//! moved along with the picture, stands in for what it would have painted, and everything else is the same.
 //!
-//! ```text
-//! guide ──motion/pyramid──▶ levels ──motion/search──▶ field ──motion/carry──▶ carried ──compose──▶
-//!          guide and levels of the painted frame ──┴── newest painting ──┘
-//! ```
-//!
-//! On some frames `stability/*` compares painting and guide with those of the frame before: see [`Pipeline::stability`].
-//!
-//! This file shows the chain of one frame, whole; `routes` decides which frame goes through it when, and what is shown.
-//! Nothing here blocks except [`Pipeline::finish`] and [`Pipeline::read_picture`], and after [`Pipeline::new`] no GPU object
-//! is made but command encoders. Knows nothing of windows, of where frames come from, nor of how long they may take.
+//! `routes` decides which frame goes through the list when, and what is shown. Nothing here blocks except
+//! [`Pipeline::finish`] and [`Pipeline::read_picture`], and after [`Pipeline::new`] no GPU object is made but command
+//! encoders. Knows nothing of windows, of where frames come from, nor of how long they may take.
 
+pub mod gpu;
+pub mod list;
+pub mod listing;
 mod load;
-pub mod motion;
+mod painter;
+pub mod pass;
 mod present;
-mod read;
+pub mod product;
 mod routes;
-mod slots;
-pub mod stability;
-pub mod stages;
-mod student;
+mod sights;
+mod steadiness;
 
-use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-pub use present::{Fit, Look, PICTURE, PictureLayout, Placement};
+use gpu::{GpuChain, Ticket};
+use list::{Event, Paint, Route, Wanted};
+use painter::Painter;
+pub use painter::Student;
+use pass::{OnGpu, Varying};
+pub use present::{Fit, Look, PictureLayout, Placement};
+use product::Sizes;
+use sights::Sights;
+use steadiness::Steadiness;
 
 use crate::frame::{CameraFrame, FrameShape};
-use crate::gpu::{Gpu, GpuError, GpuWork, Measure, Shader, Timestamps, Uploader};
-use crate::kernels::prepare::Crop;
+use crate::gpu::{Gpu, GpuError, Shader};
 pub use crate::kernels::stability::Stability;
-use crate::metrics::{Span, Stage};
+use crate::metrics::Span;
 use crate::nn::gpu::GpuStudent;
 use crate::roundtrip::RoundTrip;
-use crate::units::{Burden, Extent, FrameId, FrameStamp};
-use load::Load;
-use present::Present;
-use slots::{Slot, build_around, build_present, check_size};
-use stages::Ingest;
-pub use student::Student;
-use student::{Open, PaintSource, Work};
+use crate::units::{Burden, Extent, FrameStamp};
 
 /// The shaders of the chain, apart from the student's.
-pub const SHADERS: &[Shader] = &[
-    stages::YUV422,
-    stages::YUV420,
-    stages::RGB,
-    stages::GRAY,
-    stages::PREPARE,
-    stages::STABILISE,
-    stages::GAIN,
-    motion::PYRAMID,
-    motion::SEARCH,
-    motion::CARRY,
-    stability::COMPARE,
-    stability::GATHER,
-    PICTURE,
-];
+pub fn shaders() -> impl Iterator<Item = Shader> {
+    let of_passes = list::LIST.iter().flat_map(|line| match &line.pass.gpu {
+        OnGpu::Dispatch(dispatch) => dispatch.shaders,
+        OnGpu::Draw => &[pass::picture::SHADER],
+        OnGpu::Copy | OnGpu::Upload | OnGpu::Student => &[],
+    });
+    let mut seen = Vec::new();
+    of_passes.copied().filter(move |shader| {
+        let new = !seen.contains(&shader.name);
+        seen.push(shader.name);
+        new
+    })
+}
 
 /// Why a pipeline could not be made, or a picture not be read.
 #[derive(Debug, thiserror::Error)]
@@ -102,47 +91,52 @@ pub struct PipelineCounts {
     pub dropped: u64,
 }
 
-/// What of a frame's GPU time belongs to which stage, by region.
-const REGIONS: [Stage; 3] = [Stage::Prepare, Stage::Infer, Stage::Compose];
-const PREPARE: u32 = 0;
-const INFER: u32 = 1;
-const COMPOSE: u32 = 2;
-
-/// Frames whose time stamps may be on their way back at once.
-const MEASURED: usize = 6;
-/// Uploads on their way at once: copied from by the GPU, waiting for it, being written.
-const UPLOADS: usize = 3;
 /// Room for spans between two polls, and for frames on the round trip whose fate is open.
 const PENDING: usize = 64;
 /// Frames on the round trip at once: being painted, waiting for it, painted and not yet fetched.
-const TRIPS: usize = 3;
+pub const TRIPS: usize = 3;
+
+/// What a back end is to do: a list of passes, and what they need from outside.
+struct FrameJob<'a> {
+    wanted: Wanted,
+    stamp: FrameStamp,
+    /// Which of the two slots holds the frame.
+    slot: usize,
+    /// Which of the frames that are away is meant.
+    trip: usize,
+    varying: Varying,
+    /// The camera's bytes.
+    bytes: Option<&'a [u8]>,
+    /// A painting from another thread: rgb 0..1 and 1 for each pixel of the student.
+    painting: Option<&'a [[f32; 4]]>,
+    /// Whether it is measured.
+    measured: bool,
+}
+
+/// A frame's place.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    /// Whose frame it is; `None` while it holds nothing.
+    stamp: Option<FrameStamp>,
+    /// Whether something is laid on it.
+    painted: bool,
+}
 
 struct InFlight {
     slot: usize,
     stamp: FrameStamp,
-    submission: wgpu::SubmissionIndex,
+    ticket: Ticket,
 }
 
-/// Everything on the GPU between a camera's frame and a target. Made for one shape of frame, one student and one format of
-/// target; when one of them changes, make a new one on another thread and swap.
+/// Everything between a camera's frame and a target. Made for one shape of frame, one student and one format of target; when
+/// one of them changes, make a new one on another thread and swap.
 pub struct Pipeline {
-    gpu: Gpu,
-    shape: FrameShape,
-    crop: Crop,
-    student_extent: Option<Extent>,
-    work: Work,
-    ingest: Ingest,
+    sizes: Sizes,
+    chain: GpuChain,
+    painter: Painter,
     slots: [Slot; 2],
-    present: Present,
-    /// For [`Pipeline::read_picture`]; made when first needed.
-    reader: Option<Present>,
-    upload: Uploader,
-    frame_times: Option<Timestamps>,
-    draw_times: Option<Timestamps>,
-    /// The measurement in the encoder that [`Pipeline::draw`] was last given.
-    drawn: Option<Measure>,
-    /// The last frame whose drawing was measured.
-    drawn_frame: Option<FrameId>,
+    sights: Sights,
+    steadiness: Steadiness,
     in_flight: Option<InFlight>,
     waiting: Option<CameraFrame>,
     shown: Option<usize>,
@@ -155,7 +149,6 @@ pub struct Pipeline {
     since: u32,
     counts: PipelineCounts,
     spans: Vec<Span>,
-    load: Load,
 }
 
 impl Pipeline {
@@ -170,54 +163,17 @@ impl Pipeline {
         student: Student,
         target_format: wgpu::TextureFormat,
     ) -> Result<Self, PipelineError> {
-        check_size(gpu, shape.extent)?;
-        let student_extent = student.extent();
-        let crop = student_extent.map_or(Crop::whole(shape.extent), |extent| Crop::fitting(shape.extent, extent));
-        let ingest = Ingest::new(gpu, &shape)?;
-        let frames = [0, 1].map(|_| stages::view(&stages::texture(gpu, "frame", shape.extent)));
-        let surround = |extent, image: &wgpu::Buffer, painted: &wgpu::Buffer, trips| {
-            gpu.checked("the stages around the student", || {
-                build_around(gpu, crop, extent, image, painted, &frames, trips)
-            })
-        };
-        let (work, [around_a, around_b]) = match student {
-            Student::InPlace(student) => {
-                let (around, slots) = surround(student.extent(), student.input(), student.output(), 0)?;
-                (Work::InPlace { student, around }, slots.map(Some))
-            }
-            Student::RoundTrip(student) => {
-                let extent = student.extent();
-                let bytes = extent.pixels() * size_of::<[f32; 4]>() as u64;
-                let image = stages::storage(gpu, "image", bytes);
-                let painted = stages::storage(gpu, "painted", bytes);
-                let (around, slots) = surround(extent, &image, &painted, TRIPS)?;
-                let upload = Uploader::new(gpu, bytes as usize, UPLOADS);
-                let open = VecDeque::with_capacity(PENDING);
-                let owed_since = Instant::now();
-                (Work::RoundTrip { student, around, painted, upload, open, owed_since }, slots.map(Some))
-            }
-            Student::Untouched => (Work::Untouched, [None, None]),
-        };
-        let [frame_a, frame_b] = frames;
-        let slot = |frame, around| -> Result<Slot, GpuError> {
-            Ok(Slot { ingest: ingest.bind(gpu, &frame)?, frame, around, stamp: None, painted: false })
-        };
-        let slots = [slot(frame_a, around_a)?, slot(frame_b, around_b)?];
+        let extent = student.extent();
+        let (painter, in_place) = Painter::of(student);
+        let trips = if painter.route() == Route::RoundTrip { TRIPS } else { 0 };
+        let sizes = Sizes::new(shape, extent, trips);
         Ok(Self {
-            present: build_present(gpu, target_format, &slots)?,
-            upload: Uploader::new(gpu, shape.min_bytes(), UPLOADS),
-            frame_times: Timestamps::new(gpu, REGIONS.len() as u32, MEASURED),
-            draw_times: Timestamps::new(gpu, 1, MEASURED),
-            gpu: gpu.clone(),
-            shape,
-            crop,
-            student_extent,
-            work,
-            ingest,
-            slots,
-            reader: None,
-            drawn: None,
-            drawn_frame: None,
+            chain: GpuChain::new(gpu, sizes, painter.route(), in_place, target_format)?,
+            sizes,
+            painter,
+            slots: [Slot::default(); 2],
+            sights: Sights::new(trips),
+            steadiness: Steadiness::default(),
             in_flight: None,
             waiting: None,
             shown: None,
@@ -227,7 +183,6 @@ impl Pipeline {
             since: u32::MAX,
             counts: PipelineCounts::default(),
             spans: Vec::with_capacity(PENDING),
-            load: Load::default(),
         })
     }
 
@@ -244,26 +199,22 @@ impl Pipeline {
         look: &Look,
     ) {
         self.blend = look.blend.clamp(0.0, 1.0);
-        let slot = self.shown.map(|index| &self.slots[index]);
-        let painted = slot.is_some_and(|slot| slot.painted);
-        let layout = PictureLayout::new(self.shape.extent, self.crop, target_extent, look, painted);
-        let frame = slot.and_then(|slot| slot.stamp).map(|stamp| stamp.id);
-        let mut measure = None;
-        if let (Some(times), Some(frame), None) = (&mut self.draw_times, frame, &self.drawn)
-            && self.drawn_frame != Some(frame)
-        {
-            measure = times.begin(frame);
-            self.drawn_frame = Some(frame);
-        }
-        let writes = match (&mut self.draw_times, &measure) {
-            (Some(times), Some(measure)) => Some(times.render(measure, 0)),
-            _ => None,
-        };
-        self.present.record(&self.gpu, encoder, target, self.shown, layout, writes);
-        if let (Some(times), Some(measure)) = (&self.draw_times, measure) {
-            times.resolve(&measure, encoder);
-            self.drawn = Some(measure);
-        }
+        let layout = self.picture_layout(target_extent, look);
+        let frame = self.shown().map(|stamp| stamp.id);
+        self.chain.draw(encoder, target, layout, self.shown, frame);
+    }
+
+    /// What [`Self::draw`] would show on a target of `extent`, as sRGB bytes with alpha 255. Waits for the GPU.
+    ///
+    /// # Errors
+    /// When the size is empty or too large for the GPU, or the picture cannot be read.
+    pub fn read_picture(&mut self, extent: Extent, look: &Look) -> Result<image::RgbaImage, PipelineError> {
+        let layout = self.picture_layout(extent, look);
+        self.chain.read_picture(extent, layout, self.shown)
+    }
+
+    fn picture_layout(&self, target: Extent, look: &Look) -> PictureLayout {
+        PictureLayout::new(self.sizes.shape.extent, self.sizes.crop, target, look, self.shown_painted())
     }
 
     /// Whose frame is shown.
@@ -282,42 +233,36 @@ impl Pipeline {
 
     /// The shape of frame that it takes.
     pub fn shape(&self) -> FrameShape {
-        self.shape
+        self.sizes.shape
     }
 
     /// The size at which the student paints.
     pub fn student_extent(&self) -> Option<Extent> {
-        self.student_extent
+        (self.painter.route() != Route::Untouched).then_some(self.sizes.student)
     }
 
     /// Width over height of the picture as it is shown: the frame's, or its crop's.
     pub fn picture_aspect(&self) -> f32 {
-        self.crop.aspect()
+        self.sizes.crop.aspect()
     }
 
     /// The student's round trip, for its events. `None` in place.
     pub fn round_trip(&self) -> Option<&RoundTrip> {
-        match &self.work {
-            Work::RoundTrip { student, .. } => Some(student),
-            _ => None,
+        match &self.painter {
+            Painter::RoundTrip { student, .. } => Some(student),
+            Painter::InPlace | Painter::Untouched => None,
         }
     }
 
     /// The student in place, for another style of the same network. `None` on the round trip.
     pub fn in_place(&self) -> Option<&GpuStudent> {
-        match &self.work {
-            Work::InPlace { student, .. } => Some(student),
-            _ => None,
-        }
+        self.chain.student()
     }
 
     /// How steady the painting was of late where the camera's picture did not change: a mean over some forty frames, some
     /// frames old. `None` while too little of the picture is still, before there are two paintings, and without a student.
     pub fn stability(&self) -> Option<Stability> {
-        match &self.work {
-            Work::InPlace { around, .. } | Work::RoundTrip { around, .. } => around.steadiness.latest(),
-            Work::Untouched => None,
-        }
+        self.steadiness.latest()
     }
 
     /// Share of the previous painting where nothing moves, 0..=1, for the next frame on. [`Self::draw`] sets it too.
@@ -328,188 +273,99 @@ impl Pipeline {
     /// Puts more work on the student from the next frame on, to try out what becomes of it: on the GPU it paints each picture
     /// as many times over as take about that long, on the round trip its thread waits.
     pub fn set_burden(&mut self, burden: Burden) {
-        self.load.set(burden);
+        self.chain.set_burden(burden);
         if let Some(student) = self.round_trip() {
             student.set_burden(burden);
         }
     }
 
-    /// The chain: one frame from its bytes to its steadied painting in slot `index`, in one command buffer. With `sent`, the
-    /// frame goes on the round trip afterwards.
+    /// One frame from its bytes to its steadied painting in slot `index`. With `sent`, the frame goes on the round trip
+    /// afterwards.
     ///
     /// A frame that only stands in until the round trip has painted it is not measured.
-    fn run(&mut self, frame: &CameraFrame, index: usize, source: PaintSource<'_>, sent: bool) -> wgpu::SubmissionIndex {
+    fn run(
+        &mut self,
+        frame: &CameraFrame,
+        index: usize,
+        paint: Paint,
+        painting: Option<&[[f32; 4]]>,
+        sent: bool,
+    ) -> Ticket {
         let stamp = frame.stamp();
-        let cadenced = self.every > 1;
-        let follows_painting = self.slots[1 - index].painted;
-        let slot = &mut self.slots[index];
-        let mut encoder = self.gpu.device.create_command_encoder(&ENCODER);
-        let stands_in = matches!((source, &self.work), (PaintSource::Nobody, Work::RoundTrip { .. }));
-        let times = self.frame_times.as_mut().filter(|_| !stands_in);
-        let measure = times.and_then(|times| times.begin(stamp.id));
-        let work = &self.gpu.work;
-        let mut recorder = Recorder { encoder: &mut encoder, work, times: &mut self.frame_times, measure: &measure };
-
-        let bytes = &frame.bytes()[..self.shape.min_bytes()];
-        self.upload.write(&self.gpu, recorder.encoder, self.ingest.raw(), bytes);
-        if let (Work::RoundTrip { painted, upload, .. }, PaintSource::Arrived(pixels)) = (&mut self.work, source) {
-            upload.write(&self.gpu, recorder.encoder, painted, bytemuck::cast_slice(pixels));
+        let follows = self.slots[1 - index].painted;
+        let lays = paint != Paint::Nobody;
+        let compared = lays && follows && self.steadiness.is_due(self.chain.can_compare());
+        let cadenced = self.is_cadenced();
+        let trip = if cadenced && sent { self.sights.send(stamp.id) } else { None };
+        let wanted = Wanted { event: Event::Frame, paint, cadenced, sent: trip.is_some(), compared };
+        let ticket = self.chain.run(&FrameJob {
+            wanted,
+            stamp,
+            slot: index,
+            trip: trip.unwrap_or(0),
+            varying: Varying { blend: if follows { self.blend } else { 0.0 } },
+            bytes: Some(&frame.bytes()[..self.sizes.shape.min_bytes()]),
+            painting,
+            measured: lays || self.painter.route() != Route::RoundTrip,
+        });
+        if cadenced && paint == Paint::Student {
+            self.sights.keep();
         }
-        let (student, around) = match &mut self.work {
-            Work::InPlace { student, around } => (Some(student), Some(around)),
-            Work::RoundTrip { around, .. } => (None, Some(around)),
-            Work::Untouched => (None, None),
-        };
-        let mut around = around.zip(slot.around.as_ref());
-        let follows = follows_painting && !matches!(source, PaintSource::Nobody);
-        let compared = follows && around.as_mut().is_some_and(|(around, _)| around.steadiness.is_due());
-        // A painting that arrives was prepared and painted aside, on the thread's clock: what is done here counts as laying it on.
-        let arrived = matches!(source, PaintSource::Arrived(_));
-        {
-            let mut pass = recorder.pass("prepare", if arrived { COMPOSE } else { PREPARE });
-            self.ingest.record(&mut pass, &slot.ingest);
-            if let Some((around, bound)) = &around
-                && (cadenced || !stands_in)
-            {
-                around.prepare.record(&mut pass, &bound.prepare);
-            }
-            if let (Some((around, bound)), true) = (&around, arrived) {
-                around.compose.record(&mut pass, &bound.compose);
-                if compared {
-                    around.steadiness.record(&mut pass, index);
-                }
-            }
-        }
-        if let (Some(student), PaintSource::Student) = (student, source) {
-            let mut pass = recorder.pass("infer", INFER);
-            for _ in 0..self.load.times_for(stamp.id) {
-                student.record(&mut pass);
-            }
-        }
-        if let Some((around, bound)) = around {
-            around.compose.set_blend(&self.gpu, if follows_painting { self.blend } else { 0.0 });
-            if !arrived && (cadenced || !stands_in) {
-                let mut pass = recorder.pass("compose", COMPOSE);
-                if cadenced {
-                    around.motion.record_look(&mut pass, index);
-                }
-                match source {
-                    PaintSource::Student => around.compose.record(&mut pass, &bound.compose),
-                    PaintSource::Carried => {
-                        around.motion.record_carry(&mut pass, index);
-                        around.compose.record(&mut pass, &bound.compose_carried);
-                    }
-                    PaintSource::Arrived(_) | PaintSource::Nobody => {}
-                }
-                if compared {
-                    around.steadiness.record(&mut pass, index);
-                }
-            }
-            if compared {
-                around.steadiness.fetch(recorder.encoder);
-            }
-            if cadenced && matches!(source, PaintSource::Student) {
-                around.motion.remember(recorder.encoder, index);
-            }
-            if cadenced && sent {
-                around.motion.send(recorder.encoder, index, stamp.id);
-            }
-        }
-        slot.stamp = Some(stamp);
-        slot.painted = !matches!(source, PaintSource::Nobody);
-        self.submit_frame(encoder, measure)
+        self.slots[index] = Slot { stamp: Some(stamp), painted: lays };
+        ticket
     }
 
     /// A painting that was away becomes the one that is carried along. Laid at once on the frame that is shown, if that has
     /// none yet. False when it is not known what its frame looked like.
-    fn run_arrival(&mut self, frame: FrameId, pixels: &[[f32; 4]]) -> bool {
-        let Work::RoundTrip { around, painted, upload, .. } = &mut self.work else { return false };
-        let mut encoder = self.gpu.device.create_command_encoder(&ENCODER);
-        if !around.motion.receive(&mut encoder, frame) {
-            return false;
-        }
-        upload.write(&self.gpu, &mut encoder, painted, bytemuck::cast_slice(pixels));
+    fn run_arrival(&mut self, frame: FrameStamp, pixels: &[[f32; 4]]) -> bool {
+        let Some(trip) = self.sights.receive(frame.id) else { return false };
         let bare = self.shown.filter(|index| !self.slots[*index].painted);
-        if let Some(index) = bare
-            && let Some(bound) = &self.slots[index].around
-        {
-            around.compose.set_blend(&self.gpu, 0.0);
-            let work = &self.gpu.work;
-            let mut recorder = Recorder { encoder: &mut encoder, work, times: &mut None, measure: &None };
-            let mut pass = recorder.pass("compose", COMPOSE);
-            around.motion.record_look(&mut pass, index);
-            around.motion.record_carry(&mut pass, index);
-            around.compose.record(&mut pass, &bound.compose_carried);
-            drop(pass);
+        let paint = if bare.is_some() { Paint::Carried } else { Paint::Nobody };
+        self.chain.run(&FrameJob {
+            wanted: Wanted { event: Event::Arrival, paint, cadenced: true, ..Wanted::SHOW },
+            stamp: frame,
+            slot: bare.unwrap_or(0),
+            trip,
+            varying: Varying { blend: 0.0 },
+            bytes: None,
+            painting: Some(pixels),
+            measured: false,
+        });
+        if let Some(index) = bare {
             self.slots[index].painted = true;
             self.fresh = self.slots[index].stamp;
         }
-        self.submit_frame(encoder, None);
         true
     }
 
     /// A cadence begins on the round trip while a painting is shown on its own frame: that one is carried on.
     fn keep_shown_painting(&mut self) {
-        let Work::RoundTrip { around, .. } = &mut self.work else { return };
         let Some(index) = self.shown.filter(|index| self.slots[*index].painted) else { return };
-        let mut encoder = self.gpu.device.create_command_encoder(&ENCODER);
-        let work = &self.gpu.work;
-        let mut recorder = Recorder { encoder: &mut encoder, work, times: &mut None, measure: &None };
-        around.motion.record_look(&mut recorder.pass("motion", COMPOSE), index);
-        around.motion.remember(&mut encoder, index);
-        self.submit_frame(encoder, None);
+        let Some(stamp) = self.slots[index].stamp.filter(|_| self.painter.route() == Route::RoundTrip) else { return };
+        self.chain.run(&FrameJob {
+            wanted: Wanted { event: Event::Keep, cadenced: true, ..Wanted::SHOW },
+            stamp,
+            slot: index,
+            trip: 0,
+            varying: Varying { blend: 0.0 },
+            bytes: None,
+            painting: None,
+            measured: false,
+        });
+        self.sights.keep();
     }
 
-    fn submit_frame(&mut self, mut encoder: wgpu::CommandEncoder, measure: Option<Measure>) -> wgpu::SubmissionIndex {
-        if let (Some(times), Some(measure)) = (&self.frame_times, &measure) {
-            times.resolve(measure, &mut encoder);
-        }
-        let commands = encoder.finish();
-        if let (Some(times), Some(measure)) = (&mut self.frame_times, &measure) {
-            times.submitting(measure);
-        }
-        let submission = self.gpu.submit([commands]);
-        self.upload.submitted();
-        if let Work::RoundTrip { upload, .. } = &mut self.work {
-            upload.submitted();
-        }
-        if let Work::InPlace { around, .. } | Work::RoundTrip { around, .. } = &mut self.work {
-            around.steadiness.submitted();
-        }
-        if let (Some(times), Some(measure)) = (&mut self.frame_times, measure) {
-            times.submitted(measure);
-        }
-        submission
+    fn is_cadenced(&self) -> bool {
+        self.every > 1 && self.painter.route() != Route::Untouched
     }
 }
 
 impl std::fmt::Debug for Pipeline {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Pipeline")
-            .field("shape", &self.shape)
-            .field("student", &self.student_extent)
+            .field("shape", &self.sizes.shape)
+            .field("student", &self.student_extent())
             .field("counts", &self.counts)
             .finish_non_exhaustive()
-    }
-}
-
-const ENCODER: wgpu::CommandEncoderDescriptor<'_> = wgpu::CommandEncoderDescriptor { label: Some("frame") };
-
-/// Passes of one frame, measured where the adapter can.
-struct Recorder<'a> {
-    encoder: &'a mut wgpu::CommandEncoder,
-    work: &'a GpuWork,
-    times: &'a mut Option<Timestamps>,
-    measure: &'a Option<Measure>,
-}
-
-impl Recorder<'_> {
-    fn pass(&mut self, label: &'static str, region: u32) -> wgpu::ComputePass<'_> {
-        self.work.pass();
-        let timestamp_writes = match (&mut self.times, self.measure) {
-            (Some(times), Some(measure)) => Some(times.compute(measure, region)),
-            _ => None,
-        };
-        self.encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: Some(label), timestamp_writes })
     }
 }

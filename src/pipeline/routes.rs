@@ -3,9 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::{InFlight, Open, PENDING, PaintSource, Pipeline, PipelineError, Work};
+use super::list::{Paint, Route};
+use super::painter::{Open, Painter};
+use super::{InFlight, PENDING, Pipeline, PipelineError};
 use crate::frame::CameraFrame;
-use crate::gpu::{GpuError, Timestamps};
+use crate::gpu::GpuError;
 use crate::metrics::{Span, Stage};
 use crate::roundtrip::Painted;
 use crate::units::{FrameId, FrameStamp};
@@ -35,16 +37,14 @@ impl Pipeline {
         }
         let begins = self.every == 1;
         self.every = every;
-        if let Work::InPlace { around, .. } | Work::RoundTrip { around, .. } = &mut self.work
-            && (begins || every == 1)
-        {
-            around.motion.forget();
+        if begins || every == 1 {
+            self.sights.forget();
             self.since = u32::MAX;
         }
         if begins {
             self.keep_shown_painting();
         } else if every == 1
-            && let Work::RoundTrip { .. } = &self.work
+            && self.painter.route() == Route::RoundTrip
             && let Some(frame) = self.waiting.take()
         {
             self.offer(frame);
@@ -62,9 +62,9 @@ impl Pipeline {
     /// A frame of another shape than the pipeline was made for is dropped and counted.
     pub fn submit(&mut self, frame: CameraFrame) {
         self.counts.submitted += 1;
-        if frame.shape() != self.shape {
+        if frame.shape() != self.shape() {
             self.counts.dropped += 1;
-        } else if matches!(self.work, Work::RoundTrip { .. }) && self.every == 1 {
+        } else if self.painter.route() == Route::RoundTrip && self.every == 1 {
             self.offer(frame);
         } else if self.in_flight.is_some() {
             self.counts.dropped += u64::from(self.waiting.replace(frame).is_some());
@@ -78,14 +78,9 @@ impl Pipeline {
     ///
     /// Encoders given to [`Self::draw`] must have been submitted, or dropped together with the pipeline, before.
     pub fn poll(&mut self, spans: &mut dyn FnMut(Span)) -> Option<FrameStamp> {
-        if let (Some(drawn), Some(times)) = (self.drawn.take(), &mut self.draw_times) {
-            times.submitted(drawn);
-        }
-        // An error here is a lost device, which `Gpu::is_lost` tells.
-        let _ = self.gpu.device.poll(wgpu::PollType::Poll);
-        if let Work::InPlace { around, .. } | Work::RoundTrip { around, .. } = &mut self.work {
-            around.steadiness.drain();
-        }
+        self.chain.poll();
+        let (steadiness, student) = (&mut self.steadiness, self.sizes.student);
+        self.chain.drain_comparisons(|gathered| steadiness.enter(gathered, student));
         let landed = self.land();
         let ready = self.take_painting().or(landed);
         if self.in_flight.is_none()
@@ -94,25 +89,15 @@ impl Pipeline {
             self.launch(frame);
         }
         self.spans.drain(..).for_each(&mut *spans);
-        if let Some(times) = &mut self.frame_times {
-            times.drain(&mut |m| {
-                if m.region == super::INFER {
-                    self.load.measured(m.frame, m.duration);
-                }
-                spans(Span::gpu(m.frame, super::REGIONS[m.region as usize], m.begin, m.duration));
-            });
-        }
-        if let Some(times) = &mut self.draw_times {
-            times.drain(&mut |m| spans(Span::gpu(m.frame, Stage::Compose, m.begin, m.duration)));
-        }
+        self.chain.drain_spans(spans);
         ready.or(self.fresh.take())
     }
 
     /// Whether no frame is in work or waiting.
     pub fn is_idle(&self) -> bool {
-        let open = match &self.work {
-            Work::RoundTrip { open, .. } => !open.is_empty(),
-            _ => false,
+        let open = match &self.painter {
+            Painter::RoundTrip { open, .. } => !open.is_empty(),
+            Painter::InPlace | Painter::Untouched => false,
         };
         self.in_flight.is_none() && self.waiting.is_none() && !open
     }
@@ -129,12 +114,11 @@ impl Pipeline {
                 newest = Some(stamp);
                 progress = Instant::now();
             }
-            let measuring =
-                [&self.frame_times, &self.draw_times].into_iter().any(|t| t.as_ref().is_some_and(Timestamps::pending));
+            let measuring = self.chain.is_measuring();
             if self.is_idle() && !measuring {
                 return Ok(newest);
             }
-            if self.gpu.is_lost() {
+            if self.chain.is_lost() {
                 return Err(GpuError::Lost("while waiting for the last frames".to_owned()).into());
             }
             let dead = self.round_trip().is_some_and(|student| !student.is_alive());
@@ -142,9 +126,7 @@ impl Pipeline {
                 return Err(PipelineError::Stalled(progress.elapsed()));
             }
             if self.in_flight.is_some() || measuring {
-                let timeout = Some(Duration::from_millis(100));
-                // A time-out or a lost device is seen on the next turn.
-                let _ = self.gpu.device.poll(wgpu::PollType::Wait { submission_index: None, timeout });
+                self.chain.wait();
             } else {
                 std::thread::sleep(Duration::from_micros(200));
             }
@@ -170,37 +152,34 @@ impl Pipeline {
         let index = self.spare();
         let due = self.is_due();
         let overdue = self.is_overdue();
-        let (source, sent) = match &mut self.work {
-            Work::InPlace { .. } if due => (PaintSource::Student, false),
-            Work::InPlace { .. } => (PaintSource::Carried, false),
-            Work::RoundTrip { around, student, .. } => {
+        let carried = |known: bool| if known { Paint::Carried } else { Paint::Nobody };
+        let (paint, sent) = match &self.painter {
+            Painter::InPlace if due => (Paint::Student, false),
+            Painter::InPlace => (Paint::Carried, false),
+            Painter::RoundTrip { student, .. } => {
                 if overdue {
-                    around.motion.forget();
+                    self.sights.forget();
                 }
-                let source = if around.motion.has_key() { PaintSource::Carried } else { PaintSource::Nobody };
-                (source, due && student.is_alive())
+                (carried(self.sights.has_key()), due && student.is_alive())
             }
-            Work::Untouched => (PaintSource::Nobody, false),
+            Painter::Untouched => (Paint::Nobody, false),
         };
-        let submission = self.run(&frame, index, source, sent);
-        self.in_flight = Some(InFlight { slot: index, stamp, submission });
+        let ticket = self.run(&frame, index, paint, None, sent);
+        self.in_flight = Some(InFlight { slot: index, stamp, ticket });
         self.note(Span::cpu(stamp.id, Stage::Upload, started, Instant::now()));
         if sent {
-            self.hand_over(frame, matches!(source, PaintSource::Carried));
-        } else if matches!((source, &self.work), (PaintSource::Nobody, Work::RoundTrip { .. })) {
+            self.hand_over(frame, paint == Paint::Carried);
+        } else if paint == Paint::Nobody && self.painter.route() == Route::RoundTrip {
             self.counts.dropped += 1;
         }
     }
 
     /// Whether the frame in work is done; it is shown then.
     fn land(&mut self) -> Option<FrameStamp> {
-        let InFlight { slot, stamp, submission } = self.in_flight.as_ref()?;
-        let asked = wgpu::PollType::Wait { submission_index: Some(submission.clone()), timeout: Some(Duration::ZERO) };
-        self.gpu.device.poll(asked).ok()?;
-        let (slot, stamp) = (*slot, *stamp);
-        self.in_flight = None;
+        let chain = &self.chain;
+        let InFlight { slot, stamp, .. } = self.in_flight.take_if(|in_flight| chain.is_done(&in_flight.ticket))?;
         self.shown = Some(slot);
-        let bare = !self.slots[slot].painted && matches!(self.work, Work::RoundTrip { .. });
+        let bare = !self.slots[slot].painted && self.painter.route() == Route::RoundTrip;
         self.counts.processed += u64::from(!bare);
         Some(stamp)
     }
@@ -216,13 +195,13 @@ impl Pipeline {
 
     /// Whether the round trip gives nothing any more.
     fn is_overdue(&self) -> bool {
-        let Work::RoundTrip { student, open, owed_since, .. } = &self.work else { return false };
+        let Painter::RoundTrip { student, open, owed_since } = &self.painter else { return false };
         !student.is_alive() || (!open.is_empty() && owed_since.elapsed() > STALE)
     }
 
     /// A frame to the thread. `counted`: it came out already, with a painting that was carried along.
     fn hand_over(&mut self, frame: CameraFrame, counted: bool) {
-        let Work::RoundTrip { student, open, owed_since, .. } = &mut self.work else { return };
+        let Painter::RoundTrip { student, open, owed_since } = &mut self.painter else { return };
         if open.is_empty() {
             *owed_since = Instant::now();
         }
@@ -237,16 +216,16 @@ impl Pipeline {
     /// The camera's picture alone, shown at once: what stands in while the round trip gives nothing.
     fn show_unpainted(&mut self, frame: &CameraFrame) {
         let index = self.spare();
-        self.run(frame, index, PaintSource::Nobody, false);
+        self.run(frame, index, Paint::Nobody, None, false);
         (self.shown, self.fresh) = (Some(index), Some(frame.stamp()));
     }
 
     /// What came back from the round trip.
     fn take_painting(&mut self) -> Option<FrameStamp> {
         let cadenced = self.every > 1;
-        let Work::RoundTrip { student, around, .. } = &self.work else { return None };
+        let Painter::RoundTrip { student, .. } = &self.painter else { return None };
         // The frame in work has the slot that the painting, or the frame that it is carried to, would need.
-        if self.in_flight.is_some() && !(cadenced && around.motion.has_key()) {
+        if self.in_flight.is_some() && !(cadenced && self.sights.has_key()) {
             return None;
         }
         let painted = student.take()?;
@@ -255,7 +234,7 @@ impl Pipeline {
         let stale = self.shown_painted() && self.shown().is_some_and(|shown| shown.id > stamp.id);
         let (shown, came_out) = if cadenced {
             let bare = !self.shown_painted();
-            let known = self.run_arrival(stamp.id, &painted.pixels);
+            let known = self.run_arrival(stamp, &painted.pixels);
             (None, known && bare)
         } else if stale {
             (None, false)
@@ -268,7 +247,7 @@ impl Pipeline {
             (false, true) => self.counts.processed += 1,
             (false, false) => self.counts.dropped += 1,
         }
-        if let Work::RoundTrip { student, .. } = &self.work {
+        if let Painter::RoundTrip { student, .. } = &self.painter {
             student.recycle(painted);
         }
         shown
@@ -276,7 +255,7 @@ impl Pipeline {
 
     /// The fate of `frame` and of all before it is known. Returns whether `frame` had been counted.
     fn close(&mut self, frame: FrameId) -> bool {
-        let Work::RoundTrip { open, owed_since, .. } = &mut self.work else { return false };
+        let Painter::RoundTrip { open, owed_since, .. } = &mut self.painter else { return false };
         *owed_since = Instant::now();
         let mut counted = false;
         while let Some(first) = open.front().copied().filter(|first| first.frame <= frame) {
@@ -295,7 +274,7 @@ impl Pipeline {
         let started = Instant::now();
         let stamp = delivered.frame.stamp();
         let index = self.spare();
-        self.run(&delivered.frame, index, PaintSource::Arrived(&delivered.pixels), false);
+        self.run(&delivered.frame, index, Paint::Arrived, Some(&delivered.pixels), false);
         self.shown = Some(index);
         self.note(Span::cpu(stamp.id, Stage::Upload, started, Instant::now()));
         let prepared = delivered.started + delivered.prepare;

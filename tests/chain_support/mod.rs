@@ -1,6 +1,8 @@
 //! What the tests of the chain share: the adapter, frames, runtimes, and painters that are simple enough to predict.
 #![allow(dead_code, reason = "each test file is a program of its own and uses a part of this")]
 
+pub mod passes;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};

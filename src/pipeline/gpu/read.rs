@@ -1,22 +1,28 @@
 //! The shown picture back on the CPU: for stills, rendering to files, and tests. Blocks; never on the way to the display.
 
-use super::present::PictureLayout;
-use super::{Look, Pipeline, PipelineError, build_present, check_size};
+use super::{GpuChain, build_present, check_size};
+use crate::pipeline::PipelineError;
+use crate::pipeline::present::PictureLayout;
 use crate::units::Extent;
 
 const FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Rgba8Unorm;
 
-impl Pipeline {
-    /// What [`Pipeline::draw`] would show on a target of `extent`, as sRGB bytes with alpha 255. Waits for the GPU.
+impl GpuChain {
+    /// The frame in that slot on a target of `extent`, as sRGB bytes with alpha 255; black without one. Waits for the GPU.
     ///
     /// # Errors
     /// When the size is empty or too large for the GPU, or the picture cannot be read.
-    pub fn read_picture(&mut self, extent: Extent, look: &Look) -> Result<image::RgbaImage, PipelineError> {
+    pub fn read_picture(
+        &mut self,
+        extent: Extent,
+        layout: PictureLayout,
+        slot: Option<usize>,
+    ) -> Result<image::RgbaImage, PipelineError> {
         check_size(&self.gpu, extent)?;
         let gpu = self.gpu.clone();
         let mut present = match self.reader.take() {
             Some(present) => present,
-            None => build_present(&gpu, FORMAT, &self.slots)?,
+            None => build_present(&gpu, FORMAT, &self.store)?,
         };
         let row_bytes = (extent.width * 4).next_multiple_of(wgpu::COPY_BYTES_PER_ROW_ALIGNMENT);
         let size = wgpu::Extent3d { width: extent.width, height: extent.height, depth_or_array_layers: 1 };
@@ -40,10 +46,9 @@ impl Pipeline {
             Ok((target, buffer))
         })?;
 
-        let layout = PictureLayout::new(self.shape.extent, self.crop, extent, look, self.shown_painted());
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("still") });
         let view = target.create_view(&wgpu::TextureViewDescriptor::default());
-        present.record(&gpu, &mut encoder, &view, self.shown, layout, None);
+        present.record(&gpu, &mut encoder, &view, slot, layout, None);
         self.reader = Some(present);
         encoder.copy_texture_to_buffer(
             target.as_image_copy(),

@@ -1,10 +1,10 @@
-//! Who paints: an engine in the frame's own command buffer, a thread that frames are handed to, or nobody.
+//! Who paints: an engine among the other passes, a thread that frames are handed to, or nobody.
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::slots::StudentStages;
-use crate::gpu::Uploader;
+use super::PENDING;
+use super::list::Route;
 use crate::nn::gpu::GpuStudent;
 use crate::roundtrip::RoundTrip;
 use crate::units::{Extent, FrameId};
@@ -31,18 +31,11 @@ impl Student {
     }
 }
 
-/// The student at work.
-pub(super) enum Work {
-    InPlace {
-        student: GpuStudent,
-        around: StudentStages,
-    },
+/// The student at work. One that paints in place belongs to the back end.
+pub(super) enum Painter {
+    InPlace,
     RoundTrip {
         student: RoundTrip,
-        around: StudentStages,
-        /// Where paintings arrive on the GPU.
-        painted: wgpu::Buffer,
-        upload: Uploader,
         /// Frames handed over whose fate is open, oldest first.
         open: VecDeque<Open>,
         /// Since when there has been such a frame and no painting came.
@@ -51,23 +44,32 @@ pub(super) enum Work {
     Untouched,
 }
 
+impl Painter {
+    /// The student at work, and what of it belongs to the back end.
+    pub fn of(student: Student) -> (Self, Option<GpuStudent>) {
+        match student {
+            Student::InPlace(student) => (Self::InPlace, Some(student)),
+            Student::RoundTrip(student) => {
+                let open = VecDeque::with_capacity(PENDING);
+                (Self::RoundTrip { student, open, owed_since: Instant::now() }, None)
+            }
+            Student::Untouched => (Self::Untouched, None),
+        }
+    }
+
+    pub fn route(&self) -> Route {
+        match self {
+            Self::InPlace => Route::InPlace,
+            Self::RoundTrip { .. } => Route::RoundTrip,
+            Self::Untouched => Route::Untouched,
+        }
+    }
+}
+
 /// A frame on the round trip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Open {
-    pub(super) frame: FrameId,
+    pub frame: FrameId,
     /// It came out with a painting that was carried along, and has been counted.
-    pub(super) counted: bool,
-}
-
-/// Who paints a frame.
-#[derive(Clone, Copy)]
-pub(super) enum PaintSource<'a> {
-    /// The student in place.
-    Student,
-    /// The round trip has: these pixels.
-    Arrived(&'a [[f32; 4]]),
-    /// Nobody; the newest painting is carried along.
-    Carried,
-    /// Nobody: the camera's picture is shown.
-    Nobody,
+    pub counted: bool,
 }
