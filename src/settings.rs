@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::export::Endpoint;
 use crate::fault::Fault;
-use crate::nn::choose::EngineWish;
+use crate::nn::engines::EngineWish;
 use crate::output::AtomicFile;
 use crate::quality::Keep;
 use crate::ui::Level;
@@ -362,7 +362,7 @@ mod tests {
         Settings {
             effect: Some("woodcut".to_owned()),
             variant: Some("m".to_owned()),
-            engine: Some(EngineWish::Ort),
+            engine: Some("ort".parse().unwrap()),
             keep: Some(Keep::Battery),
             overlay: Some(Level::Line),
             mirror: Some(false),

@@ -14,7 +14,7 @@ use chain_support::passes::Passes;
 use image::RgbaImage;
 use impasto::frame::{FrameShape, PixelFormat};
 use impasto::gpu::{Gpu, Timestamps};
-use impasto::nn::choose::EngineWish;
+use impasto::nn::engines::{Engine, EngineWish};
 use impasto::pipeline::pass::Varying;
 use impasto::pipeline::pass::carry::CARRY;
 use impasto::pipeline::pass::pyramid::PYRAMID;
@@ -62,7 +62,7 @@ fn painter(gpu: &Gpu, effect: &str) -> Option<Pipeline> {
     let request = EffectRequest {
         effect: Some(effect.to_owned()),
         variant: Some("s".to_owned()),
-        engine: EngineWish::Wgpu,
+        engine: EngineWish::Only(Engine::Wgpu),
         ..EffectRequest::default()
     };
     match factory.build(&request, FrameShape::packed(PixelFormat::Rgba8, FRAME)) {

@@ -11,7 +11,7 @@ use chain_support::{factory, headless, runtime_with, wait_until};
 use impasto::effect::{Blend, Share};
 use impasto::frame::{CameraFrame, FrameShape, PixelFormat};
 use impasto::gpu::Gpu;
-use impasto::nn::choose::EngineWish;
+use impasto::nn::engines::{Engine, EngineWish, Provider};
 use impasto::nn::graph::Graph;
 use impasto::nn::ort::OrtRuntime;
 use impasto::pipeline::Look;
@@ -24,14 +24,18 @@ const NETWORK: &[u8] = include_bytes!("data/tiny.onnx");
 const INTERVAL: Duration = Duration::from_millis(33);
 const SIZE: Extent = Extent::new(96, 64);
 
+const WGPU: EngineWish = EngineWish::Only(Engine::Wgpu);
+const CPU: EngineWish = EngineWish::Only(Engine::Cpu);
+const ORT: EngineWish = EngineWish::Only(Engine::Ort(Provider::Cpu));
+
 /// The engines that this machine has.
 fn engines() -> Vec<EngineWish> {
     match OrtRuntime::find(None) {
-        Ok(_) => vec![EngineWish::Wgpu, EngineWish::Ort],
+        Ok(_) => vec![WGPU, CPU, ORT],
         Err(error) => {
             assert!(std::env::var_os("IMPASTO_ORT_LIB").is_none(), "IMPASTO_ORT_LIB is set: {error}");
-            println!("skipped: the round trip, {error}");
-            vec![EngineWish::Wgpu]
+            println!("skipped: ONNX Runtime, {error}");
+            vec![WGPU, CPU]
         }
     }
 }
@@ -163,7 +167,7 @@ fn the_next_style_is_there_within_two_frames_and_none_is_lost() {
         let mut reference = [rig.frame(), Rig::new(&gpu, &models, engine, "pair-b").frame()];
         assert!(apart(&reference[0], &reference[1]) > 8, "the effects can be told apart");
         // The network that takes styles is made ready when the picture runs.
-        if engine == EngineWish::Ort {
+        if engine == ORT {
             std::thread::sleep(Duration::from_millis(1300));
         }
         let mut waited = Vec::new();
@@ -233,7 +237,7 @@ fn what_cannot_be_blended_is_said_and_the_old_goes_on() {
     let models = TempDir::new().unwrap();
     pack(models.path(), "one");
     pack(models.path(), "other");
-    let mut rig = Rig::new(&gpu, &models, EngineWish::Wgpu, "one-a");
+    let mut rig = Rig::new(&gpu, &models, WGPU, "one-a");
     let before = rig.frame();
     rig.request("one-a", Some(("other-a", 0.5)));
     let mut faults = Vec::new();

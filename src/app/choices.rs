@@ -6,7 +6,7 @@
 use crate::cli::{LookArgs, WindowArgs};
 use crate::effect::{Blend, Gallery, Share};
 use crate::fault::Fault;
-use crate::nn::choose::EngineWish;
+use crate::nn::engines::{Engine, EngineWish, Provider};
 use crate::pipeline::Look;
 use crate::quality::Keep;
 use crate::runtime::EffectRequest;
@@ -222,9 +222,10 @@ impl Choices {
 
     pub fn with_next_engine(&self) -> EffectRequest {
         let engine = match self.request.engine {
-            EngineWish::Auto => EngineWish::Wgpu,
-            EngineWish::Wgpu => EngineWish::Ort,
-            EngineWish::Ort => EngineWish::Auto,
+            EngineWish::Auto => EngineWish::Only(Engine::Wgpu),
+            EngineWish::Only(Engine::Wgpu) => EngineWish::Only(Engine::Cpu),
+            EngineWish::Only(Engine::Cpu) => EngineWish::Only(Engine::Ort(Provider::default())),
+            EngineWish::Only(Engine::Ort(_)) => EngineWish::Auto,
         };
         EffectRequest { engine, ..self.request.clone() }
     }

@@ -125,7 +125,7 @@ fn key_of(catalog: &Catalog, subject: &Subject, gpu: Option<&GpuCaps>) -> Key {
         Some(Style::Own(_)) | None => "custom".to_owned(),
     };
     let device_class = match subject.engine.as_str() {
-        "ort" => "cpu".to_owned(),
+        "cpu" | "ort" => "cpu".to_owned(),
         _ => gpu.map(|gpu| gpu.kind.clone()).unwrap_or_default(),
     };
     Key { effect, variant: subject.variant.clone(), engine: subject.engine.clone(), device_class }

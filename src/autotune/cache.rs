@@ -103,7 +103,7 @@ impl Cache {
 mod tests {
     use super::*;
     use crate::autotune::Timing;
-    use crate::nn::choose::Engine;
+    use crate::nn::engines::Engine;
 
     fn machine(driver: &str) -> Machine {
         Machine { device: "Radeon (vulkan)".into(), driver: driver.into(), threads: 4, ..Machine::default() }

@@ -11,7 +11,7 @@ mod cache;
 
 pub use cache::{Cache, SCHEMA};
 
-use crate::nn::choose::{Choice, Engine};
+use crate::nn::engines::{Choice, Engine};
 use crate::units::Budget;
 
 /// What a timing depends on, apart from the network.
@@ -22,7 +22,10 @@ pub struct Machine {
     pub driver: String,
     /// Version of ONNX Runtime; `None` without one.
     pub onnx_runtime: Option<String>,
-    /// Threads that ONNX Runtime works with.
+    /// The instructions that our kernels use on the processor.
+    #[serde(default)]
+    pub processor: String,
+    /// Threads that the engines on the processor work with.
     pub threads: usize,
     /// Of this program.
     pub version: String,
@@ -92,38 +95,51 @@ impl Timings {
     }
 
     /// The engine for an effect with these `networks`, smallest first: the one that paints the largest of them in its
-    /// share of the budget, of two that do the GPU, which leaves the CPU free; where none does, the faster one. `None` while
-    /// nothing was timed.
+    /// share of the budget; of several that do the GPU, which leaves the processor free, else the fastest; where none does,
+    /// the fastest. `None` while nothing was timed.
     pub fn choose(&self, networks: &[Network<'_>], budget: Budget) -> Option<Choice> {
         let within = budget.ms() * FIRST_CHOICE;
         let largest = |engine| networks.iter().rposition(|n| self.ms(engine, *n).is_some_and(|ms| ms <= within));
         let smallest = *networks.first()?;
-        let words = |engine, network: Network<'_>| match self.find(engine, network) {
-            Some(Timing { ms: Some(ms), .. }) => format!("{engine} {ms:.1} ms"),
-            Some(_) => format!("{engine} far too slow"),
-            None => format!("{engine} not timed"),
-        };
-        let both = |network| format!("{}, {}", words(Engine::Wgpu, network), words(Engine::Ort, network));
-        let (wgpu, ort) = (largest(Engine::Wgpu), largest(Engine::Ort));
-        let (engine, index) = match (wgpu, ort) {
-            (Some(wgpu), Some(ort)) if ort > wgpu => (Engine::Ort, ort),
-            (Some(wgpu), _) => (Engine::Wgpu, wgpu),
-            (None, Some(ort)) => (Engine::Ort, ort),
-            (None, None) => {
-                let faster = [Engine::Wgpu, Engine::Ort]
-                    .into_iter()
-                    .filter_map(|engine| Some((engine, self.ms(engine, smallest)?)))
-                    .min_by(|a, b| a.1.total_cmp(&b.1))?;
-                (faster.0, 0)
+        let engines = {
+            let mut engines: Vec<Engine> = Vec::new();
+            for timing in &self.timings {
+                if networks.contains(&timing.network()) && !engines.contains(&timing.engine) {
+                    engines.push(timing.engine);
+                }
             }
+            engines
         };
-        Some(Choice { engine, why: format!("timed here: {} a picture", both(networks[index])) })
+        let best = engines.iter().filter_map(|engine| largest(*engine)).max();
+        let (engine, index) = match best {
+            Some(index) => {
+                let paints = |engine: &Engine| largest(*engine) == Some(index);
+                let fastest = || self.fastest(engines.iter().copied().filter(|e| paints(e)), networks[index]);
+                let gpu = engines.contains(&Engine::Wgpu) && paints(&Engine::Wgpu);
+                (if gpu { Engine::Wgpu } else { fastest()? }, index)
+            }
+            None => (self.fastest(engines.iter().copied(), smallest)?, 0),
+        };
+        let words = |engine: &Engine| match self.find(*engine, networks[index])? {
+            Timing { ms: Some(ms), .. } => Some(format!("{engine} {ms:.1} ms")),
+            _ => Some(format!("{engine} far too slow")),
+        };
+        let all: Vec<_> = engines.iter().filter_map(words).collect();
+        Some(Choice { engine, why: format!("timed here: {} a picture", all.join(", ")) })
+    }
+
+    fn fastest(&self, engines: impl Iterator<Item = Engine>, network: Network<'_>) -> Option<Engine> {
+        let timed = engines.filter_map(|engine| Some((engine, self.ms(engine, network)?)));
+        timed.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(engine, _)| engine)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::engines::Provider;
+
+    const ORT: Engine = Engine::Ort(Provider::Cpu);
 
     fn timings(timings: &[(Engine, &str, Option<f64>)]) -> Timings {
         let mut all = Timings::default();
@@ -149,26 +165,38 @@ mod tests {
 
     #[test]
     fn the_largest_that_fits_decides_then_the_gpu() {
-        use Engine::{Ort, Wgpu};
+        use Engine::{Cpu, Wgpu};
         let budget = Budget::default();
         let engine = |c: &Timings| c.choose(&["s", "m"].map(network), budget).map(|c| c.engine);
         assert_eq!(engine(&timings(&[])), None);
         let gpu =
-            timings(&[(Wgpu, "s", Some(1.0)), (Wgpu, "m", Some(3.0)), (Ort, "s", Some(8.0)), (Ort, "m", Some(30.0))]);
+            timings(&[(Wgpu, "s", Some(1.0)), (Wgpu, "m", Some(3.0)), (ORT, "s", Some(8.0)), (ORT, "m", Some(30.0))]);
         assert_eq!(engine(&gpu), Some(Wgpu));
         assert_eq!(
             gpu.choose(&["s", "m"].map(network), budget).unwrap().why,
             "timed here: wgpu 3.0 ms, ort 30.0 ms a picture"
         );
         let old =
-            timings(&[(Wgpu, "s", Some(15.0)), (Wgpu, "m", Some(60.0)), (Ort, "s", Some(5.0)), (Ort, "m", Some(18.0))]);
-        assert_eq!(engine(&old), Some(Ort));
-        let even = timings(&[(Wgpu, "s", Some(15.0)), (Ort, "s", Some(5.0))]);
+            timings(&[(Wgpu, "s", Some(15.0)), (Wgpu, "m", Some(60.0)), (ORT, "s", Some(5.0)), (ORT, "m", Some(18.0))]);
+        assert_eq!(engine(&old), Some(ORT));
+        let even = timings(&[(Wgpu, "s", Some(15.0)), (ORT, "s", Some(5.0))]);
         assert_eq!(engine(&even), Some(Wgpu));
         let soft =
-            timings(&[(Wgpu, "s", Some(900.0)), (Wgpu, "m", None), (Ort, "s", Some(50.0)), (Ort, "m", Some(200.0))]);
-        assert_eq!(engine(&soft), Some(Ort));
+            timings(&[(Wgpu, "s", Some(900.0)), (Wgpu, "m", None), (ORT, "s", Some(50.0)), (ORT, "m", Some(200.0))]);
+        assert_eq!(engine(&soft), Some(ORT));
         assert!(soft.choose(&["s"].map(network), budget).unwrap().why.contains("wgpu 900.0 ms, ort 50.0 ms"));
+        let plain = timings(&[
+            (Wgpu, "s", Some(900.0)),
+            (ORT, "s", Some(9.0)),
+            (ORT, "m", Some(18.0)),
+            (Cpu, "s", Some(6.0)),
+            (Cpu, "m", Some(12.0)),
+        ]);
+        assert_eq!(engine(&plain), Some(Cpu));
+        assert_eq!(
+            plain.choose(&["s", "m"].map(network), budget).unwrap().why,
+            "timed here: ort 18.0 ms, cpu 12.0 ms a picture"
+        );
     }
 
     #[test]
@@ -185,9 +213,9 @@ mod tests {
 
     #[test]
     fn a_timing_replaces_an_older_one() {
-        let mut all = timings(&[(Engine::Ort, "s", Some(5.0)), (Engine::Ort, "s", Some(6.0))]);
-        assert_eq!((all.timings.len(), all.ms(Engine::Ort, network("s"))), (1, Some(6.0)));
+        let mut all = timings(&[(ORT, "s", Some(5.0)), (ORT, "s", Some(6.0))]);
+        assert_eq!((all.timings.len(), all.ms(ORT, network("s"))), (1, Some(6.0)));
         all.timings[0].ms = None;
-        assert_eq!(all.ms(Engine::Ort, network("s")), None);
+        assert_eq!(all.ms(ORT, network("s")), None);
     }
 }

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::effect::Blend;
 use crate::export::Endpoint;
 use crate::inject::Script;
-use crate::nn::choose::EngineWish;
+use crate::nn::engines::EngineWish;
 use crate::quality::Keep;
 use crate::source::SourceSpec;
 use crate::units::Extent;
@@ -69,8 +69,8 @@ pub struct PaintArgs {
     /// Size of the network, by its id in `impasto effects` [default: what suits the engine]
     #[arg(long, value_name = "ID")]
     pub variant: Option<String>,
-    /// What runs the network: auto, wgpu (this program's own, on the GPU) or ort (ONNX Runtime, on the CPU)
-    /// [default: auto]
+    /// What runs the network: auto, wgpu or cpu (this program's own, on the GPU or the processor), ort (ONNX Runtime) or
+    /// ort:PROVIDER, as `impasto doctor` lists them [default: auto]
     #[arg(long, value_name = "ENGINE")]
     pub engine: Option<EngineWish>,
     /// Size at which the network paints, instead of the variant's own, for example 512x288
@@ -182,7 +182,7 @@ pub struct SheetArgs {
     /// Size of the network, by its id in `impasto effects` [default: what suits the engine]
     #[arg(long, value_name = "ID")]
     pub variant: Option<String>,
-    /// What runs the network: auto, wgpu or ort
+    /// What runs the network: auto, wgpu, cpu, ort or ort:PROVIDER
     #[arg(long, value_name = "ENGINE", default_value = "auto")]
     pub engine: EngineWish,
     /// How much of the painting is shown, 0 to 100 percent

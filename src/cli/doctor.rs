@@ -7,7 +7,8 @@ use crate::autotune::{Cache, Timing, Timings};
 use crate::effect::models_dirs;
 use crate::export::crash;
 use crate::gpu::{Gpu, GpuCaps};
-use crate::nn::choose::{Choice, EngineWish, choose};
+use crate::nn::cpu::kernels::Isa;
+use crate::nn::engines::{Choice, EngineWish, Entry, Facts, choose, registry};
 use crate::nn::ort::{OrtInfo, OrtRuntime};
 use crate::runtime::{Catalog, PipelineFactory, network};
 use crate::source::{CameraListing, cameras};
@@ -28,7 +29,9 @@ struct Doctor {
     cameras: Vec<CameraListing>,
     camera_trouble: Option<String>,
     models: Models,
-    /// `null` when no engine can run.
+    /// Every engine, and why one cannot be had.
+    engines: Vec<Entry>,
+    /// `null` when the engine that was asked for cannot run.
     choice: Option<Choice>,
     /// What each engine takes for each network, as far as it was timed.
     timings: Vec<Timing>,
@@ -88,7 +91,9 @@ pub fn run(args: &DoctorArgs, common: &Common) -> Result<(), CliError> {
     let (gallery, faults, ort) = (&found.gallery, &found.faults, catalog.ort());
     let timed = gpu.as_ref().ok().and_then(|gpu| timings(gpu, &catalog, args.retime));
     let caps = gpu.as_ref().ok().map(|g| g.caps.as_ref().clone());
-    let choice = choose(args.paint.engine.unwrap_or_default(), caps.as_ref(), ort.map(OrtRuntime::info));
+    let facts = Facts { gpu: caps.as_ref(), isa: Isa::best().name(), ort: ort.map(OrtRuntime::info) };
+    let engines = registry(facts);
+    let choice = choose(args.paint.engine.unwrap_or_default(), facts);
     let measured =
         timed.as_ref().filter(|_| args.paint.engine.unwrap_or_default() == EngineWish::Auto).and_then(|timed| {
             let networks: Vec<_> = gallery.effects().first()?.variants().iter().map(network).collect();
@@ -119,6 +124,7 @@ pub fn run(args: &DoctorArgs, common: &Common) -> Result<(), CliError> {
             effects: gallery.effects().len(),
             trouble: faults.iter().map(ToString::to_string).collect(),
         },
+        engines,
         choice: choice.as_ref().ok().cloned(),
         choice_trouble: choice.err().map(|e| e.to_string()),
     };
@@ -159,6 +165,22 @@ fn describe(doctor: &Doctor) -> String {
         }
         (None, trouble) => text.push_str(&format!("    none: {}\n", trouble.as_deref().unwrap_or("unknown"))),
     }
+    text.push_str("\nEngines\n");
+    for Entry { engine, needs, runs_on, trouble } in &doctor.engines {
+        match (runs_on, trouble) {
+            (Some(on), _) => text.push_str(&format!("    {:<14}{on}\n", engine.to_string())),
+            (None, trouble) => {
+                // The library's absence is told once, above.
+                let why = match trouble.as_deref() {
+                    Some(why) if doctor.onnx_runtime_trouble.as_deref() != Some(why) => {
+                        format!("{why}; it needs {needs}")
+                    }
+                    _ => format!("needs {needs}"),
+                };
+                text.push_str(&format!("    {:<14}not here: {why}\n", engine.to_string()));
+            }
+        }
+    }
     text.push_str("\nCameras\n");
     for camera in &doctor.cameras {
         let mode = camera.preferred.as_ref().map_or_else(|| "no usable mode".to_owned(), ToString::to_string);
@@ -188,7 +210,7 @@ fn describe(doctor: &Doctor) -> String {
         let size = format!("{}x{}", t.width, t.height);
         let ms = t.ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.1}"));
         let line = format!(
-            "    {:<5}{:<18}{:<9}{:>8}  {}",
+            "    {:<14}{:<18}{:<9}{:>8}  {}",
             t.engine.to_string(),
             t.network,
             size,

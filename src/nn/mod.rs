@@ -11,8 +11,8 @@
 //! Everything up to a plan is pure and needs no device. `gpu`, `cpu` and `ort` execute; none decides anything about networks.
 //! The definition of what the shaders compute is in [`crate::kernels::nn`].
 
-pub mod choose;
 pub mod cpu;
+pub mod engines;
 mod export;
 mod fold;
 pub mod gpu;

@@ -20,8 +20,10 @@ use ort::session::{IoBinding, Session};
 use ort::value::{Tensor, TensorElementType, ValueType};
 
 use crate::fault::Fault;
+use crate::nn::engines::Provider;
 use crate::nn::graph::Graph;
 use crate::roundtrip::Painter;
+use crate::system::physical_cores;
 use crate::units::Extent;
 
 /// What was wrong with the library, a network, or a run.
@@ -284,6 +286,7 @@ pub struct OrtOptions {
     pub threads: NonZeroUsize,
     /// Whether idle threads poll for work: a little faster, and a core each burnt all the time.
     pub spin: bool,
+    pub provider: Provider,
 }
 
 impl Default for OrtOptions {
@@ -291,26 +294,13 @@ impl Default for OrtOptions {
     /// also draw was measured to double the time of a picture.
     fn default() -> Self {
         let named = std::env::var("IMPASTO_ORT_THREADS").ok().and_then(|n| n.parse::<NonZeroUsize>().ok());
-        Self { threads: named.map_or_else(physical_cores, |n| n.min(MOST_THREADS)), spin: false }
+        let threads = named.map_or_else(physical_cores, |n| n.min(MOST_THREADS));
+        Self { threads, spin: false, provider: Provider::Cpu }
     }
 }
 
 /// More than a student has work for, whatever is asked for.
 const MOST_THREADS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
-
-/// Cores that this process may use, a pair of hyper-threads counting once where that is known.
-pub fn physical_cores() -> NonZeroUsize {
-    let usable = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let mut cores = std::collections::HashSet::new();
-    for cpu in 0..4096 {
-        let topology = format!("/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list");
-        match std::fs::read_to_string(topology) {
-            Ok(siblings) => cores.insert(siblings),
-            Err(_) => break,
-        };
-    }
-    NonZeroUsize::new(cores.len()).map_or(usable, |cores| cores.min(usable))
-}
 
 /// A network with its input fixed to one size, ready to run over and over in the same memory.
 #[derive(Debug)]

@@ -8,8 +8,10 @@ use super::build::Made;
 use super::style_switch::ResolvedEffect;
 use crate::autotune::{Machine, Network, Timing, Timings};
 use crate::effect::{Effect, Variant};
-use crate::nn::choose::Engine;
-use crate::nn::ort::{OrtOptions, OrtRuntime};
+use crate::nn::cpu::CpuOptions;
+use crate::nn::cpu::kernels::Isa;
+use crate::nn::engines::{Engine, registry};
+use crate::nn::ort::OrtRuntime;
 use crate::units::Extent;
 
 /// Pictures that are timed, when they are quick.
@@ -42,7 +44,8 @@ impl PipelineFactory {
             device: self.device(),
             driver: self.gpu.caps.driver.clone(),
             onnx_runtime: ort.map(|info| info.version.clone()),
-            threads: OrtOptions::default().threads.get(),
+            processor: Isa::best().name().to_owned(),
+            threads: CpuOptions::default().threads.get(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
@@ -50,8 +53,8 @@ impl PipelineFactory {
     /// Times what has not been timed on this machine, the networks of `first` before all others, until `stop` says so, which
     /// is asked before each. Each is kept in the cache at once. `told` hears of each. Returns whether nothing is left.
     ///
-    /// Takes up to half a second for each engine and network, and what compiling takes. With `quick`, our own engine on a
-    /// software adapter is left for later where there is another one: that alone can take seconds.
+    /// Takes up to half a second for each engine and network, and what compiling takes. With `quick`, our GPU engine on a
+    /// software adapter is left for later: that alone can take seconds.
     pub fn autotune(
         &self,
         first: Option<&Effect>,
@@ -65,7 +68,7 @@ impl PipelineFactory {
             if stop() || self.gpu.is_lost() {
                 return false;
             }
-            let slow = candidate.engine == Engine::Wgpu && self.gpu.caps.software && self.catalog.ort().is_ok();
+            let slow = candidate.engine == Engine::Wgpu && self.gpu.caps.software;
             if quick && slow {
                 left = true;
                 continue;
@@ -89,15 +92,12 @@ impl PipelineFactory {
     /// Everything that could paint and was not timed: the quicker engine first, small networks before large ones.
     fn untimed(&self, timings: &Timings, first: Option<&Effect>) -> Vec<Candidate> {
         let found = self.catalog.found();
-        let engines: &[Engine] = match (self.catalog.ort(), self.gpu.caps.software) {
-            (Err(_), _) => &[Engine::Wgpu],
-            (Ok(_), true) => &[Engine::Ort, Engine::Wgpu],
-            (Ok(_), false) => &[Engine::Wgpu, Engine::Ort],
-        };
+        // In the registry's order, which puts the engine first that would be taken untimed.
+        let engines: Vec<Engine> = registry(self.facts()).iter().filter(|e| e.available()).map(|e| e.engine).collect();
         let mut seen = HashSet::new();
         let mut candidates = Vec::new();
         for effect in first.into_iter().chain(found.gallery.effects()) {
-            for &engine in engines {
+            for &engine in &engines {
                 for variant in effect.variants().iter().filter(|v| !v.sha256.is_empty()) {
                     let new = seen.insert((engine, variant.sha256.clone(), variant.pixel_budget));
                     if new && timings.find(engine, network(variant)).is_none() {
@@ -140,6 +140,10 @@ impl PipelineFactory {
         while took.len() < PICTURES && (took.is_empty() || began.elapsed() < LONG_ENOUGH) {
             let one = match &mut made {
                 Made::Gpu(student) => student.paint_once(&self.gpu).ok_or_else(|| "the GPU did not answer".to_owned()),
+                Made::Cpu(student) => {
+                    let began = Instant::now();
+                    student.paint().map(|_| began.elapsed()).map_err(|e| e.to_string())
+                }
                 Made::Ort(student) => {
                     let began = Instant::now();
                     student.run_in_place().map(|_| began.elapsed()).map_err(|e| e.to_string())

@@ -14,7 +14,9 @@ use crate::fault::Fault;
 use crate::frame::FrameShape;
 use crate::gpu::Gpu;
 use crate::metrics::Subject;
-use crate::nn::choose::{Choice, Engine, EngineWish, choose};
+use crate::nn::cpu::kernels::Isa;
+use crate::nn::cpu::{CpuOptions, CpuStudent};
+use crate::nn::engines::{Choice, Engine, EngineWish, Facts, choose, registry};
 use crate::nn::gpu::GpuStudent;
 use crate::nn::ort::{OrtOptions, OrtRuntime, OrtStudent};
 use crate::nn::plan::{Plan, Precision};
@@ -91,9 +93,9 @@ pub(super) struct ResolvedRequest {
 }
 
 /// A network in an engine, ready to paint.
-#[expect(clippy::large_enum_variant, reason = "there is one, moved once; a box would only add an allocation")]
 pub(super) enum Made {
     Gpu(GpuStudent),
+    Cpu(CpuStudent),
     Ort(Box<OrtStudent>),
 }
 
@@ -124,7 +126,12 @@ impl PipelineFactory {
         Ok(BuiltPipeline::new(pipeline, subject))
     }
 
-    /// The pipeline that was wished for. With `EngineWish::Auto` an engine that cannot run the network gives way to the other
+    /// What is known of the engines on this machine.
+    pub(super) fn facts(&self) -> Facts<'_> {
+        Facts { gpu: Some(&self.gpu.caps), isa: Isa::best().name(), ort: self.catalog.ort().map(OrtRuntime::info) }
+    }
+
+    /// The pipeline that was wished for. With `EngineWish::Auto` an engine that cannot run the network gives way to the next
     /// one, and says so.
     ///
     /// # Errors
@@ -145,34 +152,29 @@ impl PipelineFactory {
         budget: Budget,
     ) -> Result<BuiltPipeline, Fault> {
         let chosen = self.chosen(request)?;
-        let ort = self.catalog.ort();
-        let caps = &self.gpu.caps;
-        let choice = choose(request.engine, Some(caps), ort.map(OrtRuntime::info))
-            .map_err(|e| Fault::failed(capital(&e.to_string()), ""))?;
+        let facts = self.facts();
+        let choice = choose(request.engine, facts).map_err(|e| Fault::failed(capital(&e.to_string()), ""))?;
         let timed = self.catalog.timings(|| self.machine());
         let networks: Vec<_> = chosen.effect.variants().iter().map(network).collect();
         let timed = timed.filter(|_| request.engine == EngineWish::Auto).and_then(|t| t.choose(&networks, budget));
         // An engine that went away since it was timed cannot be chosen.
-        let choice = timed.filter(|t| t.engine == Engine::Wgpu || ort.is_ok()).unwrap_or(choice);
-        let build_with = |choice: &Choice| self.build_with(&chosen, request, shape, choice, budget);
-        let first = build_with(&choice);
-        match (first, request.engine, choice.engine) {
-            (Err(fault), EngineWish::Auto, Engine::Wgpu) if ort.is_ok() => {
-                let second =
-                    Choice { engine: Engine::Ort, why: format!("wgpu cannot run this network ({})", fault.what) };
-                let mut built = build_with(&second)?;
-                built.notices.push(Fault::notice(fault.what, "ONNX Runtime paints instead"));
-                Ok(built)
+        let available: Vec<Engine> = registry(facts).iter().filter(|e| e.available()).map(|e| e.engine).collect();
+        let choice = timed.filter(|t| available.contains(&t.engine)).unwrap_or(choice);
+        let mut fault = match self.build_with(&chosen, request, shape, &choice, budget) {
+            Err(fault) if request.engine == EngineWish::Auto => fault,
+            result => return result,
+        };
+        for engine in available.into_iter().filter(|engine| *engine != choice.engine) {
+            let second = Choice { engine, why: format!("{} cannot run this network ({})", choice.engine, fault.what) };
+            match self.build_with(&chosen, request, shape, &second, budget) {
+                Ok(mut built) => {
+                    built.notices.push(Fault::notice(fault.what, format!("The engine {engine} paints instead")));
+                    return Ok(built);
+                }
+                Err(last) => fault = last,
             }
-            (Err(fault), EngineWish::Auto, Engine::Ort) => {
-                let why = format!("ONNX Runtime cannot run this network ({})", fault.what);
-                let second = Choice { engine: Engine::Wgpu, why };
-                let mut built = build_with(&second)?;
-                built.notices.push(Fault::notice(fault.what, "The GPU paints instead"));
-                Ok(built)
-            }
-            (result, ..) => result,
         }
+        Err(fault)
     }
 
     /// The effects that are wished for.
@@ -243,6 +245,11 @@ impl PipelineFactory {
                 let how = restyles.then(|| restylable(super::style_switch::How::InPlace(student.restyler())));
                 (Student::InPlace(student), how)
             }
+            Made::Cpu(student) => {
+                let waker = self.waker.clone();
+                let how = restyles.then(|| restylable(super::style_switch::How::Processor(student.restyler())));
+                (Student::RoundTrip(RoundTrip::spawn(student, move || waker())?), how)
+            }
             Made::Ort(student) => {
                 let waker = self.waker.clone();
                 let (student, sender) = StyledStudent::new(*student);
@@ -279,9 +286,14 @@ impl PipelineFactory {
                 student.paint_once(&self.gpu);
                 Made::Gpu(student)
             }
-            Engine::Ort => {
+            Engine::Cpu => {
+                let mut student = CpuStudent::new(&folded?, extent, CpuOptions::default()).map_err(|e| network(&e))?;
+                student.paint().map_err(|e| network(&e))?;
+                Made::Cpu(student)
+            }
+            Engine::Ort(provider) => {
                 let runtime = self.catalog.ort().map_err(|e| Fault::failed(capital(&e.to_string()), ""))?;
-                let options = OrtOptions::default();
+                let options = OrtOptions { provider, ..OrtOptions::default() };
                 let mut student = match folded {
                     Ok(graph) => OrtStudent::new(runtime, &graph, extent, options),
                     // A user's own network may use operators that ONNX Runtime has and we lack.

@@ -1,7 +1,8 @@
 //! Another style of the network that paints already: no new pipeline, no gap, the next frame at the earliest.
 //!
 //! In place, the new weights are folded and uploaded aside into a set that is not in use, and a switch is one number
-//! ([`crate::nn::gpu::Restyler`]). On the round trip the style's row goes to a network that takes it as an input, and once
+//! ([`crate::nn::gpu::Restyler`]). On the processor they are folded aside, and the next picture is painted with them
+//! ([`crate::nn::cpu::CpuRestyler`]). In ONNX Runtime the style's row goes to a network that takes it as an input, and once
 //! the style has stayed for a while a faster one, with the style folded in, takes over
 //! ([`crate::nn::restyle`]).
 
@@ -13,7 +14,8 @@ use super::{EffectRequest, FrameShape};
 use crate::effect::{Blend, Effect, Gallery, Share, Variant};
 use crate::fault::Fault;
 use crate::metrics::Subject;
-use crate::nn::choose::{Engine, EngineWish};
+use crate::nn::cpu::CpuRestyler;
+use crate::nn::engines::{Engine, EngineWish};
 use crate::nn::gpu::Restyler;
 use crate::nn::graph::Graph;
 use crate::nn::ort::{OrtOptions, OrtStudent};
@@ -121,6 +123,7 @@ impl ResolvedEffect {
 #[derive(Clone, Debug)]
 pub(super) enum How {
     InPlace(Restyler),
+    Processor(CpuRestyler),
     RoundTrip {
         sender: StyleSender,
         /// Whether the network that takes rows was handed over.
@@ -171,8 +174,8 @@ impl Restylable {
     pub fn switch(&self) {
         match &self.how {
             How::InPlace(restyler) => restyler.switch(),
-            // The row is picked up with the next picture.
-            How::RoundTrip { .. } => {}
+            // What was sent is picked up with the next picture.
+            How::Processor(_) | How::RoundTrip { .. } => {}
         }
     }
 
@@ -195,6 +198,9 @@ impl PipelineFactory {
                 let plan = Plan::new(&folded, resolved.extent, restyler.plan().precision()).ok()?;
                 restyler.load(&self.gpu, &plan).ok()?;
             }
+            How::Processor(restyler) => {
+                restyler.load(&resolved.chosen.fold(&graph, &resolved.variant).ok()?).ok()?;
+            }
             How::RoundTrip { sender, .. } => {
                 let row = resolved.chosen.row(&graph, &resolved.variant).ok()??;
                 self.take_rows_with(of, &graph).ok()?;
@@ -214,7 +220,7 @@ impl PipelineFactory {
             .then_some(resolved)
     }
 
-    /// On the round trip: makes ready for styles to come, so that the first is as quick as the others. Takes tens of
+    /// In ONNX Runtime: makes ready for styles to come, so that the first is as quick as the others. Takes tens of
     /// milliseconds.
     ///
     /// # Errors
@@ -242,8 +248,8 @@ impl PipelineFactory {
         Ok(())
     }
 
-    /// On the round trip: `request`, which [`Self::restyle`] sent last, folded in, which paints faster. Takes tens of
-    /// milliseconds. What fails leaves the slower one in use. In place there is nothing to do.
+    /// In ONNX Runtime: `request`, which [`Self::restyle`] sent last, folded in, which paints faster. Takes tens of
+    /// milliseconds. What fails leaves the slower one in use. Elsewhere there is nothing to do.
     pub fn settle(&self, request: &EffectRequest, shape: FrameShape, of: &Restylable) {
         let How::RoundTrip { sender, .. } = &of.how else { return };
         let folded = self.same_network(request, shape, of).and_then(|resolved| {

@@ -15,6 +15,7 @@ mod windows;
 #[cfg(any(target_os = "linux", test))]
 pub use linux::Linux;
 
+use std::num::NonZeroUsize;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -167,6 +168,20 @@ impl std::fmt::Debug for Sensors {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Sensors").field("latest", &self.latest()).finish_non_exhaustive()
     }
+}
+
+/// Cores that this process may use, a pair of hyper-threads counting once where that is known.
+pub fn physical_cores() -> NonZeroUsize {
+    let usable = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let mut cores = std::collections::HashSet::new();
+    for cpu in 0..4096 {
+        let topology = format!("/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list");
+        match std::fs::read_to_string(topology) {
+            Ok(siblings) => cores.insert(siblings),
+            Err(_) => break,
+        };
+    }
+    NonZeroUsize::new(cores.len()).map_or(usable, |cores| cores.min(usable))
 }
 
 #[cfg(test)]

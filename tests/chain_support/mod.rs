@@ -11,7 +11,7 @@ use impasto::fault::Fault;
 use impasto::frame::{CameraFrame, FrameBytes, FrameShape};
 use impasto::gpu::{Gpu, GpuRequest};
 use impasto::metrics::Subject;
-use impasto::nn::choose::EngineWish;
+use impasto::nn::engines::{Engine, EngineWish};
 use impasto::pipeline::{Pipeline, Student};
 use impasto::roundtrip::{Painter, RoundTrip};
 use impasto::runtime::{BuiltPipeline, Catalog, EffectRequest, PipelineFactory, Runtime};
@@ -87,8 +87,11 @@ pub fn round_trip(painter: impl Painter + 'static) -> Student {
 /// The first effect in our own engine, at a size that any machine paints quickly. `None`, and a printed line, where there is
 /// no effect.
 pub fn in_place(factory: &PipelineFactory, shape: FrameShape) -> Option<BuiltPipeline> {
-    let request =
-        EffectRequest { engine: EngineWish::Wgpu, size: Some(Extent::new(64, 48)), ..EffectRequest::default() };
+    let request = EffectRequest {
+        engine: EngineWish::Only(Engine::Wgpu),
+        size: Some(Extent::new(64, 48)),
+        ..EffectRequest::default()
+    };
     match factory.build(&request, shape) {
         Ok(built) => Some(built),
         Err(fault) => {

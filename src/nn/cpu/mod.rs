@@ -31,6 +31,9 @@ use self::team::{Broken, Job, Meeting, Team};
 use super::graph::{Graph, GraphError};
 use super::plan::cost::Device;
 use super::plan::fused::{self, FusedPlan, Fusing};
+use crate::fault::Fault;
+use crate::roundtrip::Painter;
+use crate::system::physical_cores;
 use crate::units::Extent;
 
 /// Why a network cannot run on the processor.
@@ -67,8 +70,16 @@ impl CpuOptions {
     }
 }
 
+impl Default for CpuOptions {
+    /// One thread per physical core, or as many as `IMPASTO_CPU_THREADS` says.
+    fn default() -> Self {
+        let named = std::env::var("IMPASTO_CPU_THREADS").ok().and_then(|n| n.parse().ok());
+        Self::threads(named.unwrap_or_else(physical_cores).min(MOST_THREADS))
+    }
+}
+
 /// More threads than a student has work for.
-pub const MOST_THREADS: usize = 16;
+pub const MOST_THREADS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(15);
 
 /// What the steps of a block took, by name.
 #[derive(Clone, Debug, PartialEq)]
@@ -176,7 +187,7 @@ impl CpuStudent {
     /// # Errors
     /// When the network cannot run at that size or still takes a style, or no thread can be started.
     pub fn new(graph: &Graph, extent: Extent, options: CpuOptions) -> Result<Self, CpuError> {
-        let threads = options.threads.get().min(MOST_THREADS);
+        let threads = options.threads.min(MOST_THREADS).get();
         let device = device(options.isa, threads);
         let planned = fused::plan(graph, extent, &device, options.fusing)?;
         let program = Arc::new(Program::new(planned.plan, options.isa, threads));
@@ -279,6 +290,20 @@ impl CpuStudent {
             BlockTimes { block: program.plan.blocks()[number].name.clone(), steps }
         };
         Ok(program.blocks.iter().enumerate().map(block).collect())
+    }
+}
+
+impl Painter for CpuStudent {
+    fn extent(&self) -> Extent {
+        CpuStudent::extent(self)
+    }
+
+    fn image_mut(&mut self) -> &mut [f32] {
+        CpuStudent::image_mut(self)
+    }
+
+    fn paint(&mut self) -> Result<&[f32], Fault> {
+        CpuStudent::paint(self).map_err(|e| Fault::failed(e.to_string(), "Choose the effect again, or --engine ort"))
     }
 }
 

@@ -106,7 +106,8 @@ pub fn heading(pen: &mut Pen<'_>, column: &mut Column, snapshot: &Snapshot, room
         pen.line(pos2(put.right() + 8.0, y), Align::Min, said, SMALL, color, row.left() + width - put.right() - 8.0);
     }
     let device = match subject.engine.as_str() {
-        "ort" => text.format(format_args!("ONNX Runtime on the CPU, shown by {}", subject.device)),
+        "cpu" => text.format(format_args!("the processor, shown by {}", subject.device)),
+        ort if ort.starts_with("ort") => text.format(format_args!("ONNX Runtime, shown by {}", subject.device)),
         "wgpu" => text.format(format_args!("wgpu on {}", subject.device)),
         _ if subject.device.is_empty() => "waiting for the first picture",
         _ => text.format(format_args!("not painted, shown by {}", subject.device)),

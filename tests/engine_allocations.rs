@@ -1,5 +1,5 @@
-//! Once it runs, a frame's way through the painter thread and ONNX Runtime allocates nothing on our side. (What ONNX Runtime
-//! does inside its own arena is not seen here.)
+//! Once it runs, a frame's way through the painter thread and an engine on the processor allocates nothing on our side. (What
+//! ONNX Runtime does inside its own arena is not seen here.)
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::num::NonZeroUsize;
@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use impasto::frame::{CameraFrame, FramePool, FrameShape, PixelFormat};
+use impasto::nn::Graph;
+use impasto::nn::cpu::{CpuOptions, CpuStudent};
 use impasto::nn::ort::{OrtOptions, OrtRuntime, OrtStudent};
-use impasto::roundtrip::RoundTrip;
+use impasto::roundtrip::{Painter, RoundTrip};
 use impasto::units::{CaptureClock, Extent, FrameId, FrameStamp};
 
 /// The system's allocator, counting what any thread takes while `COUNTING`.
@@ -47,16 +49,29 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+const NETWORK: &[u8] = include_bytes!("data/tiny.onnx");
+const SIZE: Extent = Extent::new(64, 48);
+const TWO: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1);
+
+/// Both engines in one test: whatever runs beside it would be counted.
 #[test]
 fn a_frame_on_the_round_trip_allocates_nothing() {
+    let network = Graph::from_onnx(NETWORK).unwrap();
+    let student = CpuStudent::new(&network.fold(&[1.0, 0.0]).unwrap(), SIZE, CpuOptions::threads(TWO)).unwrap();
+    assert_eq!(allocations(student), 0, "in our own engine");
+
     let runtime = match OrtRuntime::find(None) {
         Ok(runtime) => runtime,
         Err(error) if std::env::var_os("IMPASTO_ORT_LIB").is_none() => return println!("skipped: {error}"),
         Err(error) => panic!("IMPASTO_ORT_LIB is set, but: {error}"),
     };
-    let options = OrtOptions { threads: NonZeroUsize::MIN.saturating_add(1), ..OrtOptions::default() };
-    let network = include_bytes!("data/tiny.onnx");
-    let student = OrtStudent::from_onnx(&runtime, network, &[1.0, 0.0], Extent::new(64, 48), options).unwrap();
+    let options = OrtOptions { threads: TWO, ..OrtOptions::default() };
+    let student = OrtStudent::from_onnx(&runtime, NETWORK, &[1.0, 0.0], SIZE, options).unwrap();
+    assert_eq!(allocations(student), 0, "with ONNX Runtime");
+}
+
+/// How many are made in 50 frames.
+fn allocations(student: impl Painter + 'static) -> u64 {
     let here = std::thread::current();
     let trip = RoundTrip::spawn(student, move || here.unpark()).unwrap();
 
@@ -75,8 +90,9 @@ fn a_frame_on_the_round_trip_allocates_nothing() {
         trip.recycle(painted);
     };
     (0..10).for_each(one);
+    TAKEN.store(0, Ordering::Relaxed);
     COUNTING.store(true, Ordering::Relaxed);
     (10..60).for_each(one);
     COUNTING.store(false, Ordering::Relaxed);
-    assert_eq!(TAKEN.load(Ordering::Relaxed), 0, "allocations in 50 frames");
+    TAKEN.load(Ordering::Relaxed)
 }
