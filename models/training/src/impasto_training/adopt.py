@@ -17,6 +17,8 @@ from impasto_training.networks.student import ARCHITECTURES, CANVAS_SUFFIX, Stud
 from impasto_training.prune import hidden_channels, narrowed
 from impasto_training.recipe import RecipeError
 
+NORM_EPSILON = torch.nn.BatchNorm2d(1).eps
+
 STYLE_TABLES = (".scale", ".bias")
 
 
@@ -30,33 +32,48 @@ def rows(table: Tensor, known: list[str], wanted: list[str]) -> Tensor:
 CANVAS_GAIN, CANVAS_BIAS = 3.0, 3.0
 """A canvas of -1..1 fills the range 0..6 of the layer that it first meets."""
 
+CANVAS_WEIGHT = 0.1
+"""Standard deviation of the weights behind it. From zero they would hardly ever rise: to first order, noise of either
+sign changes no statistic of a picture."""
 
-def with_canvas(student: Student) -> Student:
-    """The same network with a canvas input that it does not heed yet: same paintings, in evaluation mode.
 
-    The canvas passes its depthwise layers as it is; the layers behind them weigh it by zero.
+def with_canvas(student: Student, weight: float = CANVAS_WEIGHT, seed: int = 1) -> Student:
+    """The same network with a canvas input, in evaluation mode. A canvas of zeros changes nothing in its paintings.
+
+    The canvas passes its depthwise layers as it is; the layers behind them weigh it at random.
     """
     network = next(name for name, known in ARCHITECTURES.items() if known == student.architecture)
     wide = Student(ARCHITECTURES[network + CANVAS_SUFFIX], student.styles).eval()
-    state, old = wide.state_dict(), student.state_dict()
+    generator = torch.Generator().manual_seed(seed)
+    old = student.state_dict()
+    state = {name: _widened(name, value, old[name]) for name, value in wide.state_dict().items()}
     for name, value in state.items():
-        if name.endswith("num_batches_tracked"):
-            continue
-        known = old[name]
-        fill = value.clone()
-        if name.endswith("depthwise.conv.weight"):
-            fill.zero_()[:, :, 1, 1] = CANVAS_GAIN
-        elif name.endswith(".bias"):
-            fill.fill_(CANVAS_BIAS)
-        elif name.endswith(("running_var", ".scale")):
-            # Statistics that do nothing.
-            fill.fill_(1.0 - 1e-5 if name.endswith("running_var") else 1.0)
-        else:
-            fill.zero_()
-        fill[tuple(slice(size) for size in known.shape)] = known
-        state[name] = fill
+        known_inputs = old[name].shape[1] if value.ndim == 4 else 0
+        if value.ndim == 4 and value.shape[1] > known_inputs:
+            columns = weight * torch.randn(value.shape[0], value.shape[1] - known_inputs, 1, 1, generator=generator)
+            value[:, known_inputs:] = columns
+            # What the bias of a canvas of zeros adds is taken away again.
+            state[name.replace("conv.weight", "norm.running_mean")] += CANVAS_BIAS * columns.sum(dim=(1, 2, 3))
     wide.load_state_dict(state)
     return wide
+
+
+def _widened(name: str, wide: Tensor, known: Tensor) -> Tensor:
+    """`known` in the shape of `wide`, the rest such that a canvas passes as it is and is weighed by zero."""
+    if name.endswith("num_batches_tracked"):
+        return known.clone()
+    fill = torch.zeros_like(wide)
+    if name.endswith("depthwise.conv.weight"):
+        fill[:, :, 1, 1] = CANVAS_GAIN
+    elif name.endswith(".bias"):
+        fill.fill_(CANVAS_BIAS)
+    elif name.endswith(".scale"):
+        fill.fill_(1.0)
+    elif name.endswith("running_var"):
+        # Statistics that do nothing.
+        fill.fill_(1.0 - NORM_EPSILON)
+    fill[tuple(slice(size) for size in known.shape)] = known
+    return fill
 
 
 def adopt(student: Student, path: Path, effects: list[str]) -> None:

@@ -156,7 +156,7 @@ def _motions(count: int, generator: Generator) -> tuple[Tensor, Tensor]:
 
 def places(linear: Tensor, shift: Tensor, crop: int, side: int) -> Tensor:
     """Where a map sends the pixels of a crop, `[N, crop, crop, 2]`, in the -1..1 of a picture of that `side`."""
-    line = torch.arange(crop, dtype=torch.float32) - (crop - 1) / 2.0
+    line = torch.arange(crop, dtype=torch.float32, device=linear.device) - (crop - 1) / 2.0
     y, x = torch.meshgrid(line, line, indexing="ij")
     mapped = linear @ torch.stack([x.flatten(), y.flatten()]) + shift
     return (mapped * (2.0 / side)).transpose(1, 2).reshape(-1, crop, crop, 2)

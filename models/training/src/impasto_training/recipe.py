@@ -53,6 +53,48 @@ class TrainingSettings:
 
 
 @dataclass(frozen=True)
+class BrushSettings:
+    """The stage of `brush.py`; `crop` in pixels, weights multiply their loss terms."""
+
+    crop: int = 192
+    batch: int = 4
+    group: int = 4
+    """Samples of a batch that share a style."""
+
+    learning_rate: float = 1e-3
+    row_rate: float = 4.0
+    weak_share: float = 0.2
+    """How often the canvas is given at less than its full strength."""
+
+    weight_style: float = 2.5
+    weight_swd: float = 0.5
+    weight_palette: float = 0.4
+    weight_content: float = 0.8
+    weight_edge: float = 6.0
+    weight_low: float = 2.0
+    weight_border: float = 0.5
+    weight_stability: float = 18.0
+    weight_keep: float = 1.0
+    weight_adversary: float = 0.0
+    face_factor: float = 1.5
+    """How much more edges and content count on faces."""
+
+
+@dataclass(frozen=True)
+class BrushOfEffect:
+    """How the brush stage sees one painting."""
+
+    side: int = 430
+    """The short side of the painting, in pixels of the student's picture: sets the size of its strokes."""
+
+    scale: float = 1.0
+    """Of the canvas: 2 makes strokes twice as large."""
+
+    palette: float = 0.5
+    """How much of the reference's colours come from the painting rather than from the network before."""
+
+
+@dataclass(frozen=True)
 class VariantSettings:
     """One size class; `width` x `height` is its nominal size, `network` names its architecture."""
 
@@ -80,6 +122,8 @@ class EffectSettings:
     artist: str = ""
     """Who painted the model, and when; empty for algorithms."""
 
+    brush: BrushOfEffect = BrushOfEffect()
+
     @property
     def painting(self) -> str | None:
         """The picture that is the effect's model, relative to the data folder, if it has one."""
@@ -102,6 +146,7 @@ class Recipe:
     training: TrainingSettings
     variants: tuple[VariantSettings, ...]
     effects: tuple[EffectSettings, ...]
+    brush: BrushSettings = BrushSettings()
     dropped: tuple[str, ...] = ()
     """What was tried and given up, with the reason; the card lists it."""
 
@@ -143,6 +188,9 @@ def parse(text: str) -> Recipe:
     table["variants"] = tuple(
         _checked(VariantSettings, entry, f"variant {index}") for index, entry in enumerate(table.get("variants", []))
     )
+    table["brush"] = _checked(BrushSettings, table.get("brush", {}), "[brush]")
+    for index, entry in enumerate(table.get("effects", [])):
+        entry["brush"] = _checked(BrushOfEffect, entry.get("brush", {}), f"effect {index}, brush")
     table["effects"] = tuple(
         _checked(EffectSettings, entry, f"effect {index}") for index, entry in enumerate(table.get("effects", []))
     )

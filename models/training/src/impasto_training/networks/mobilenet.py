@@ -67,3 +67,42 @@ def _heaviest(depthwise: Tensor, project: Tensor, count: int) -> Tensor:
     weight = weight * torch.linalg.vector_norm(project.flatten(1), dim=0)
     heaviest: Tensor = weight.topk(count)[1]
     return heaviest.sort()[0]
+
+
+FEATURE_BLOCKS = (0, 2, 5, 9)
+"""Blocks behind which `MobileNetFeatures` looks: at 1/2, 1/4, 1/8 and 1/16 of the picture."""
+
+_STRIDES = (1, 2, 1, 2, 1, 1, 2, 1, 1, 1)
+"""Of blocks 0 to 9."""
+
+
+class MobileNetFeatures(torch.nn.Module):
+    """A fixed MobileNetV2 encoder that looks at pictures `[N, 3, H, W]`, 0..1. Nothing in it is trained."""
+
+    def __init__(self, weights: Path) -> None:
+        super().__init__()
+        with np.load(weights) as file:
+            for key in file:
+                self.register_buffer(key.replace(".", "_"), torch.from_numpy(file[key].astype(np.float32)))
+
+    def _conv(self, x: Tensor, name: str, stride: int = 1, groups: int = 1) -> Tensor:
+        weight, bias = self.get_buffer(f"{name}_weight"), self.get_buffer(f"{name}_bias")
+        side = weight.shape[2]
+        if stride == 2:
+            x = torch.nn.functional.pad(x, (0, 1, 0, 1))
+        return torch.nn.functional.conv2d(x, weight, bias, stride, side // 2 if stride == 1 else 0, 1, groups)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """The outputs of `FEATURE_BLOCKS`."""
+        relu6 = torch.nn.functional.relu6
+        x = relu6(self._conv(2.0 * image - 1.0, "stem", stride=2))
+        found = []
+        for block, stride in enumerate(_STRIDES):
+            name = f"block{block}"
+            hidden = x if block == 0 else relu6(self._conv(x, f"{name}_expand"))
+            hidden = relu6(self._conv(hidden, f"{name}_depthwise", stride, groups=hidden.shape[1]))
+            y = self._conv(hidden, f"{name}_project")
+            x = x + y if stride == 1 and x.shape[1] == y.shape[1] else y
+            if block in FEATURE_BLOCKS:
+                found.append(x)
+        return found
