@@ -25,7 +25,7 @@
 //! # Dependencies point one way
 //!
 //! ```text
-//! units ◀ frame, mailbox, metrics, fault, system ◀ quality | source | gpu | effect | output | nn (graph, plan) ◀ kernels ◀ roundtrip ◀ nn (engines) ◀ autotune | pipeline | inject ◀ runtime | ui | export ◀ settings ◀ cli ◀ app ◀ main
+//! terminal, signals, units ◀ frame, mailbox, metrics, fault, system, picture ◀ quality | source | gpu | effect | output | nn (graph, plan) ◀ kernels ◀ roundtrip ◀ nn (engines) ◀ autotune | pipeline | inject ◀ runtime | ui | export ◀ settings ◀ cli ◀ app ◀ main
 //! ```
 //!
 //! Each of the large packages is named in one place: `nokhwa` in `source/camera/nokhwa.rs`, `v4l` in `source/camera/v4l2`,
@@ -47,8 +47,12 @@
 //!   [`kernels`], and a test that compares the two.
 //! - **Library code does not panic and does not exit.** Errors become a [`fault::Fault`] once, where they are handled.
 
-// In live video a panic is a black window. What can fail returns an error; what cannot says why with `expect`.
-#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::panic, clippy::unreachable))]
+// In live video a panic is a black window. What can fail returns an error; what cannot says why with `expect`. Printing
+// panics where nobody listens any more: `terminal::say` does not.
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::panic, clippy::unreachable, clippy::print_stderr, clippy::print_stdout)
+)]
 
 pub mod app;
 pub mod autotune;
@@ -64,12 +68,15 @@ pub mod mailbox;
 pub mod metrics;
 pub mod nn;
 pub mod output;
+pub mod picture;
 pub mod pipeline;
 pub mod quality;
 pub mod roundtrip;
 pub mod runtime;
 pub mod settings;
+pub mod signals;
 pub mod source;
 pub mod system;
+pub mod terminal;
 pub mod ui;
 pub mod units;

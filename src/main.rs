@@ -1,22 +1,17 @@
-//! Reads the command line, sets up logging, runs, and exits: the only place that does.
+//! Reads the command line, sets up logging and signals, runs, and exits: the only place that does.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use impasto::export::crash;
-use impasto::{app, cli, nn, roundtrip};
+use impasto::{app, cli, nn, output, roundtrip, signals, terminal};
 
 /// How long to wait, before the process ends, for a network that is still painting.
 const PAINTERS_END: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
     let started = Instant::now();
-    // Here because a process's environment may only be changed while it has one thread.
-    #[allow(unsafe_code, reason = "the environment is how ONNX Runtime is told")]
-    // SAFETY: nothing before this line starts a thread.
-    unsafe {
-        std::env::set_var(nn::ort::TELEMETRY_OFF.0, nn::ort::TELEMETRY_OFF.1);
-    }
+    set_environment();
     let cli = match cli::parse(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => {
@@ -28,16 +23,36 @@ fn main() -> ExitCode {
     let filter = env_logger::Env::default().default_filter_or(cli::log_filter(&cli));
     env_logger::Builder::from_env(filter).format_timestamp_millis().init();
     crash::install(crash::folder());
+    if let Err(error) = signals::install(output::remove_unfinished) {
+        log::warn!("Ctrl-C ends the program at once: {error}");
+    }
     let ended = match &cli.command {
         Some(command) => cli::run(command, &cli.common),
         None => app::run(cli.window, &cli.common, started),
     };
     roundtrip::settle(PAINTERS_END);
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{}", cli::describe(error.as_ref()));
-            ExitCode::from(cli::exit_code(error.as_ref()))
-        }
+    if let Err(error) = &ended {
+        terminal::say(cli::describe(error.as_ref()));
+    }
+    match (signals::received(), ended) {
+        (Some(signal), _) => ExitCode::from(signal.exit_code()),
+        (None, Ok(())) => ExitCode::SUCCESS,
+        (None, Err(error)) => ExitCode::from(cli::exit_code(error.as_ref())),
+    }
+}
+
+/// Settles what libraries read from the environment. First of all, because it may only be changed while the process has one
+/// thread.
+#[expect(unsafe_code, reason = "the environment is how these libraries are told")]
+fn set_environment() {
+    let (name, value) = nn::ort::TELEMETRY_OFF;
+    // SAFETY: nothing before this starts a thread.
+    unsafe { std::env::set_var(name, value) };
+    // Without it libwayland, which graphics drivers load, prints an error of its own to stderr on every start. This is where
+    // it would be; nothing need be there.
+    #[cfg(target_os = "linux")]
+    if std::env::var_os("XDG_RUNTIME_DIR").is_none_or(|folder| !std::path::Path::new(&folder).is_absolute()) {
+        // SAFETY: as above; asking for a number cannot go wrong.
+        unsafe { std::env::set_var("XDG_RUNTIME_DIR", format!("/run/user/{}", libc::getuid())) };
     }
 }

@@ -34,6 +34,7 @@ use crate::fault::Fault;
 use crate::output;
 use crate::runtime::{Catalog, Runtime};
 use crate::settings::{Memory, Settings, WindowSize};
+use crate::signals;
 use crate::ui::{Action, Level, SourceEntry};
 use crate::units::Extent;
 use gui::Gui;
@@ -58,6 +59,8 @@ enum Wake {
     Screen(Result<Box<Screen>, Fault>),
     Sources(Vec<SourceEntry>),
     Saved(Result<PathBuf, String>),
+    /// A signal asks the program to end.
+    End,
 }
 
 /// Opens the window and returns when it is closed.
@@ -65,12 +68,21 @@ enum Wake {
 /// # Errors
 /// When there is no display, no GPU that can draw to it, or the report cannot be written.
 pub fn run(args: WindowArgs, common: &Common, started: Instant) -> Result<(), CliError> {
+    // What would fail in the end should fail at the beginning.
+    for path in [&args.report, &args.csv, &args.trace].into_iter().flatten() {
+        output::check_writable(path)?;
+    }
     let event_loop = EventLoop::<Wake>::with_user_event().build().map_err(|e| {
         Fault::failed(
             format!("No window can be opened: {e}"),
             "Start it inside a desktop session; `impasto render` and `impasto bench` need none",
         )
     })?;
+    let proxy = event_loop.create_proxy();
+    signals::listen(move || {
+        // The loop is gone: the program is ending.
+        let _ = proxy.send_event(Wake::End);
+    });
     let mut app = App::new(args, common, started, event_loop.create_proxy())?;
     event_loop.run_app(&mut app).map_err(|e| Fault::failed(format!("The window broke down: {e}"), "Start it again"))?;
     app.end()
@@ -392,6 +404,7 @@ impl ApplicationHandler<Wake> for App {
                 self.tell_saved(saved, now);
                 self.request_redraw();
             }
+            Wake::End => event_loop.exit(),
         }
     }
 

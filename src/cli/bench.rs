@@ -13,11 +13,14 @@ use crate::frame::{CameraFrame, FramePool};
 use crate::gpu::Gpu;
 use crate::inject::{Injector, What};
 use crate::metrics::{Counts, FrameCost, Meter, Report, Stage};
+use crate::output;
 use crate::pipeline::Look;
 use crate::quality::Keep;
 use crate::runtime::{Catalog, EffectRequest, PipelineFactory, Runtime, RuntimeEvent};
+use crate::signals;
 use crate::source::{Pacing, Source, SourceError, SourceEvent, SourceInfo, SourceThread, SourceWish};
 use crate::system::Sensors;
+use crate::terminal::{self, say};
 use crate::units::{Extent, FrameId};
 
 /// A bench in which nothing gets done for so long has failed.
@@ -39,6 +42,10 @@ pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
     if let Some(files) = &args.compare {
         let threshold = args.threshold.map_or(THRESHOLD, f64::from);
         return super::compare::run(files, threshold, args.anyway, args.json);
+    }
+    // What would fail in the end should fail at the beginning.
+    for path in [&args.csv, &args.trace].into_iter().flatten() {
+        output::check_writable(path)?;
     }
     // From here on: how busy the machine is while it measures.
     let sensors = Sensors::spawn(Sensors::EVERY);
@@ -84,7 +91,7 @@ pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
             let reading = injected.reading(sensors.latest());
             runtime.set_machine(reading.thermal, reading.saver);
             while let Some(event) = injector.begun(now) {
-                eprintln!("on purpose: {event}");
+                say(format_args!("on purpose: {event}"));
                 match event.what {
                     What::GpuLoss => gpu.lose(),
                     What::Panic => crash::provoke(),
@@ -93,9 +100,9 @@ pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
             }
         }
         if gpu.is_lost() {
-            eprintln!("{GPU_LOST}");
+            say(GPU_LOST);
             if let Some(report) = crash::device_lost(GPU_LOST) {
-                eprintln!("a report was written to {}; it is sent nowhere", report.display());
+                say(format_args!("a report was written to {}; it is sent nowhere", report.display()));
             }
             let carryover = runtime.handover();
             drop(runtime);
@@ -132,6 +139,12 @@ pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
                 began = Some((runtime.meter().counts(), Instant::now()));
             }
             Some((before, _)) if processed >= before.processed + args.frames => break,
+            Some((before, _)) if signals::received().is_some() => {
+                let counted = terminal::counted(processed.saturating_sub(before.processed), "frame");
+                say(format_args!("stopped after {counted} of {}; what was measured until then:", args.frames));
+                break;
+            }
+            None if signals::received().is_some() => return Err("stopped before a frame was counted".into()),
             _ => {}
         }
         if progress.elapsed() > PATIENCE {
@@ -212,7 +225,13 @@ impl Feed {
             };
             return Ok(Self::Paced(SourceThread::spawn_each(args.source.clone(), request, each, move || waker())));
         }
+<<<<<<< HEAD
         let mut source = crate::source::open(&args.source, &request).map_err(|e| e.fault())?;
+=======
+        let stop = wish.stop.clone();
+        signals::listen(move || stop.set());
+        let mut source = crate::source::open(&args.source, &wish).map_err(|e| e.fault())?;
+>>>>>>> baa4783 (Output: links and modes stay, any name, nothing where the command fails; signals end it cleanly)
         if let Some(stalling) = &stalling {
             source = Box::new(stalling(source, request.stop.clone()));
         }
@@ -229,14 +248,14 @@ impl Feed {
             Self::Paced(thread) => {
                 let mut info = None;
                 let began = Instant::now();
-                while began.elapsed() < PATIENCE {
+                while began.elapsed() < PATIENCE && signals::received().is_none() {
                     for event in thread.events() {
                         match event {
                             SourceEvent::Opened(opened) => info = Some(opened),
                             SourceEvent::Fault(fault) if fault.severity == crate::fault::Severity::Failed => {
                                 return Err(fault.into());
                             }
-                            SourceEvent::Fault(fault) => eprintln!("{fault}"),
+                            SourceEvent::Fault(fault) => say(fault),
                             SourceEvent::Recovered => {}
                             SourceEvent::Ended => return Err("the source ended before its first frame".into()),
                         }
@@ -265,6 +284,8 @@ impl Feed {
                 while runtime.open_frames() < 2 {
                     let frame = match source.next(pool) {
                         Ok(frame) => frame,
+                        // A signal stopped it: the bench ends.
+                        Err(SourceError::Stopped) => return Ok(()),
                         Err(SourceError::Ended) => {
                             return Err("the source ended before the bench; give fewer --frames".into());
                         }

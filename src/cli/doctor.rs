@@ -12,6 +12,7 @@ use crate::nn::engines::{Choice, EngineWish, Entry, Facts, choose, registry};
 use crate::nn::ort::{OrtInfo, OrtRuntime};
 use crate::runtime::{Catalog, PipelineFactory, network};
 use crate::source::{CameraListing, cameras};
+use crate::terminal::say;
 use crate::units::Budget;
 
 #[derive(serde::Serialize)]
@@ -239,7 +240,7 @@ fn timings(gpu: &Gpu, catalog: &Arc<Catalog>, again: bool) -> Option<Timings> {
     if again {
         factory.forget_timings();
     }
-    let told = |t: &Timing| eprintln!("timing {} {} ...", t.engine, t.network);
+    let told = |t: &Timing| say(format_args!("timing {} {} ...", t.engine, t.network));
     factory.autotune(None, false, &|| false, &told);
     catalog.timings(|| factory.machine())
 }

@@ -3,11 +3,12 @@
 use super::{CliError, Common, ListArgs, print, print_json};
 use crate::effect::{Gallery, models_dirs};
 use crate::source::{CameraListing, cameras as list_cameras};
+use crate::terminal::say;
 
 pub fn effects(args: &ListArgs, common: &Common) -> Result<(), CliError> {
     let (gallery, faults) = Gallery::load(&models_dirs(common.models.as_deref()));
     for fault in &faults {
-        eprintln!("{fault}");
+        say(fault);
     }
     if gallery.is_empty() && common.models.is_some() {
         // The reason was printed above; a folder that was named and holds nothing is a failure.

@@ -7,11 +7,13 @@ use super::{CliError, Common, RenderArgs};
 use crate::effect::models_dirs;
 use crate::fault::Fault;
 use crate::frame::FramePool;
+use crate::frame::YuvRange;
 use crate::gpu::Gpu;
-use crate::output::{Format, Writer};
+use crate::output::{Format, Options, Writer};
 use crate::pipeline::{Look, Pipeline};
 use crate::runtime::{Catalog, EffectRequest, PipelineFactory};
 use crate::source::{Pacing, Recovery, Source, SourceError, SourceSpec, SourceWish};
+use crate::terminal::say;
 use crate::units::Extent;
 
 const FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Rgba8Unorm;
@@ -54,12 +56,19 @@ pub fn run(args: &RenderArgs, common: &Common) -> Result<(), CliError> {
     let mut shape = first.shape();
     let mut built = factory.build(&request, shape)?;
     for notice in &built.notices {
-        eprintln!("{notice}");
+        say(notice);
     }
     log::info!("{} {}: {}", built.subject.effect, built.subject.engine, built.subject.why);
     built.pipeline.set_blend(look.blend);
 
-    let mut writer = Writer::new(&args.output, interval)?;
+    let options = Options {
+        extent: shape.extent,
+        rate: None,
+        interval,
+        range: YuvRange::Limited,
+        quality: crate::output::JPEG_QUALITY,
+    };
+    let mut writer = Writer::new(&args.output, &options)?;
     let limit = args.frames.unwrap_or(u64::MAX);
     let mut told = Instant::now();
     let mut done = 0;
@@ -74,13 +83,13 @@ pub fn run(args: &RenderArgs, common: &Common) -> Result<(), CliError> {
         let extent = shape.extent;
         let picture = paint(&mut built.pipeline, current, extent, &look)?;
         // The next frame says how long this one is shown; a still has none after it.
-        frame = if matches!(format, Format::Still) && limit == 1 { None } else { next(source.as_mut(), &pool)? };
+        frame = if !format.is_clip() && limit == 1 { None } else { next(source.as_mut(), &pool)? };
         let delay = frame.as_ref().map_or(interval, |f| f.stamp().captured.saturating_duration_since(stamp.captured));
-        writer.write(&picture, delay)?;
+        writer.write(picture, delay)?;
         done += 1;
         if told.elapsed() > TELL_EVERY {
             told = Instant::now();
-            eprintln!("{done} frames");
+            say(format_args!("{done} frames"));
         }
     }
     writer.finish()?;
@@ -93,7 +102,7 @@ fn next(source: &mut dyn Source, pool: &FramePool) -> Result<Option<crate::frame
         match source.next(pool) {
             Ok(frame) => return Ok(Some(frame)),
             Err(SourceError::Ended) => return Ok(None),
-            Err(error) if error.recovery() == Recovery::Continue => eprintln!("{}", error.fault()),
+            Err(error) if error.recovery() == Recovery::Continue => say(error.fault()),
             Err(error) => return Err(error.fault().into()),
         }
     }

@@ -18,6 +18,7 @@ use crate::output::{self, Tile};
 use crate::pipeline::Look;
 use crate::runtime::{BuiltPipeline, Catalog, EffectRequest, PipelineFactory};
 use crate::source::{Pacing, SourceSpec, SourceWish};
+use crate::terminal::{counted, say};
 use crate::ui::Words;
 use crate::units::{CaptureClock, Extent, FrameId, FrameStamp};
 
@@ -57,7 +58,7 @@ pub fn run(args: &SheetArgs, common: &Common) -> Result<(), CliError> {
         waker: Arc::new(|| {}),
     };
     let found = factory.catalog.found();
-    found.faults.iter().for_each(|fault| eprintln!("{fault}"));
+    found.faults.iter().for_each(say);
     let effects = wished(args, &found.gallery)?;
     if let Some(folder) = &args.per_effect {
         std::fs::create_dir_all(folder)
@@ -73,7 +74,8 @@ pub fn run(args: &SheetArgs, common: &Common) -> Result<(), CliError> {
         let caption =
             format!("{}  ({}, {} {}x{})", effect.title, effect.name, subject.variant, subject.width, subject.height);
         sheets.add(&effect.name, &effect.title, &caption, &subjects, painted)?;
-        eprintln!("{}: {} pictures, {:.1} s", effect.name, subjects.len(), began.elapsed().as_secs_f32());
+        let pictures = counted(subjects.len() as u64, "picture");
+        say(format_args!("{}: {pictures}, {:.1} s", effect.name, began.elapsed().as_secs_f32()));
     }
     sheets.finish(&subjects)
 }
@@ -137,7 +139,7 @@ impl Chain {
         });
         if restyled.is_none() {
             let new = factory.build(&request, shape)?;
-            new.notices.iter().for_each(|notice| eprintln!("{notice}"));
+            new.notices.iter().for_each(say);
             self.built = Some(new);
         }
         let built = self.built.as_mut().ok_or("no pipeline was made")?;
@@ -195,7 +197,7 @@ impl Sheets<'_> {
             let title = self.words.line(caption, letters * 1.6);
             let abreast = (self.height as f32 * 16.0 / 9.0 * TILES_ABREAST) as u32;
             let sheet = output::compose(&title, &tiles, self.height, abreast);
-            save(&folder.join(format!("{name}.jpg")), &sheet)?;
+            save(&folder.join(format!("{name}.jpg")), sheet)?;
         }
         if self.args.out.is_some() {
             let height = (self.height / OVERVIEW).max(16);
@@ -225,14 +227,15 @@ impl Sheets<'_> {
             }
         }
         let sheet = output::compose(&image::GrayImage::new(0, 0), &tiles, height, widest + output::SHEET_GAP);
-        save(path, &sheet)
+        save(path, sheet)
     }
 }
 
-fn save(path: &Path, sheet: &RgbaImage) -> Result<(), CliError> {
-    let mut writer = output::Writer::new(path, Duration::from_millis(100))?;
+fn save(path: &Path, sheet: RgbaImage) -> Result<(), CliError> {
+    let extent = Extent::new(sheet.width(), sheet.height());
+    let mut writer = output::Writer::new(path, &output::Options::still(extent))?;
     writer.write(sheet, Duration::ZERO)?;
     writer.finish()?;
-    eprintln!("{}", path.display());
+    say(path.display());
     Ok(())
 }

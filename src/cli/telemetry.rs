@@ -4,6 +4,7 @@ use super::{CliError, TelemetryArgs, print};
 use crate::export::otlp;
 use crate::fault::Fault;
 use crate::settings::Settings;
+use crate::terminal::say;
 
 /// # Errors
 /// When there is no folder for settings, or it cannot be written.
@@ -16,7 +17,7 @@ pub fn run(args: &TelemetryArgs) -> Result<(), CliError> {
     })?;
     let (mut settings, fault) = Settings::load(&folder);
     if let Some(fault) = fault {
-        eprintln!("{fault}");
+        say(fault);
     }
     let before = settings.telemetry.clone();
     if args.off {

@@ -22,6 +22,7 @@ use crate::fault::Fault;
 use crate::metrics::{Bottleneck, FrameCost, Meter, Stage, Subject};
 use crate::output::AtomicFile;
 use crate::system::Reading;
+use crate::terminal::say;
 use crate::units::FrameId;
 
 pub const SCHEMA: &str = "impasto.crash/1";
@@ -207,7 +208,7 @@ pub fn install(folder: Option<PathBuf>) {
         before(panic);
         if let Some(path) = panicked(panic) {
             // Whoever reads the panic's message in a terminal finds the report there too.
-            eprintln!("a report was written to {}; it is sent nowhere", path.display());
+            say(format_args!("a report was written to {}; it is sent nowhere", path.display()));
         }
     }));
 }

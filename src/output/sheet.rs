@@ -5,6 +5,9 @@
 use image::imageops::{self, FilterType};
 use image::{Rgba, RgbaImage};
 
+use crate::picture::contained;
+use crate::units::Extent;
+
 /// Space around and between pictures, in pixels.
 pub const SHEET_GAP: u32 = 10;
 const GAP: u32 = SHEET_GAP;
@@ -87,12 +90,8 @@ fn ink(sheet: &mut RgbaImage, words: &image::GrayImage, left: u32, top: u32, wid
 /// `picture` as a camera of `width` by `height` pixels would have it: all of it, as large as it fits, its borders reflected
 /// where it does not reach. Returns the frame, and where the picture itself lies in it: left, top, width, height.
 pub fn framed(picture: &RgbaImage, width: u32, height: u32) -> (RgbaImage, [u32; 4]) {
-    let scale = (f64::from(width) / f64::from(picture.width())).min(f64::from(height) / f64::from(picture.height()));
-    let side = |length: u32, most: u32| ((f64::from(length) * scale).round() as u32).clamp(1, most.max(1));
-    let (w, h) = (side(picture.width(), width), side(picture.height(), height));
-    let filter = if scale < 1.0 { FilterType::Triangle } else { FilterType::CatmullRom };
-    let inner = imageops::resize(picture, w, h, filter);
-    let (left, top) = ((width - w) / 2, (height - h) / 2);
+    let (inner, left, top) = contained(picture, Extent::new(width, height));
+    let (w, h) = inner.dimensions();
     let frame = RgbaImage::from_fn(width, height, |x, y| {
         *inner.get_pixel(reflected(i64::from(x) - i64::from(left), w), reflected(i64::from(y) - i64::from(top), h))
     });

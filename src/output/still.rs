@@ -2,31 +2,45 @@
 
 use std::path::{Path, PathBuf};
 
-use image::{DynamicImage, ImageFormat, RgbaImage};
+use image::codecs::jpeg::JpegEncoder;
+use image::codecs::png::PngEncoder;
+use image::{RgbImage, RgbaImage};
 
-use super::{AtomicFile, OutputError};
+use super::{AtomicFile, OutputError, StillFormat};
+use crate::units::Extent;
 
 /// JPEG quality, 1 to 100: high, because a painting has fine texture.
-const JPEG_QUALITY: u8 = 92;
+pub const JPEG_QUALITY: u8 = 92;
+/// JPEG counts sides in 16 bits.
+const JPEG_LIMIT: u32 = u16::MAX as u32;
 
-/// Writes one picture; the ending of the name says how.
+/// A picture in a file that is complete but not yet in its place. `quality` is JPEG's, 1 to 100.
 ///
 /// # Errors
-/// When the ending is none of .png, .jpg, .jpeg, or writing fails.
-pub fn save(path: &Path, picture: &RgbaImage) -> Result<(), OutputError> {
-    let format = ImageFormat::from_path(path).ok().filter(|f| matches!(f, ImageFormat::Png | ImageFormat::Jpeg));
-    let format = format.ok_or_else(|| OutputError::Format { path: path.to_owned() })?;
+/// When it is too large for the format, or cannot be written.
+pub fn encode(path: &Path, picture: &RgbImage, format: StillFormat, quality: u8) -> Result<AtomicFile, OutputError> {
+    check(Extent::new(picture.width(), picture.height()), format)?;
     let mut file = AtomicFile::new(path)?;
-    // The picture is opaque; neither format needs to say so for each pixel.
-    let rgb = DynamicImage::ImageRgba8(picture.clone()).into_rgb8();
     let encoded = match format {
-        ImageFormat::Jpeg => {
-            image::codecs::jpeg::JpegEncoder::new_with_quality(&mut file, JPEG_QUALITY).encode_image(&rgb)
-        }
-        _ => rgb.write_to(&mut file, format),
+        StillFormat::Jpeg => JpegEncoder::new_with_quality(&mut file, quality).encode_image(picture),
+        StillFormat::Png => picture.write_with_encoder(PngEncoder::new(&mut file)),
     };
-    encoded.map_err(|e| OutputError::encode(path, e))?;
-    file.commit()
+    encoded.map_err(|e| OutputError::encode_image(path, e))?;
+    Ok(file)
+}
+
+/// Whether the format can hold a picture of that size.
+pub fn check(extent: Extent, format: StillFormat) -> Result<(), OutputError> {
+    let too_large = extent.width > JPEG_LIMIT || extent.height > JPEG_LIMIT;
+    match format {
+        StillFormat::Jpeg if too_large => Err(OutputError::TooLarge { extent, limit: JPEG_LIMIT }),
+        _ => Ok(()),
+    }
+}
+
+/// The picture without its alpha, which is 255 everywhere.
+pub fn opaque(picture: RgbaImage) -> RgbImage {
+    image::DynamicImage::from(picture).into_rgb8()
 }
 
 /// Writes a PNG under a name in `folder` that nobody has yet: `impasto-0001.png` and so on. Returns its path.
@@ -41,7 +55,7 @@ pub fn save_new(folder: &Path, picture: &RgbaImage) -> Result<PathBuf, OutputErr
             break;
         }
     }
-    save(&path, picture)?;
+    encode(&path, &opaque(picture.clone()), StillFormat::Png, JPEG_QUALITY)?.commit()?;
     Ok(path)
 }
 
@@ -58,8 +72,10 @@ mod tests {
         assert_ne!(first, second);
         assert_eq!(image::open(&second).unwrap().into_rgba8(), picture);
         let jpeg = folder.path().join("a.jpg");
-        save(&jpeg, &picture).unwrap();
+        let encoded = |quality| encode(&jpeg, &opaque(picture.clone()), StillFormat::Jpeg, quality).unwrap();
+        drop(encoded(92));
+        assert!(!jpeg.exists(), "it was not put in its place");
+        encoded(92).commit().unwrap();
         assert_eq!(image::image_dimensions(&jpeg).unwrap(), (7, 3));
-        assert!(matches!(save(&folder.path().join("a.webp"), &picture), Err(OutputError::Format { .. })));
     }
 }
