@@ -225,13 +225,9 @@ impl Feed {
             };
             return Ok(Self::Paced(SourceThread::spawn_each(args.source.clone(), request, each, move || waker())));
         }
-<<<<<<< HEAD
-        let mut source = crate::source::open(&args.source, &request).map_err(|e| e.fault())?;
-=======
-        let stop = wish.stop.clone();
+        let stop = request.stop.clone();
         signals::listen(move || stop.set());
-        let mut source = crate::source::open(&args.source, &wish).map_err(|e| e.fault())?;
->>>>>>> baa4783 (Output: links and modes stay, any name, nothing where the command fails; signals end it cleanly)
+        let mut source = crate::source::open(&args.source, &request).map_err(|e| e.fault())?;
         if let Some(stalling) = &stalling {
             source = Box::new(stalling(source, request.stop.clone()));
         }

@@ -22,23 +22,57 @@ pub fn student_extent(variant: &Variant, source: Extent) -> Extent {
     let budget = variant.pixel_budget / (u64::from(multiple) * u64::from(multiple));
     let budget = budget.clamp(1, u64::from(largest) * u64::from(largest));
 
-    let mut best = (f64::INFINITY, 1, 1);
+    let mut best = (f64::INFINITY, Extent::new(1, 1));
     for height in 1..=u64::from(largest).min(budget) {
         let widest = (budget / height).min(u64::from(largest));
         let ideal = height as f64 * aspect;
         for width in [ideal.floor(), ideal.ceil()] {
             // The cast saturates: an absurd aspect ratio ends at the widest.
-            let width = (width as u64).clamp(1, widest);
-            let off = ((width as f64 / height as f64) / aspect).ln().abs();
-            let lost = (budget as f64 / (width * height) as f64).ln();
-            let score = ASPECT_WEIGHT * off + lost;
+            // Both counts are at most `largest`.
+            let size = Extent::new((width as u64).clamp(1, widest) as u32, height as u32);
+            let score = score(size, budget, aspect);
             if score < best.0 {
-                best = (score, width, height);
+                best = (score, size);
             }
         }
     }
-    // Both counts are at most `largest`.
-    Extent::new(best.1 as u32 * multiple, best.2 as u32 * multiple)
+    Extent::new(best.1.width * multiple, best.1.height * multiple)
+}
+
+/// How far the ratio of a size that was asked for may be from the source's before it counts as another one: what
+/// [`crate::twin::prepare::Crop`] squeezes.
+const SAME_ASPECT: f64 = 1.1;
+
+/// The student's picture where `asked` was asked for: that, if it has the source's shape; else the largest picture of the
+/// source's shape that fits inside, so that nothing of the source is cut. Both sides are multiples of `multiple`, as those of
+/// `asked` are.
+pub fn fitted_size(asked: Extent, multiple: u32, source: Extent) -> Extent {
+    let wider = f64::from(asked.aspect()) / f64::from(source.aspect());
+    if (1.0 / SAME_ASPECT..=SAME_ASPECT).contains(&wider) {
+        return asked;
+    }
+    let multiple = multiple.max(1);
+    let most = Extent::new((asked.width / multiple).max(1), (asked.height / multiple).max(1));
+    let aspect = f64::from(source.aspect());
+    let mut best = (f64::INFINITY, Extent::new(1, 1));
+    // Counted in multiples.
+    for height in 1..=most.height {
+        let ideal = f64::from(height) * aspect;
+        for width in [ideal.floor(), ideal.ceil()] {
+            let size = Extent::new((width as u32).clamp(1, most.width), height);
+            let score = score(size, most.pixels(), aspect);
+            if score < best.0 {
+                best = (score, size);
+            }
+        }
+    }
+    Extent::new(best.1.width * multiple, best.1.height * multiple)
+}
+
+/// How far a size is from what it could be, the smaller the better: in its shape, and in the pixels that it leaves unused.
+fn score(size: Extent, budget: u64, aspect: f64) -> f64 {
+    let off = (f64::from(size.width) / f64::from(size.height) / aspect).ln().abs();
+    ASPECT_WEIGHT * off + (budget as f64 / size.pixels() as f64).ln()
 }
 
 #[cfg(test)]
@@ -62,6 +96,15 @@ mod tests {
         // A phone on end.
         assert_eq!(student_extent(&m, Extent::new(720, 1280)), Extent::new(288, 512));
         assert_eq!(student_extent(&s, Extent::new(0, 0)), Extent::new(240, 240));
+    }
+
+    #[test]
+    fn a_size_of_another_shape_is_fitted() {
+        let asked = Extent::new(512, 288);
+        assert_eq!(fitted_size(asked, 16, Extent::new(1920, 1080)), asked);
+        assert_eq!(fitted_size(asked, 16, Extent::new(640, 480)), Extent::new(384, 288));
+        assert_eq!(fitted_size(asked, 16, Extent::new(480, 640)), Extent::new(224, 288));
+        assert_eq!(fitted_size(asked, 16, Extent::new(5000, 100)), Extent::new(512, 16));
     }
 
     proptest! {

@@ -20,7 +20,7 @@ pub mod pack;
 mod parameter;
 
 pub use blend::{Blend, Share};
-pub use extent::student_extent;
+pub use extent::{fitted_size, student_extent};
 pub use gallery::{Effect, Gallery, Style, models_dirs, own_models_dir};
 pub use kind::EffectKind;
 pub use listing::{EffectListing, GalleryListing, VariantListing};

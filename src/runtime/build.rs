@@ -9,7 +9,7 @@ use super::Catalog;
 use super::autotune::network;
 use super::style_switch::{ResolvedEffect, Restylable};
 use crate::autotune::FIRST_CHOICE;
-use crate::effect::{Blend, Effect, EffectKind, Variant};
+use crate::effect::{Blend, Effect, EffectKind, Variant, fitted_size};
 use crate::fault::Fault;
 use crate::frame::FrameShape;
 use crate::gpu::Gpu;
@@ -204,8 +204,13 @@ impl PipelineFactory {
         let rung = standing.rung();
         let id = Some(rung.variant.as_str()).filter(|_| rung.painted);
         let variant = chosen.effect.variant(id)?.clone();
-        let extent = request.size.unwrap_or_else(|| scaled(&variant, rung.scale).extent_for(shape.extent));
-        let extent = self.whole_multiples(extent, variant.multiple_of, request.size.is_some())?;
+        let extent = match request.size {
+            Some(size) => {
+                self.check_size(size, variant.multiple_of)?;
+                fitted_size(size, variant.multiple_of, shape.extent)
+            }
+            None => scaled(&variant, rung.scale).extent_for(shape.extent),
+        };
         chosen.check(&variant)?;
         Ok(ResolvedRequest { chosen, variant, extent, standing })
     }
@@ -369,18 +374,33 @@ impl PipelineFactory {
         }
     }
 
-    /// A size that was asked for must fit the network as it is: another one would not be what was asked for.
-    fn whole_multiples(&self, extent: Extent, multiple: u32, asked: bool) -> Result<Extent, Fault> {
+    /// A size that was asked for must fit the network as it is, and the GPU: another one would not be what was asked for.
+    fn check_size(&self, asked: Extent, multiple: u32) -> Result<(), Fault> {
         let multiple = multiple.max(1);
-        if extent.width.is_multiple_of(multiple) && extent.height.is_multiple_of(multiple) || !asked {
-            return Ok(extent);
+        if !asked.width.is_multiple_of(multiple) || !asked.height.is_multiple_of(multiple) {
+            let near = |side: u32| (side + multiple / 2).max(multiple) / multiple * multiple;
+            let near = Extent::new(near(asked.width), near(asked.height));
+            return Err(Fault::failed(
+                format!("This network cannot paint at {asked}: both sides must be multiples of {multiple}"),
+                format!("Try --size {near}"),
+            ));
         }
-        let near = |side: u32| (side + multiple / 2).max(multiple) / multiple * multiple;
-        let near = Extent::new(near(extent.width), near(extent.height));
-        Err(Fault::failed(
-            format!("This network cannot paint at {extent}: both sides must be multiples of {multiple}"),
-            format!("Try --size {near}"),
-        ))
+        // The stages around the network keep four numbers for each pixel in one buffer.
+        let most = self.gpu.caps.max_storage_binding_bytes / size_of::<[f32; 4]>() as u64;
+        if asked.pixels() > most {
+            let shrink = (most as f64 / asked.pixels() as f64).sqrt();
+            let side = |n: u32| ((f64::from(n) * shrink) as u32 / multiple).max(1) * multiple;
+            let fits = Extent::new(side(asked.width), side(asked.height));
+            return Err(Fault::failed(
+                format!(
+                    "{} cannot paint at {asked}: it takes {:.1} million pixels at most",
+                    self.device(),
+                    most as f64 / 1e6
+                ),
+                format!("Try --size {fits}"),
+            ));
+        }
+        Ok(())
     }
 
     fn pipeline(&self, shape: FrameShape, student: Student) -> Result<Pipeline, Fault> {

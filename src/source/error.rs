@@ -55,10 +55,18 @@ pub enum SourceError {
     Unreadable { path: PathBuf, what: String },
     #[error("{} is damaged at frame {frame}: {what}", path.display())]
     Corrupt { path: PathBuf, frame: u64, what: String },
+    #[error("{} is not whole: {what}", path.display())]
+    CutShort { path: PathBuf, what: String },
+    #[error("{} is not whole: {what}", path.display())]
+    Incomplete { path: PathBuf, what: String },
+    #[error("{} was left out: {what}", path.display())]
+    LeftOut { path: PathBuf, what: String },
+    #[error("{} is {what}, which cannot be read here", path.display())]
+    Foreign { path: PathBuf, what: String, remedy: String },
     #[error("{} holds no frames", path.display())]
     Empty { path: PathBuf },
-    #[error("{} is {extent}, more than the {limit} that can be handled", path.display())]
-    TooLarge { path: PathBuf, extent: Extent, limit: Extent },
+    #[error("{} is {extent}; pictures can have {most_side} pixels a side and {} million together", path.display(), most_pixels / 1_000_000)]
+    TooLarge { path: PathBuf, extent: Extent, most_side: u32, most_pixels: u64 },
     #[error("{} needs the program ffmpeg, which was not found", path.display())]
     NeedsFfmpeg { path: PathBuf },
     #[error("ffmpeg could not read {}: {said}", path.display())]
@@ -77,7 +85,9 @@ pub enum SourceError {
 impl SourceError {
     pub fn recovery(&self) -> Recovery {
         match self {
-            Self::Damaged { .. } => Recovery::Continue,
+            Self::Damaged { .. } | Self::CutShort { .. } | Self::Incomplete { .. } | Self::LeftOut { .. } => {
+                Recovery::Continue
+            }
             Self::NoCamera
             | Self::NoSuchCamera { .. }
             | Self::Busy { .. }
@@ -95,6 +105,7 @@ impl SourceError {
             | Self::Unreadable { .. }
             | Self::Corrupt { .. }
             | Self::Empty { .. }
+            | Self::Foreign { .. }
             | Self::TooLarge { .. }
             | Self::NeedsFfmpeg { .. }
             | Self::Ffmpeg { .. }
@@ -141,11 +152,14 @@ impl SourceError {
                 _ => "Check the file and the disc that it is on".into(),
             },
             Self::Unreadable { .. } => {
-                "PNG, JPEG, WebP, GIF and Y4M can be read, and all that ffmpeg reads where it is installed".into()
+                "PNG, JPEG, WebP, GIF, TIFF, BMP and Y4M can be read, and all that ffmpeg reads where it is installed".into()
             }
             Self::Corrupt { .. } => "Make the file again, or copy it again if the copy was cut short".into(),
+            Self::CutShort { .. } | Self::Incomplete { .. } => "What there is was kept; copy or make the file again for the rest".into(),
+            Self::LeftOut { .. } => "The others were kept; copy or make the file again".into(),
+            Self::Foreign { remedy, .. } => remedy.clone(),
             Self::Empty { .. } => "Choose a file with at least one picture".into(),
-            Self::TooLarge { limit, .. } => format!("Scale it down to at most {limit} first"),
+            Self::TooLarge { .. } => "Scale it down first".into(),
             Self::NeedsFfmpeg { .. } => ffmpeg_remedy().into(),
             Self::Ffmpeg { .. } => "Check that the file plays elsewhere, or convert it to Y4M".into(),
             Self::Frame { .. } => "Choose another format or another source".into(),
@@ -155,7 +169,11 @@ impl SourceError {
         };
         let severity = match self {
             Self::Appeared | Self::Free | Self::Ended | Self::Stopped => Severity::Notice,
-            Self::Damaged { .. } | Self::Stalled { .. } => Severity::Degraded,
+            Self::Damaged { .. }
+            | Self::Stalled { .. }
+            | Self::CutShort { .. }
+            | Self::Incomplete { .. }
+            | Self::LeftOut { .. } => Severity::Degraded,
             _ => Severity::Failed,
         };
         Fault { severity, what: self.to_string(), remedy }

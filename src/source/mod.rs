@@ -32,7 +32,7 @@ pub use thread::{SourceEvent, SourceThread};
 
 use crate::fault::Fault;
 use crate::frame::{CameraFrame, FramePool, FrameShape};
-use crate::units::{Budget, CaptureClock};
+use crate::units::{Budget, CaptureClock, Rate};
 
 /// A supplier of frames, used from one thread.
 pub trait Source: Send {
@@ -71,10 +71,29 @@ pub struct SourceInfo {
     pub name: String,
     /// How the frames arrive, for people: `MJPG 1280x720 at 30 fps`.
     pub detail: String,
+    /// The first frame's. A folder of pictures of several sizes that is read at its own pace delivers each in its own.
     pub shape: FrameShape,
     /// Time from one frame to the next; the mean where it varies.
     pub interval: Duration,
     pub clock: CaptureClock,
+    /// How long it goes on, where that is known: not of a camera.
+    pub timeline: Option<Timeline>,
+}
+
+/// What is known of a clip before it is played.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Timeline {
+    /// Where one picture follows the other at one rate, exactly that.
+    pub rate: Option<Rate>,
+    pub pictures: Option<u64>,
+    pub length: Option<Duration>,
+}
+
+impl Timeline {
+    /// Pictures at one rate.
+    pub fn steady(rate: Rate, pictures: Option<u64>) -> Self {
+        Self { rate: Some(rate), pictures, length: pictures.map(|n| rate.time_of(n)) }
+    }
 }
 
 impl SourceInfo {
@@ -148,5 +167,6 @@ pub fn open_with_notice(spec: &SourceSpec, wish: &SourceWish) -> Result<Opened, 
         SourceSpec::Nokhwa(index) => camera::open_nokhwa(*index, wish).map(plain),
         SourceSpec::Demo => Ok(plain(demo::open(wish))),
         SourceSpec::File(path) => file::open(path, wish).map(plain),
+        SourceSpec::Stdin => file::open_stdin(wish).map(plain),
     }
 }

@@ -35,7 +35,8 @@ pub trait Clip: Send {
     /// The next picture, or `None` at the end.
     ///
     /// # Errors
-    /// When the file is damaged or cannot be read further.
+    /// When the file is damaged or cannot be read further. [`SourceError::CutShort`] comes in place of the end, once; after
+    /// [`SourceError::LeftOut`] and [`SourceError::Incomplete`] it goes on with the next picture.
     fn read(&mut self, pool: &FramePool) -> Result<Option<Picture>, SourceError>;
 
     /// Passes over the next picture as cheaply as possible and returns how long it would have been shown.
@@ -63,6 +64,8 @@ pub struct Paced<C> {
     skipped: u64,
     /// Pictures delivered or passed over in this pass.
     in_pass: u64,
+    /// The clip has said that it is not whole.
+    told_cut: bool,
 }
 
 impl<C: Clip> Paced<C> {
@@ -74,7 +77,16 @@ impl<C: Clip> Paced<C> {
     const SHORTEST: Duration = Duration::from_millis(1);
 
     pub fn new(clip: C, wish: &SourceWish) -> Self {
-        Self { clip, wish: wish.clone(), start: None, position: Duration::ZERO, next_id: 0, skipped: 0, in_pass: 0 }
+        Self {
+            clip,
+            wish: wish.clone(),
+            start: None,
+            position: Duration::ZERO,
+            next_id: 0,
+            skipped: 0,
+            in_pass: 0,
+            told_cut: false,
+        }
     }
 
     /// Goes back to the first picture if the clip loops and had one.
@@ -90,8 +102,15 @@ impl<C: Clip> Paced<C> {
         self.clip.rewind()
     }
 
+    /// The end of the clip, said once if it comes too early.
+    fn cut_short(&mut self, error: SourceError) -> Result<(), SourceError> {
+        if std::mem::replace(&mut self.told_cut, true) { Ok(()) } else { Err(error) }
+    }
+
     fn advance(&mut self, shown_for: Duration) {
-        self.position = self.position.saturating_add(shown_for.max(Self::SHORTEST));
+        // A clip that is written elsewhere keeps its times to the nanosecond.
+        let least = if self.wish.pacing == Pacing::Offline { Duration::ZERO } else { Self::SHORTEST };
+        self.position = self.position.saturating_add(shown_for.max(least));
         self.in_pass += 1;
     }
 
@@ -106,13 +125,15 @@ impl<C: Clip> Paced<C> {
         }
         let mut passed = 0;
         while passed < Self::SKIP_AT_ONCE && late(start, self.position) >= interval {
-            match self.clip.skip()? {
-                Some(shown_for) => {
+            match self.clip.skip() {
+                Ok(Some(shown_for)) => {
                     self.advance(shown_for);
                     self.skipped += 1;
                     passed += 1;
                 }
-                None => self.wrap()?,
+                Ok(None) => self.wrap()?,
+                Err(error @ SourceError::CutShort { .. }) => self.cut_short(error)?,
+                Err(error) => return Err(error),
             }
         }
         let after = late(start, self.position);
@@ -137,9 +158,11 @@ impl<C: Clip> Source for Paced<C> {
             self.catch_up(start)?;
         }
         let picture = loop {
-            match self.clip.read(pool)? {
-                Some(picture) => break picture,
-                None => self.wrap()?,
+            match self.clip.read(pool) {
+                Ok(Some(picture)) => break picture,
+                Ok(None) => self.wrap()?,
+                Err(error @ SourceError::CutShort { .. }) => self.cut_short(error)?,
+                Err(error) => return Err(error),
             }
         };
         // The clock starts when the first picture is there, so that opening and decoding it cost the clip no time.

@@ -20,10 +20,12 @@ pub enum SourceSpec {
     Nokhwa(Option<u32>),
     Demo,
     File(PathBuf),
+    /// Y4M on standard input.
+    Stdin,
 }
 
 impl SourceSpec {
-    /// Reads `auto`, `camera`, `camera:2`, `nokhwa:2`, `demo`, `/dev/video2`, or a path. A file that is named like one of
+    /// Reads `auto`, `camera`, `camera:2`, `nokhwa:2`, `demo`, `/dev/video2`, `-`, or a path. A file that is named like one of
     /// the words is reached as `./demo`.
     ///
     /// # Errors
@@ -40,6 +42,7 @@ impl SourceSpec {
             "camera" => Ok(Self::Camera(None)),
             "nokhwa" => Ok(Self::Nokhwa(None)),
             "demo" => Ok(Self::Demo),
+            "-" => Ok(Self::Stdin),
             _ => {
                 if let Some(digits) = text.strip_prefix("camera:") {
                     number(digits).map(Self::Camera)
@@ -72,6 +75,7 @@ impl fmt::Display for SourceSpec {
             Self::Nokhwa(None) => write!(f, "nokhwa"),
             Self::Nokhwa(Some(n)) => write!(f, "nokhwa:{n}"),
             Self::Demo => write!(f, "demo"),
+            Self::Stdin => write!(f, "-"),
             Self::File(path) => write!(f, "{}", path.display()),
         }
     }
@@ -100,6 +104,8 @@ pub struct SourceWish {
     pub budget: Budget,
     /// Whether a file begins again after its end.
     pub looping: bool,
+    /// R, G and B of what transparent pixels of a file lie on.
+    pub ground: [u8; 3],
     pub pacing: Pacing,
     /// Use only the camera modes of this coding.
     pub coding: Option<Coding>,
@@ -112,6 +118,8 @@ pub struct SourceWish {
 impl SourceWish {
     /// What a camera or the demo scene may be at most when nothing is asked for.
     pub const DEFAULT_MAX: Extent = Extent::new(1280, 720);
+    /// White, as paper is.
+    pub const PAPER: [u8; 3] = [255; 3];
 }
 
 impl Default for SourceWish {
@@ -120,6 +128,7 @@ impl Default for SourceWish {
             max_extent: Some(Self::DEFAULT_MAX),
             budget: Budget::default(),
             looping: true,
+            ground: Self::PAPER,
             pacing: Pacing::RealTime,
             coding: None,
             stride_bytes: None,
@@ -168,7 +177,9 @@ mod tests {
 
     #[test]
     fn specs_are_read_and_written_alike() {
-        for text in ["auto", "camera", "camera:2", "nokhwa", "nokhwa:0", "demo", "clip.y4m", "./demo", "/tmp/a b.gif"] {
+        for text in
+            ["auto", "camera", "camera:2", "nokhwa", "nokhwa:0", "demo", "-", "clip.y4m", "./demo", "/tmp/a b.gif"]
+        {
             assert_eq!(SourceSpec::parse(text).unwrap().to_string(), text);
         }
         for text in ["", "camera:", "camera:-1", "camera:x", "nokhwa:99999999999"] {

@@ -181,6 +181,7 @@ impl NokhwaCamera {
             shape: FrameShape { color: ColorSpec::default(), ..FrameShape::packed(format, mode.extent) },
             interval: mode.interval(),
             clock: CaptureClock::Dequeue,
+            timeline: None,
         };
         Ok(Self {
             shared,

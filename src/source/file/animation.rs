@@ -4,21 +4,22 @@
 //! animations too large to keep are decoded anew in each pass.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use image::codecs::gif::GifDecoder;
 use image::codecs::png::PngDecoder;
-use image::codecs::webp::WebPDecoder;
-use image::{AnimationDecoder, Frames, ImageDecoder, ImageError, ImageFormat};
+use image::{AnimationDecoder, Frames, ImageDecoder, ImageError, ImageFormat, RgbaImage};
 
 use super::still::name_of;
 use super::stored::Stored;
-use super::{check_size, clip_info, flatten};
+use super::{check_size, clip_info, profile, webp};
 use crate::frame::{FramePool, FrameShape, PixelFormat};
-use crate::source::{Clip, ClipInfo, Picture, SourceError};
+use crate::picture::laid_on;
+use crate::source::{Clip, ClipInfo, Picture, SourceError, Timeline};
+use crate::terminal::counted;
 use crate::units::Extent;
 
 /// Decoded pictures of at most this many bytes are kept.
@@ -31,6 +32,7 @@ const UNSPECIFIED_DELAY: Duration = Duration::from_millis(100);
 pub(super) struct Animation {
     path: PathBuf,
     format: ImageFormat,
+    ground: [u8; 3],
     info: ClipInfo,
     kept: Stored,
     keeping: bool,
@@ -45,8 +47,8 @@ pub(super) struct Animation {
 /// From the decoding thread.
 enum Message {
     /// Comes first; `None` when the file is not animated, and then nothing follows.
-    Extent(Option<Extent>),
-    /// As decoded, with alpha.
+    Begin(Option<(Extent, Timeline)>),
+    /// Opaque RGB.
     Picture(Vec<u8>, Duration),
     Failed(SourceError),
     End,
@@ -54,21 +56,22 @@ enum Message {
 
 impl Animation {
     /// `None` when the file holds a still.
-    pub(super) fn open(path: &Path, format: ImageFormat) -> Result<Option<Self>, SourceError> {
-        if format == ImageFormat::Jpeg {
+    pub(super) fn open(path: &Path, format: ImageFormat, ground: [u8; 3]) -> Result<Option<Self>, SourceError> {
+        if !matches!(format, ImageFormat::Gif | ImageFormat::Png | ImageFormat::WebP) {
             return Ok(None);
         }
-        let decoder = decode_aside(path, format)?;
-        let extent = match decoder.recv() {
-            Ok(Message::Extent(Some(extent))) => extent,
-            Ok(Message::Extent(None)) => return Ok(None),
+        let decoder = decode_aside(path, format, ground)?;
+        let (extent, timeline) = match decoder.recv() {
+            Ok(Message::Begin(Some(begin))) => begin,
+            Ok(Message::Begin(None)) => return Ok(None),
             Ok(Message::Failed(error)) => return Err(error),
             Ok(Message::Picture(..) | Message::End) | Err(_) => return Err(crashed(path)),
         };
-        let shape = FrameShape::packed(PixelFormat::Rgba8, extent);
+        let shape = FrameShape::packed(PixelFormat::Rgb8, extent);
         let mut animation = Self {
             path: path.into(),
             format,
+            ground,
             info: clip_info(path, String::new(), shape, UNSPECIFIED_DELAY),
             kept: Stored { shape, pictures: Vec::new() },
             keeping: true,
@@ -81,24 +84,32 @@ impl Animation {
         // Rates vary within an animation; the first delay stands for them all until somebody needs better.
         let detail = format!("{} {extent}, animated", name_of(format));
         animation.info = clip_info(path, detail, shape, first);
+        animation.info.source.timeline = Some(timeline);
         Ok(Some(animation))
     }
 
     /// Takes the next picture from the decoder, keeps it or leaves it in `current`, and returns how long it is shown.
     fn decode(&mut self) -> Result<Option<Duration>, SourceError> {
         let Some(decoder) = &self.decoder else { return Ok(None) };
-        let (mut pixels, delay) = match decoder.recv() {
+        let (pixels, delay) = match decoder.recv() {
             Ok(Message::Picture(pixels, delay)) => (pixels, delay),
-            Ok(Message::Failed(error)) => return Err(error),
+            Ok(Message::Failed(error)) => {
+                // What there is goes on from memory.
+                if self.keeping {
+                    self.decoder = None;
+                }
+                return Err(error);
+            }
             Ok(Message::End) => {
                 if self.keeping {
                     self.decoder = None;
                 }
                 return Ok(None);
             }
-            Ok(Message::Extent(_)) | Err(_) => return Err(crashed(&self.path)),
+            // The end was told already.
+            Err(_) if self.position > 0 => return Ok(None),
+            Ok(Message::Begin(_)) | Err(_) => return Err(crashed(&self.path)),
         };
-        flatten(&mut pixels);
         self.keeping &= self.kept.bytes() + pixels.len() <= KEEP_BYTES;
         if self.keeping {
             self.kept.pictures.push((pixels, delay));
@@ -124,14 +135,14 @@ fn crashed(path: &Path) -> SourceError {
 }
 
 /// Starts decoding from the first picture. The thread ends with the file, or when the receiver is dropped.
-fn decode_aside(path: &Path, format: ImageFormat) -> Result<mpsc::Receiver<Message>, SourceError> {
+fn decode_aside(path: &Path, format: ImageFormat, ground: [u8; 3]) -> Result<mpsc::Receiver<Message>, SourceError> {
     let (sender, receiver) = mpsc::sync_channel(2);
     let owned = path.to_path_buf();
     std::thread::Builder::new()
         .name("decoder".into())
         .spawn(move || {
             // An error in sending means that nobody listens any more.
-            let _ = decode_all(&owned, format, &sender);
+            let _ = decode_all(&owned, format, ground, &sender);
         })
         .map_err(|source| SourceError::Unopenable { path: path.into(), source })?;
     Ok(receiver)
@@ -140,76 +151,117 @@ fn decode_aside(path: &Path, format: ImageFormat) -> Result<mpsc::Receiver<Messa
 fn decode_all(
     path: &Path,
     format: ImageFormat,
+    ground: [u8; 3],
     sender: &mpsc::SyncSender<Message>,
 ) -> Result<(), mpsc::SendError<Message>> {
-    let (extent, frames) = match start(path, format) {
+    let Started { extent, icc, timeline, mut pictures } = match start(path, format) {
         Ok(Some(started)) => started,
-        Ok(None) => return sender.send(Message::Extent(None)),
+        Ok(None) => return sender.send(Message::Begin(None)),
         Err(error) => return sender.send(Message::Failed(error)),
     };
-    sender.send(Message::Extent(Some(extent)))?;
-    for (index, frame) in frames.enumerate() {
-        let corrupt = |what: String| SourceError::Corrupt { path: path.into(), frame: index as u64, what };
-        let frame = match frame {
-            Ok(frame) => frame,
-            Err(error) => return sender.send(Message::Failed(corrupt(error.to_string()))),
+    sender.send(Message::Begin(Some((extent, timeline))))?;
+    let mut count = 0u64;
+    loop {
+        let path = path.to_path_buf();
+        let damaged = |what: String| {
+            Message::Failed(match count {
+                0 => SourceError::Corrupt { path, frame: 0, what },
+                n => SourceError::CutShort { path, what: format!("after {}, {what}", counted(n, "picture")) },
+            })
         };
-        let (numerator, denominator) = frame.delay().numer_denom_ms();
-        let delay = Duration::from_secs_f64(f64::from(numerator) / f64::from(denominator.max(1)) / 1e3);
-        let delay = if delay <= SHORTEST_DELAY { UNSPECIFIED_DELAY } else { delay };
-        let picture = frame.into_buffer();
+        let (picture, delay) = match pictures.next() {
+            Ok(Some(next)) => next,
+            Ok(None) => return sender.send(Message::End),
+            Err(what) => return sender.send(damaged(what)),
+        };
         let have = Extent::new(picture.width(), picture.height());
         if have != extent {
-            let what = format!("it is {have} in an animation of {extent}");
-            return sender.send(Message::Failed(corrupt(what)));
+            return sender.send(damaged(format!("one is {have} in an animation of {extent}")));
         }
-        sender.send(Message::Picture(picture.into_raw(), delay))?;
+        let delay = if delay <= SHORTEST_DELAY { UNSPECIFIED_DELAY } else { delay };
+        let picture = match &icc {
+            Some(icc) => profile::to_srgb(picture.into(), icc).0.into_rgba8(),
+            None => picture,
+        };
+        sender.send(Message::Picture(laid_on(ground, &picture), delay))?;
+        count += 1;
     }
-    sender.send(Message::End)
+}
+
+/// An animation at its first picture.
+struct Started {
+    extent: Extent,
+    icc: Option<Vec<u8>>,
+    timeline: Timeline,
+    pictures: Pictures,
+}
+
+/// Whole pictures with alpha, and how long the file says that each is shown.
+enum Pictures {
+    Decoded(Frames<'static>),
+    WebP(Box<webp::Animated>),
+}
+
+impl Pictures {
+    fn next(&mut self) -> Result<Option<(RgbaImage, Duration)>, String> {
+        match self {
+            Self::Decoded(frames) => frames.next().transpose().map_err(|e| super::still::said(&e)).map(|frame| {
+                frame.map(|frame| {
+                    let (numerator, denominator) = frame.delay().numer_denom_ms();
+                    let nanos = u64::from(numerator) * 1_000_000 / u64::from(denominator.max(1));
+                    (frame.into_buffer(), Duration::from_nanos(nanos))
+                })
+            }),
+            Self::WebP(animated) => animated.next(),
+        }
+    }
 }
 
 /// A decoder at the first picture, or `None` when the file is not animated.
-fn start(path: &Path, format: ImageFormat) -> Result<Option<(Extent, Frames<'static>)>, SourceError> {
-    let unreadable = |error: ImageError| SourceError::Unreadable { path: path.into(), what: error.to_string() };
-    let file = File::open(path).map_err(|source| SourceError::Unopenable { path: path.into(), source })?;
-    let file = BufReader::new(file);
-    let sized = |decoder: &dyn HasExtent| {
-        let extent = decoder.extent();
+fn start(path: &Path, format: ImageFormat) -> Result<Option<Started>, SourceError> {
+    let unreadable =
+        |error: ImageError| SourceError::Unreadable { path: path.into(), what: super::still::said(&error) };
+    let unopenable = |source| SourceError::Unopenable { path: path.into(), source };
+    let sized = |extent: Extent| {
         check_size(path, extent)?;
         if extent.is_empty() { Err(SourceError::Empty { path: path.into() }) } else { Ok(extent) }
     };
+    let extent_of = |(width, height)| Extent::new(width, height);
+    let mut file = BufReader::new(File::open(path).map_err(unopenable)?);
     Ok(match format {
         ImageFormat::Gif => {
             let decoder = GifDecoder::new(file).map_err(unreadable)?;
-            Some((sized(&decoder)?, decoder.into_frames()))
+            let extent = sized(extent_of(decoder.dimensions()))?;
+            let pictures = Pictures::Decoded(decoder.into_frames());
+            Some(Started { extent, icc: None, timeline: Timeline::default(), pictures })
         }
         ImageFormat::WebP => {
-            let decoder = WebPDecoder::new(file).map_err(unreadable)?;
-            match decoder.has_animation() {
-                true => Some((sized(&decoder)?, decoder.into_frames())),
-                false => None,
-            }
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).map_err(unopenable)?;
+            let Some(mut animated) = webp::Animated::parse(bytes) else { return Ok(None) };
+            let extent = sized(animated.canvas)?;
+            let times = animated.times();
+            let timeline = Timeline { rate: None, pictures: Some(times.len() as u64), length: Some(times.sum()) };
+            let icc = animated.icc.take();
+            Some(Started { extent, icc, timeline, pictures: Pictures::WebP(Box::new(animated)) })
         }
         ImageFormat::Png => {
-            let decoder = PngDecoder::new(file).map_err(unreadable)?;
-            match decoder.is_apng().map_err(unreadable)? {
-                true => Some((sized(&decoder)?, decoder.apng().map_err(unreadable)?.into_frames())),
-                false => None,
+            let mut decoder = PngDecoder::new(file).map_err(unreadable)?;
+            if !decoder.is_apng().map_err(unreadable)? {
+                return Ok(None);
             }
+            let extent = sized(extent_of(decoder.dimensions()))?;
+            let icc = decoder.icc_profile().ok().flatten().filter(|_| !is_gray(decoder.color_type()));
+            let pictures = Pictures::Decoded(decoder.apng().map_err(unreadable)?.into_frames());
+            Some(Started { extent, icc, timeline: Timeline::default(), pictures })
         }
         _ => None,
     })
 }
 
-trait HasExtent {
-    fn extent(&self) -> Extent;
-}
-
-impl<D: ImageDecoder> HasExtent for D {
-    fn extent(&self) -> Extent {
-        let (width, height) = self.dimensions();
-        Extent::new(width, height)
-    }
+/// A profile for grey is of no use once the decoder has made RGBA of it.
+fn is_gray(color: image::ColorType) -> bool {
+    !color.has_color()
 }
 
 impl Clip for Animation {
@@ -236,8 +288,9 @@ impl Clip for Animation {
         self.position = 0;
         if self.decoder.is_some() {
             self.kept.pictures.clear();
-            let decoder = decode_aside(&self.path, self.format)?;
-            if !matches!(decoder.recv(), Ok(Message::Extent(Some(extent))) if extent == self.kept.shape.extent) {
+            let decoder = decode_aside(&self.path, self.format, self.ground)?;
+            let extent = self.kept.shape.extent;
+            if !matches!(decoder.recv(), Ok(Message::Begin(Some((same, _)))) if same == extent) {
                 let what = "it has changed while it was played".into();
                 return Err(SourceError::Unreadable { path: self.path.clone(), what });
             }

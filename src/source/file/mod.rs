@@ -6,27 +6,32 @@
 
 mod animation;
 mod ffmpeg;
+mod kind;
+mod order;
 mod planar;
+mod profile;
 mod sequence;
 mod still;
 mod stored;
+mod webp;
 mod y4m;
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufReader, Cursor, Read};
 use std::path::Path;
 use std::time::Duration;
 
 use super::{Clip, ClipInfo, Paced, Source, SourceError, SourceInfo, SourceKind, SourceWish};
 use crate::frame::FrameShape;
 use crate::units::{CaptureClock, Extent};
+use kind::{Kind, START_BYTES, raw_photo};
 
-/// Neither side of a picture may be longer.
-const MAX_SIDE: u32 = 16384;
-/// No picture may have more pixels: 64 million are 256 MiB as RGBA.
-const MAX_PIXELS: u64 = 64 << 20;
+/// Neither side of a picture may be longer: what a JPEG can hold.
+const MAX_SIDE: u32 = 65535;
+/// No picture may have more pixels: 256 million are 768 MiB as RGB.
+const MAX_PIXELS: u64 = 256 << 20;
 
-/// Opens a file, or a folder of pictures.
+/// Opens a file, or a folder of pictures. A pipe is read as Y4M.
 ///
 /// # Errors
 /// When it is not there, not readable, of no known kind, damaged at its start, or too large.
@@ -36,52 +41,106 @@ pub(super) fn open(path: &Path, wish: &SourceWish) -> Result<Box<dyn Source>, So
     if kind.is_dir() {
         return Ok(paced(sequence::Sequence::open(path, wish)?, wish));
     }
+    if is_pipe(kind) {
+        return open_pipe(path, File::open(path).map_err(unopenable)?, wish);
+    }
     if !kind.is_file() {
         return Err(SourceError::Unreadable { path: path.into(), what: "it is neither a file nor a folder".into() });
     }
-    let mut start = [0; 16];
-    let mut file = File::open(path).map_err(unopenable)?;
-    let len = read_up_to(&mut file, &mut start).map_err(unopenable)?;
-    match Kind::of(&start[..len]) {
+    match kind_of(path).map_err(unopenable)? {
         Kind::Nothing => Err(SourceError::Empty { path: path.into() }),
         Kind::Y4m => match y4m::Y4m::open(path)? {
-            y4m::Opened::Clip(clip) => Ok(paced(*clip, wish)),
-            y4m::Opened::Foreign(_) if ffmpeg::installed() => Ok(paced(ffmpeg::Ffmpeg::open(path, wish)?, wish)),
+            y4m::Opened::Clip(clip) => Ok(paced(clip, wish)),
+            y4m::Opened::Foreign(_) if ffmpeg::installed() => through_ffmpeg(path, wish),
             y4m::Opened::Foreign(what) => Err(SourceError::Unreadable { path: path.into(), what }),
         },
-        Kind::Picture(format) => match animation::Animation::open(path, format)? {
+        Kind::Picture(format) => match animation::Animation::open(path, format, wish.ground)? {
             Some(clip) => Ok(paced(clip, wish)),
-            None => Ok(paced(still::open(path, format, wish)?, wish)),
+            None => Ok(paced(still::Still::open(path, format, wish)?, wish)),
         },
-        Kind::Other => Ok(paced(ffmpeg::Ffmpeg::open(path, wish)?, wish)),
+        Kind::ForeignPicture(what, remedy) => through_ffmpeg(path, wish).map_err(|error| match error {
+            // It is known what it is: that says more than that ffmpeg does not know it.
+            SourceError::Ffmpeg { said, .. } => SourceError::Foreign {
+                path: path.into(),
+                what: format!("{what} (ffmpeg says: {said})"),
+                remedy: remedy.into(),
+            },
+            other => other,
+        }),
+        Kind::NoPicture(what, remedy) => {
+            Err(SourceError::Foreign { path: path.into(), what: what.into(), remedy: remedy.into() })
+        }
+        Kind::Other => through_ffmpeg(path, wish),
     }
+}
+
+/// Y4M on standard input.
+///
+/// # Errors
+/// When something else comes, or nothing.
+pub(super) fn open_stdin(wish: &SourceWish) -> Result<Box<dyn Source>, SourceError> {
+    open_pipe(Path::new("standard input"), io::stdin(), wish)
+}
+
+fn open_pipe(
+    name: &Path,
+    mut pipe: impl Read + Send + 'static,
+    wish: &SourceWish,
+) -> Result<Box<dyn Source>, SourceError> {
+    let mut start = [0; START_BYTES];
+    let len =
+        read_up_to(&mut pipe, &mut start).map_err(|source| SourceError::Unopenable { path: name.into(), source })?;
+    match Kind::of(&start[..len]) {
+        Kind::Nothing => Err(SourceError::Empty { path: name.into() }),
+        Kind::Y4m => {
+            let input = Cursor::new(start[..len].to_vec()).chain(pipe);
+            // What was read once is gone.
+            let wish = SourceWish { looping: false, ..wish.clone() };
+            Ok(paced(y4m::Y4m::stream(name, Box::new(BufReader::with_capacity(1 << 16, input)))?, &wish))
+        }
+        _ => Err(SourceError::Foreign {
+            path: name.into(),
+            what: "something else than Y4M".into(),
+            remedy: "Write it to a file and name that, or convert it on the way: ffmpeg -i IN -f yuv4mpegpipe - | impasto render - OUT".into(),
+        }),
+    }
+}
+
+fn is_pipe(kind: std::fs::FileType) -> bool {
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::FileTypeExt::is_fifo(&kind)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = kind;
+        false
+    }
+}
+
+fn through_ffmpeg(path: &Path, wish: &SourceWish) -> Result<Box<dyn Source>, SourceError> {
+    Ok(match ffmpeg::open(path, wish)? {
+        ffmpeg::Opened::Still(still) => paced(still, wish),
+        ffmpeg::Opened::Clip(clip) => paced(clip, wish),
+    })
 }
 
 fn paced(clip: impl Clip + 'static, wish: &SourceWish) -> Box<dyn Source> {
     Box::new(Paced::new(clip, wish))
 }
 
-/// What a file's first bytes make it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Nothing,
-    Picture(image::ImageFormat),
-    Y4m,
-    Other,
-}
-
-impl Kind {
-    fn of(start: &[u8]) -> Self {
-        match start {
-            [] => Self::Nothing,
-            [0x89, b'P', b'N', b'G', ..] => Self::Picture(image::ImageFormat::Png),
-            [0xff, 0xd8, 0xff, ..] => Self::Picture(image::ImageFormat::Jpeg),
-            [b'G', b'I', b'F', b'8', ..] => Self::Picture(image::ImageFormat::Gif),
-            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Self::Picture(image::ImageFormat::WebP),
-            _ if start.starts_with(b"YUV4MPEG2") => Self::Y4m,
-            _ => Self::Other,
-        }
+/// What a file is, by its first bytes. What is no regular file is nothing.
+fn kind_of(path: &Path) -> io::Result<Kind> {
+    let mut file = File::open(path)?;
+    if !file.metadata()?.is_file() {
+        return Ok(Kind::Nothing);
     }
+    let mut start = [0; START_BYTES];
+    let len = read_up_to(&mut file, &mut start)?;
+    Ok(match (Kind::of(&start[..len]), raw_photo(path)) {
+        (Kind::Picture(image::ImageFormat::Tiff), Some((what, remedy))) => Kind::NoPicture(what, remedy),
+        (kind, _) => kind,
+    })
 }
 
 /// Fills `buffer` as far as the input reaches, and returns how far that was.
@@ -100,7 +159,8 @@ fn read_up_to(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 
 fn check_size(path: &Path, extent: Extent) -> Result<(), SourceError> {
     if extent.width > MAX_SIDE || extent.height > MAX_SIDE || extent.pixels() > MAX_PIXELS {
-        return Err(SourceError::TooLarge { path: path.into(), extent, limit: Extent::new(8192, 8192) });
+        let (most_side, most_pixels) = (MAX_SIDE, MAX_PIXELS);
+        return Err(SourceError::TooLarge { path: path.into(), extent, most_side, most_pixels });
     }
     Ok(())
 }
@@ -115,33 +175,21 @@ fn fitted(extent: Extent, max: Option<Extent>) -> Extent {
 
 fn clip_info(path: &Path, detail: String, shape: FrameShape, interval: Duration) -> ClipInfo {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-    let source = SourceInfo { kind: SourceKind::File, name, detail, shape, interval, clock: CaptureClock::Schedule };
+    let source = SourceInfo {
+        kind: SourceKind::File,
+        name,
+        detail,
+        shape,
+        interval,
+        clock: CaptureClock::Schedule,
+        timeline: None,
+    };
     ClipInfo { source, path: Some(path.into()) }
-}
-
-/// Lays transparent pixels onto white, the colour of paper, and makes all opaque.
-fn flatten(rgba: &mut [u8]) {
-    for pixel in rgba.chunks_exact_mut(4) {
-        let alpha = u32::from(pixel[3]);
-        if alpha != 255 {
-            for channel in &mut pixel[..3] {
-                *channel = ((u32::from(*channel) * alpha + 255 * (255 - alpha) + 127) / 255) as u8;
-            }
-            pixel[3] = 255;
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn transparency_becomes_paper() {
-        let mut pixels = [10, 20, 30, 255, 10, 20, 30, 0, 0, 100, 255, 51];
-        flatten(&mut pixels);
-        assert_eq!(pixels, [10, 20, 30, 255, 255, 255, 255, 255, 204, 224, 255, 255]);
-    }
 
     #[test]
     fn fitting_keeps_the_aspect_and_never_enlarges() {

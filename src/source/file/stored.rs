@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::frame::{FramePool, FrameShape};
+use crate::frame::{FrameBytes, FramePool, FrameShape};
 use crate::source::Picture;
 
-/// Opaque RGBA pictures of one size, with the time that each is shown.
+/// RGB pictures of one size, with the time that each is shown.
 pub(super) struct Stored {
     pub shape: FrameShape,
     pub pictures: Vec<(Vec<u8>, Duration)>,
@@ -17,6 +17,13 @@ impl Stored {
         let (pixels, shown_for) = self.pictures.get(index)?;
         let mut bytes = pool.take(pixels.len());
         bytes.copy_from_slice(pixels);
+        Some(Picture { shape: self.shape, bytes, shown_for: *shown_for })
+    }
+
+    /// Picture `index` itself; it is not kept.
+    pub(super) fn hand_over(&mut self, index: usize) -> Option<Picture> {
+        let (pixels, shown_for) = self.pictures.get_mut(index)?;
+        let bytes = FrameBytes::from(std::mem::take(pixels));
         Some(Picture { shape: self.shape, bytes, shown_for: *shown_for })
     }
 

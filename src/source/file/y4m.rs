@@ -4,28 +4,33 @@
 //! YUV4MPEG2 W640 H480 F30:1 Ip A1:1 C420jpeg XCOLORRANGE=LIMITED\n
 //! FRAME\n <Y> <U> <V>   FRAME\n <Y> <U> <V> ...
 //! ```
-//! The format as mjpegtools' `yuv4mpeg(5)` describes it. It does not name the colour matrix: as players do, small pictures
-//! count as BT.601 and larger ones as BT.709.
+//! The format as mjpegtools' `yuv4mpeg(5)` describes it, and what ffmpeg takes beyond that: lines that end as on Windows, any
+//! rate. It does not name the colour matrix: every size counts as BT.601, as ffmpeg has it, and as
+//! [`crate::output::Writer`] writes it.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::planar::{Planar, Subsampling};
+use super::planar::{PixelAspect, Planar, Subsampling};
 use super::{check_size, clip_info, read_up_to};
 use crate::frame::{ColorSpec, FramePool, YuvMatrix, YuvRange};
-use crate::source::{Clip, ClipInfo, Picture, SourceError};
-use crate::units::Extent;
+use crate::source::{Clip, ClipInfo, Picture, SourceError, Timeline};
+use crate::terminal::counted;
+use crate::units::{Extent, Rate};
 
 /// Longer header lines are refused.
 const MAX_LINE: usize = 1024;
+
+/// What a stream without a rate counts as.
+const UNKNOWN_RATE: (u32, u32) = (30, 1);
 
 /// What the first line says.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Header {
     pub planar: Planar,
-    pub interval: Duration,
+    pub rate: Rate,
 }
 
 /// Why a stream's first line is of no use.
@@ -47,28 +52,33 @@ impl Header {
 
     pub(super) fn parse(line: &str) -> Result<Self, HeaderError> {
         let wrong = |field: &str| HeaderError::Wrong(format!("the header says '{field}'"));
-        let mut words = line.split(' ').filter(|word| !word.is_empty());
+        let mut words = line.trim_end_matches('\r').split(' ').filter(|word| !word.is_empty());
         if words.next() != Some("YUV4MPEG2") {
             return Err(HeaderError::Wrong("it does not begin with YUV4MPEG2".into()));
         }
         let (mut width, mut height) = (0, 0);
-        let mut interval = Duration::from_secs(1) / 30;
+        let mut rate = None;
         let mut subsampling = Subsampling::Yuv420;
         let mut range = YuvRange::Limited;
+        let mut aspect = PixelAspect::SQUARE;
         for word in words {
             let (tag, value) = word.split_at(word.chars().next().map_or(0, char::len_utf8));
             match tag {
                 "W" => width = value.parse().map_err(|_| wrong(word))?,
                 "H" => height = value.parse().map_err(|_| wrong(word))?,
-                "F" => interval = parse_rate(value).ok_or_else(|| wrong(word))?,
+                // An unknown rate is written so.
+                "F" if value == "0:0" => {}
+                "F" => rate = Some(value.parse::<Rate>().map_err(|_| wrong(word))?),
+                "A" => aspect = parse_aspect(value).ok_or_else(|| wrong(word))?,
                 "C" => {
                     subsampling = match value {
                         "420" | "420jpeg" | "420mpeg2" | "420paldv" => Subsampling::Yuv420,
+                        "411" => Subsampling::Yuv411,
                         "422" => Subsampling::Yuv422,
                         "444" => Subsampling::Yuv444,
                         "mono" => Subsampling::Mono,
                         _ => {
-                            let what = format!("its samples are C{value}; 420, 422, 444 and mono can be read");
+                            let what = format!("its samples are C{value}; 420, 411, 422, 444 and mono can be read");
                             return Err(HeaderError::Foreign(what));
                         }
                     }
@@ -81,23 +91,19 @@ impl Header {
         if extent.is_empty() {
             return Err(HeaderError::Wrong(format!("the header says that pictures are {extent}")));
         }
-        let matrix = if width >= 1280 || height > 576 { YuvMatrix::Bt709 } else { YuvMatrix::Bt601 };
-        Ok(Self { planar: Planar { extent, subsampling, color: ColorSpec { matrix, range } }, interval })
+        let (pictures, seconds) = UNKNOWN_RATE;
+        let rate = rate.or(Rate::new(pictures, seconds));
+        let rate = rate.ok_or_else(|| HeaderError::Wrong("the header says no rate".into()))?;
+        let color = ColorSpec { matrix: YuvMatrix::Bt601, range };
+        Ok(Self { planar: Planar { extent, subsampling, color, aspect }, rate })
     }
 }
 
-/// `30000:1001`. An unknown rate (`0:0`) counts as 30.
-fn parse_rate(text: &str) -> Option<Duration> {
-    let (numerator, denominator) = text.split_once(':')?;
-    let (numerator, denominator) = (numerator.parse::<u32>().ok()?, denominator.parse::<u32>().ok()?);
-    if (numerator, denominator) == (0, 0) {
-        return Some(Duration::from_secs(1) / 30);
-    }
-    if numerator == 0 || denominator == 0 {
-        return None;
-    }
-    let seconds = f64::from(denominator) / f64::from(numerator);
-    (1e-3..=60.0).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
+/// `64:45`; `0:0` is unknown, and counts as square.
+fn parse_aspect(text: &str) -> Option<PixelAspect> {
+    let (width, height) = text.split_once(':')?;
+    let aspect = PixelAspect { width: width.parse().ok()?, height: height.parse().ok()? };
+    if aspect.width == 0 || aspect.height == 0 { Some(PixelAspect::SQUARE) } else { Some(aspect) }
 }
 
 /// One line without its end; `None` at the end of the input.
@@ -150,19 +156,41 @@ pub(super) fn frame_planes(input: &mut impl Read, planes: &mut [u8]) -> Result<(
 
 pub(super) struct Y4m {
     path: PathBuf,
-    input: BufReader<File>,
+    input: Input,
     header: Header,
     info: ClipInfo,
     planes: Vec<u8>,
+    stretched: Vec<u8>,
     /// Of the next picture.
     frame: u64,
-    /// Where the first picture's line begins, in bytes.
-    first_frame: u64,
-    len_bytes: u64,
+    /// It ended within a picture, which was said.
+    cut: bool,
 }
 
+/// What a stream is read from.
+enum Input {
+    File {
+        file: BufReader<File>,
+        len_bytes: u64,
+        /// Where the first picture's line begins, in bytes.
+        first_frame: u64,
+    },
+    /// A pipe, which is read once.
+    Pipe(Box<dyn BufRead + Send>),
+}
+
+impl Read for Input {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::File { file, .. } => file.read(buffer),
+            Self::Pipe(pipe) => pipe.read(buffer),
+        }
+    }
+}
+
+#[expect(clippy::large_enum_variant, reason = "there is one, moved once")]
 pub(super) enum Opened {
-    Clip(Box<Y4m>),
+    Clip(Y4m),
     /// Why this program cannot read it, though another may.
     Foreign(String),
 }
@@ -172,18 +200,12 @@ impl Y4m {
         let unopenable = |source| SourceError::Unopenable { path: path.into(), source };
         let file = File::open(path).map_err(unopenable)?;
         let len_bytes = file.metadata().map_err(unopenable)?.len();
-        let mut input = BufReader::with_capacity(1 << 16, file);
-        let header = match Header::read(&mut input) {
+        let mut file = BufReader::with_capacity(1 << 16, file);
+        let header = match header_of(path, &mut file)? {
             Ok(header) => header,
-            Err(HeaderError::Foreign(what)) => return Ok(Opened::Foreign(what)),
-            Err(HeaderError::Wrong(what)) => return Err(SourceError::Unreadable { path: path.into(), what }),
-            Err(HeaderError::Io(error)) => {
-                return Err(SourceError::Unreadable { path: path.into(), what: error.to_string() });
-            }
+            Err(what) => return Ok(Opened::Foreign(what)),
         };
-        let Planar { extent, .. } = header.planar;
-        check_size(path, extent)?;
-        let first_frame = input.stream_position().map_err(unopenable)?;
+        let first_frame = file.stream_position().map_err(unopenable)?;
         let need = header.planar.file_bytes();
         let have = len_bytes.saturating_sub(first_frame);
         if have == 0 {
@@ -191,27 +213,67 @@ impl Y4m {
         }
         // Before memory is taken for a size that only the header claims.
         if have < need as u64 {
-            let what = format!("pictures of {extent} take {need} bytes, and only {have} follow the header");
+            let what =
+                format!("pictures of {} take {need} bytes, and only {have} follow the header", header.planar.extent);
             return Err(SourceError::Corrupt { path: path.into(), frame: 0, what });
         }
-        let fps = 1.0 / header.interval.as_secs_f64();
-        let detail = format!("Y4M {extent} at {:.4} fps", (fps * 100.0).round() / 100.0);
-        let info = clip_info(path, detail, header.planar.shape(), header.interval);
-        let planes = vec![0; need];
-        Ok(Opened::Clip(Box::new(Self {
-            path: path.into(),
-            input,
-            header,
-            info,
-            planes,
-            frame: 0,
-            first_frame,
-            len_bytes,
-        })))
+        // With lines of more than one word it is an estimate.
+        let pictures = have / (need as u64 + 6);
+        Self::new(path, Input::File { file, len_bytes, first_frame }, header, Some(pictures)).map(Opened::Clip)
     }
 
-    fn corrupt(&self, what: String) -> SourceError {
-        SourceError::Corrupt { path: self.path.clone(), frame: self.frame, what }
+    /// A stream that is read as it comes.
+    pub(super) fn stream(name: &Path, mut input: Box<dyn BufRead + Send>) -> Result<Self, SourceError> {
+        match header_of(name, &mut input)? {
+            Ok(header) => Self::new(name, Input::Pipe(input), header, None),
+            Err(what) => Err(SourceError::Unreadable { path: name.into(), what }),
+        }
+    }
+
+    fn new(path: &Path, input: Input, header: Header, pictures: Option<u64>) -> Result<Self, SourceError> {
+        let shape = header.planar.shape();
+        check_size(path, header.planar.extent)?;
+        check_size(path, shape.extent)?;
+        let detail = format!("Y4M {} at {:.4} fps", shape.extent, (header.rate.fps() * 100.0).round() / 100.0);
+        let mut info = clip_info(path, detail, shape, header.rate.interval());
+        info.source.timeline = Some(Timeline::steady(header.rate, pictures));
+        let planes = vec![0; header.planar.file_bytes()];
+        Ok(Self { path: path.into(), input, header, info, planes, stretched: Vec::new(), frame: 0, cut: false })
+    }
+
+    /// The next picture's own line. `false` at the end of the stream.
+    fn begin(&mut self) -> Result<bool, SourceError> {
+        if self.cut {
+            return Ok(false);
+        }
+        frame_line(&mut self.input).map_err(|what| self.cut_short(what))
+    }
+
+    /// How long the picture that was just read is shown.
+    fn finish(&mut self) -> Duration {
+        let rate = self.header.rate;
+        self.frame += 1;
+        rate.time_of(self.frame).saturating_sub(rate.time_of(self.frame - 1))
+    }
+
+    fn cut_short(&mut self, what: String) -> SourceError {
+        self.cut = true;
+        let path = self.path.clone();
+        match self.frame {
+            0 => SourceError::Corrupt { path, frame: 0, what },
+            n => SourceError::CutShort { path, what: format!("after {}, {what}", counted(n, "picture")) },
+        }
+    }
+}
+
+/// The header, or why it is one that cannot be read here.
+fn header_of(path: &Path, input: &mut impl Read) -> Result<Result<Header, String>, SourceError> {
+    let unreadable = |what| SourceError::Unreadable { path: path.into(), what };
+    match Header::read(input) {
+        Ok(header) => Ok(Ok(header)),
+        Err(HeaderError::Foreign(what)) => Ok(Err(what)),
+        Err(HeaderError::Wrong(what)) => Err(unreadable(what)),
+        Err(HeaderError::Io(error)) => Err(unreadable(error.to_string())),
     }
 }
 
@@ -221,38 +283,41 @@ impl Clip for Y4m {
     }
 
     fn read(&mut self, pool: &FramePool) -> Result<Option<Picture>, SourceError> {
-        if !frame_line(&mut self.input).map_err(|what| self.corrupt(what))? {
+        if !self.begin()? {
             return Ok(None);
         }
-        frame_planes(&mut self.input, &mut self.planes).map_err(|what| self.corrupt(what))?;
-        self.frame += 1;
+        frame_planes(&mut self.input, &mut self.planes).map_err(|what| self.cut_short(what))?;
         let shape = self.info.source.shape;
         let mut bytes = pool.take(shape.min_bytes());
-        self.header.planar.convert(&self.planes, &mut bytes);
-        Ok(Some(Picture { shape, bytes, shown_for: self.header.interval }))
+        self.header.planar.convert(&self.planes, &mut self.stretched, &mut bytes);
+        Ok(Some(Picture { shape, bytes, shown_for: self.finish() }))
     }
 
     fn skip(&mut self) -> Result<Option<Duration>, SourceError> {
-        if !frame_line(&mut self.input).map_err(|what| self.corrupt(what))? {
+        if !self.begin()? {
             return Ok(None);
         }
         let need = self.planes.len() as u64;
-        let at = self.input.stream_position().map_err(|e| self.corrupt(e.to_string()))?;
-        if self.len_bytes.saturating_sub(at) < need {
-            let have = self.len_bytes.saturating_sub(at);
-            return Err(self.corrupt(format!("it ends after {have} of {need} bytes")));
+        let skipped = match &mut self.input {
+            Input::File { file, len_bytes, .. } => file.stream_position().and_then(|at| {
+                let have = len_bytes.saturating_sub(at);
+                // In range: the largest picture is far below 2^63 bytes.
+                file.seek_relative(need.min(have) as i64).map(|()| have)
+            }),
+            Input::Pipe(pipe) => io::copy(&mut pipe.take(need), &mut io::sink()),
+        };
+        let have = skipped.map_err(|e| self.cut_short(e.to_string()))?;
+        if have < need {
+            return Err(self.cut_short(format!("it ends after {have} of {need} bytes")));
         }
-        // In range: the largest picture is far below 2^63 bytes.
-        self.input.seek_relative(need as i64).map_err(|e| self.corrupt(e.to_string()))?;
-        self.frame += 1;
-        Ok(Some(self.header.interval))
+        Ok(Some(self.finish()))
     }
 
     fn rewind(&mut self) -> Result<(), SourceError> {
-        self.frame = 0;
-        self.input
-            .seek(SeekFrom::Start(self.first_frame))
+        let Input::File { file, first_frame, .. } = &mut self.input else { return Err(SourceError::Ended) };
+        file.seek(SeekFrom::Start(*first_frame))
             .map_err(|source| SourceError::Unopenable { path: self.path.clone(), source })?;
+        (self.frame, self.cut) = (0, false);
         Ok(())
     }
 }
@@ -268,9 +333,15 @@ mod tests {
             Header::parse("YUV4MPEG2 W854 H480 F30000:1001 Ip A1:1 C420jpeg XYSCSS=420JPEG XCOLORRANGE=FULL").unwrap();
         assert_eq!(header.planar.extent, Extent::new(854, 480));
         assert_eq!(header.planar.color, ColorSpec { matrix: YuvMatrix::Bt601, range: YuvRange::Full });
-        assert_eq!(header.interval.as_nanos(), 33_366_667);
+        assert_eq!(header.rate.to_string(), "30000:1001");
         let hd = Header::parse("YUV4MPEG2 H720 W1280 F0:0 C422").unwrap();
-        assert_eq!((hd.planar.subsampling, hd.planar.color.matrix), (Subsampling::Yuv422, YuvMatrix::Bt709));
+        assert_eq!((hd.planar.subsampling, hd.planar.color.matrix), (Subsampling::Yuv422, YuvMatrix::Bt601));
+        assert_eq!(hd.rate.to_string(), "30:1");
+        // What ffmpeg takes, too.
+        let odd = Header::parse("YUV4MPEG2 W161 H121 F90000:1 A64:45 C411\r").unwrap();
+        assert_eq!((odd.planar.subsampling, odd.rate.to_string()), (Subsampling::Yuv411, "90000:1".to_owned()));
+        assert_eq!(odd.planar.aspect, PixelAspect { width: 64, height: 45 });
+        assert_eq!(Header::parse("YUV4MPEG2 W2 H2 A0:0").unwrap().planar.aspect, PixelAspect::SQUARE);
         for wrong in [
             "",
             "YUV4MPEG2",
@@ -280,7 +351,8 @@ mod tests {
             "YUV4MPEG2 W4 H4 F30",
             "YUV4MPEG2 W4 H4 F1:0",
             "YUV4MPEG2 W4 H4 F0:1",
-            "YUV4MPEG2 W4 H4 F4000000000:1",
+            "YUV4MPEG2 W4 H4 F4000000000000:1",
+            "YUV4MPEG2 W4 H4 A1",
         ] {
             assert!(matches!(Header::parse(wrong), Err(HeaderError::Wrong(_))), "{wrong}");
         }

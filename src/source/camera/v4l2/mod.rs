@@ -137,6 +137,7 @@ impl V4l2Camera {
             shape,
             interval: mode.interval(),
             clock,
+            timeline: None,
         };
         Ok(Self {
             ring,
