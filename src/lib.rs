@@ -25,7 +25,7 @@
 //! # Dependencies point one way
 //!
 //! ```text
-//! terminal, signals, units ◀ frame, mailbox, metrics, fault, system, picture ◀ quality | source | gpu | effect | output | nn (graph, plan) ◀ kernels ◀ roundtrip ◀ nn (engines) ◀ autotune | pipeline | inject ◀ runtime | ui | export ◀ settings ◀ cli ◀ app ◀ main
+//! terminal, signals, folders, units ◀ frame, mailbox, metrics, fault, system, picture ◀ quality | source | gpu | effect | output | nn (graph, plan) ◀ kernels ◀ roundtrip ◀ nn (engines) ◀ autotune | pipeline | inject ◀ runtime | ui | export ◀ settings ◀ cli ◀ app ◀ main
 //! ```
 //!
 //! Each of the large packages is named in one place: `nokhwa` in `source/camera/nokhwa.rs`, `v4l` in `source/camera/v4l2`,
@@ -60,6 +60,7 @@ pub mod cli;
 pub mod effect;
 pub mod export;
 pub mod fault;
+pub mod folders;
 pub mod frame;
 pub mod gpu;
 pub mod inject;

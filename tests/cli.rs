@@ -1,55 +1,12 @@
 //! The command line, through the real program: what goes to stdout and stderr, exit codes, and the JSON that others script
 //! against. What paints needs an adapter (lavapipe will do) and the effect packs of the source tree.
 
+mod cli_support;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use serde_json::Value;
-
-fn impasto(arguments: &[&str]) -> Output {
-    // Without the user's own settings of logging and packs.
-    Command::new(env!("CARGO_BIN_EXE_impasto"))
-        .env("IMPASTO_CACHE", env!("CARGO_TARGET_TMPDIR"))
-        .args(arguments)
-        .env_remove("RUST_LOG")
-        .env_remove("IMPASTO_MODELS")
-        .env("RUST_BACKTRACE", "0")
-        .output()
-        .unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-/// stdout as JSON; fails when anything else is there.
-fn json(output: &Output) -> Value {
-    assert!(output.status.success(), "{}", stderr(output));
-    serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stdout)))
-}
-
-/// The command failed as commands should: code 1, nothing on stdout, one error that names `about` on stderr, no panic.
-fn failed(output: &Output, about: &str) {
-    let said = stderr(output);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(output.stdout.is_empty());
-    assert_eq!(said.lines().filter(|l| l.starts_with("error:") && !l.contains("XDG_RUNTIME_DIR")).count(), 1, "{said}");
-    assert!(said.contains(about), "'{about}' is not in: {said}");
-    assert!(!said.contains("panicked"), "{said}");
-}
-
-/// Whether something can be painted here; prints why not.
-fn can_paint() -> bool {
-    let doctor = json(&impasto(&["doctor", "--json"]));
-    if doctor["healthy"] == true {
-        return true;
-    }
-    let why = format!("{} {} {}", doctor["gpu_trouble"], doctor["choice_trouble"], doctor["models"]["trouble"]);
-    assert!(std::env::var_os("REQUIRE_GPU").is_none(), "{why}");
-    println!("skipped: {why}");
-    false
-}
+use cli_support::*;
 
 /// ONNX Runtime has a telemetry of its own, which leaves its traces in the user's cache folder.
 #[test]
@@ -75,21 +32,6 @@ fn nothing_is_kept_or_sent_behind_the_users_back() {
     let left = |folder: &Path| std::fs::read_dir(folder).map(|d| d.flatten().map(|e| e.path()).collect::<Vec<_>>());
     let strangers: Vec<_> = left(&home.join(".cache")).unwrap_or_default();
     assert!(strangers.is_empty(), "{strangers:?}");
-}
-
-/// A picture with edges, so that painting can be told from copying.
-fn photo(width: u32, height: u32, shift: u32) -> image::RgbImage {
-    image::RgbImage::from_fn(width, height, |x, y| {
-        let on = ((x + shift) / 9 + y / 7).is_multiple_of(2);
-        image::Rgb([if on { 220 } else { 40 }, (x * 255 / width) as u8, (y * 255 / height) as u8])
-    })
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<_> =
-        std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
 }
 
 /// The smallest size that every network takes: quick even where the GPU is a CPU.

@@ -132,7 +132,7 @@ impl App {
                 }
             })
         };
-        let folder = output::config_folder();
+        let folder = crate::folders::config_folder();
         let (settings, unusable) = folder.as_deref().map(Settings::load).unwrap_or_default();
         let mut session = Session::start(&args, &settings, catalog.clone(), waker.clone(), started);
         if let Some(fault) = unusable {

@@ -13,7 +13,7 @@ use crate::frame::{CameraFrame, FramePool};
 use crate::gpu::Gpu;
 use crate::inject::{Injector, What};
 use crate::metrics::{Counts, FrameCost, Meter, Report, Stage};
-use crate::output;
+use crate::output::{self, OutputError};
 use crate::pipeline::Look;
 use crate::quality::Keep;
 use crate::runtime::{Catalog, EffectRequest, PipelineFactory, Runtime, RuntimeEvent};
@@ -43,6 +43,16 @@ pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
         let threshold = args.threshold.map_or(THRESHOLD, f64::from);
         return super::compare::run(files, threshold, args.anyway, args.json);
     }
+    match measure(args, common) {
+        // Whatever a source or a network said because it was stopped.
+        Err(error) if signals::received().is_some() && !error.is::<OutputError>() => {
+            Err("stopped before a frame was counted".into())
+        }
+        measured => measured,
+    }
+}
+
+fn measure(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
     // What would fail in the end should fail at the beginning.
     for path in [&args.csv, &args.trace].into_iter().flatten() {
         output::check_writable(path)?;

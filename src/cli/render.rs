@@ -12,8 +12,9 @@ use crate::gpu::Gpu;
 use crate::output::{Format, Options, Writer};
 use crate::pipeline::{Look, Pipeline};
 use crate::runtime::{Catalog, EffectRequest, PipelineFactory};
+use crate::signals;
 use crate::source::{Pacing, Recovery, Source, SourceError, SourceSpec, SourceWish};
-use crate::terminal::say;
+use crate::terminal::{counted, say};
 use crate::units::Extent;
 
 const FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Rgba8Unorm;
@@ -74,6 +75,10 @@ pub fn run(args: &RenderArgs, common: &Common) -> Result<(), CliError> {
     let mut done = 0;
     let mut frame = Some(first);
     while let Some(current) = frame.take().filter(|_| done < limit) {
+        if signals::received().is_some() {
+            say(format_args!("stopped after {}; nothing was written", counted(done, "picture")));
+            return Ok(());
+        }
         if current.shape() != shape {
             shape = current.shape();
             built = factory.build(&request, shape)?;
@@ -89,7 +94,7 @@ pub fn run(args: &RenderArgs, common: &Common) -> Result<(), CliError> {
         done += 1;
         if told.elapsed() > TELL_EVERY {
             told = Instant::now();
-            say(format_args!("{done} frames"));
+            say(counted(done, "picture"));
         }
     }
     writer.finish()?;

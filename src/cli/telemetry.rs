@@ -12,7 +12,7 @@ pub fn run(args: &TelemetryArgs) -> Result<(), CliError> {
     if args.example {
         return print(&format!("{:#}\n", otlp::encode(&otlp::example())));
     }
-    let folder = crate::output::config_folder().ok_or_else(|| {
+    let folder = crate::folders::config_folder().ok_or_else(|| {
         Fault::failed("There is no folder for settings on this system", "Name one with IMPASTO_CONFIG=FOLDER")
     })?;
     let (mut settings, fault) = Settings::load(&folder);

@@ -40,7 +40,7 @@ pub fn student_extent(variant: &Variant, source: Extent) -> Extent {
 }
 
 /// How far the ratio of a size that was asked for may be from the source's before it counts as another one: what
-/// [`crate::twin::prepare::Crop`] squeezes.
+/// [`crate::kernels::prepare::Crop`] squeezes.
 const SAME_ASPECT: f64 = 1.1;
 
 /// The student's picture where `asked` was asked for: that, if it has the source's shape; else the largest picture of the

@@ -215,7 +215,7 @@ pub fn install(folder: Option<PathBuf>) {
 
 /// Where reports of crashes are kept on this machine.
 pub fn folder() -> Option<PathBuf> {
-    crate::output::local_folder().map(|local| local.join("crashes"))
+    crate::folders::local_folder().map(|local| local.join("crashes"))
 }
 
 /// Notes the frames that `meter` settled since the last call. Allocates nothing, and waits for nobody.

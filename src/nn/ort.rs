@@ -246,9 +246,8 @@ fn candidates() -> Vec<PathBuf> {
         folders.push(beside.join("../Frameworks"));
     }
     // `cargo xtask setup` makes one folder per version: onnxruntime-1.32.0.
-    if let Some(base) = directories::BaseDirs::new() {
-        let mut versions =
-            listed(&base.cache_dir().join("impasto"), |name| name.to_string_lossy().starts_with("onnxruntime-"));
+    for cache in crate::folders::caches() {
+        let mut versions = listed(&cache, |name| name.to_string_lossy().starts_with("onnxruntime-"));
         versions.reverse();
         folders.append(&mut versions);
     }

@@ -4,7 +4,6 @@
 //! full disk or a stopped program leaves what was there before. Knows pixels and files; nothing of GPUs or effects.
 
 mod atomic;
-mod folders;
 mod format;
 mod gif;
 mod sheet;
@@ -17,7 +16,6 @@ use std::path::{Path, PathBuf};
 
 use crate::units::Extent;
 pub use atomic::{AtomicFile, check_writable, remove_unfinished};
-pub use folders::{FOLDER_VARIABLE, config_folder, local_folder};
 pub use format::{Format, StillFormat};
 pub use sheet::{SHEET_GAP, Tile, at_height, compose, framed};
 pub use still::{JPEG_QUALITY, save_new};

@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 
 use image::{Delay, Frame, ImageFormat, Rgba, RgbaImage};
 use impasto::frame::{CameraFrame, FramePool};
+use impasto::kernels::ingest::ingest;
 use impasto::source::{Pacing, Source, SourceError, SourceInfo, SourceSpec, SourceWish, open};
-use impasto::twin::ingest::ingest;
 
 pub fn once() -> SourceWish {
     SourceWish { looping: false, pacing: Pacing::Offline, max_extent: None, ..SourceWish::default() }

@@ -62,7 +62,7 @@ impl Animated {
         let canvas = Extent::new(u24(&header[4..]) + 1, u24(&header[7..]) + 1);
         let mut icc = None;
         let mut frames = Vec::new();
-        while let Some((name, chunk)) = chunks.next() {
+        for (name, chunk) in chunks {
             match &name {
                 b"ICCP" => icc = Some(bytes[chunk].to_vec()),
                 b"ANMF" if chunk.len() >= ANMF_HEADER => {

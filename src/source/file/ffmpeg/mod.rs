@@ -366,13 +366,15 @@ impl Job {
     /// A file of one picture: there is no need to ask ffmpeg for it again and again.
     fn repeat(&self, only: &[u8], cut: Option<String>) -> Result<(), mpsc::SendError<Message>> {
         self.sender.send(Message::End(cut))?;
-        while self.looping {
+        if !self.looping {
+            return Ok(());
+        }
+        loop {
             let mut bytes = self.pool.take(only.len());
             bytes.copy_from_slice(only);
             self.sender.send(Message::Picture(bytes, STILL_INTERVAL))?;
             self.sender.send(Message::End(None))?;
         }
-        Ok(())
     }
 
     /// Plays the file once. Beside what became of it, why it ended too early, if it did.

@@ -199,7 +199,9 @@ impl Raw {
         } else {
             Pixels::Full
         };
-        let even = matches!(pixels, Pixels::Halved { .. }) && stored.width % 2 == 0 && stored.height % 2 == 0;
+        let even = matches!(pixels, Pixels::Halved { .. })
+            && stored.width.is_multiple_of(2)
+            && stored.height.is_multiple_of(2);
         let squared = aspect.squared(stored, if even { 2 } else { 1 });
         let turned = stream.side_data_list.iter().find_map(|side| side.rotation).unwrap_or(0.0);
         let on_its_side = (turned / 90.0).round().rem_euclid(2.0) == 1.0;

@@ -106,7 +106,7 @@ pub(in crate::source::file) fn installed() -> bool {
 /// The last line that it said, without the file's own name.
 pub(super) fn said_of(stderr: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(stderr);
-    let line = text.lines().map(str::trim).filter(|line| !line.is_empty()).next_back()?;
+    let line = text.lines().map(str::trim).rfind(|line| !line.is_empty())?;
     // "file:/a/b.mp4: Invalid data found": whoever reads it knows which file is meant.
     let line = if line.starts_with("file:") { line.rsplit(": ").next().unwrap_or(line) } else { line };
     // "[mov,mp4 @ 0x55d0c8f1b2c0] moov atom not found".
