@@ -10,20 +10,18 @@ use impasto::nn::cpu::kernels::Isa;
 use impasto::nn::cpu::{CpuError, CpuOptions, CpuStudent};
 use impasto::nn::graph::{Activation, Arithmetic, Graph, GraphError, Interpolation, Op, Pads, ValueId};
 use impasto::nn::ort::{OrtOptions, OrtRuntime, OrtStudent};
-use impasto::nn::plan::fused::Fusing;
+use impasto::nn::plan::fused::{Fusing, Tile};
 use impasto::units::Extent;
 use proptest::prelude::*;
 use support::*;
 
-/// Every way to run a network: instructions, threads, fused or not.
+/// Every way to run a network: instructions, threads, fused or not, in large tiles and in tiles that are much too small.
 fn ways() -> Vec<CpuOptions> {
     let threads = |n| NonZeroUsize::new(n).unwrap();
     let each = |isa| {
-        [(1, Fusing::Cheapest), (3, Fusing::Cheapest), (2, Fusing::Never)].map(|(n, fusing)| CpuOptions {
-            threads: threads(n),
-            isa,
-            fusing,
-        })
+        let tiles = |width, rows| Fusing::Tiles(Tile { width, rows });
+        [(1, Fusing::Cheapest), (3, Fusing::Cheapest), (2, Fusing::Never), (1, tiles(5, 3)), (2, tiles(8, 2))]
+            .map(|(n, fusing)| CpuOptions { threads: threads(n), isa, fusing })
     };
     Isa::available().into_iter().flat_map(each).collect()
 }

@@ -194,8 +194,9 @@ pub(super) struct BlockProgram {
     /// For each thread.
     pub bands: Vec<Band>,
     pub rings: Vec<Ring>,
-    /// The picture that it makes and those that it reads, numbers of [`Program::wholes`].
-    pub makes: usize,
+    /// What is stored whole of what it makes: the step, and the number of [`Program::wholes`]; the last step's comes last.
+    pub makes: Vec<(usize, usize)>,
+    /// What it reads of other blocks, numbers of [`Program::wholes`].
     pub reads: Vec<usize>,
 }
 
@@ -218,7 +219,9 @@ pub(super) struct Program {
 }
 
 /// Pictures that a block may read, times threads: locks that are held at once.
-pub(super) const MAX_READS: usize = 64;
+pub(super) const MAX_READS: usize = 128;
+/// Pictures that a block may store: no block has more stages.
+pub(super) const MAX_MAKES: usize = 24;
 
 impl Program {
     pub fn new(plan: FusedPlan, isa: &'static Isa, threads: usize) -> Self {
@@ -310,8 +313,10 @@ impl<'p> Builder<'p> {
             let layout = self.layout(member, &shapes);
             self.layouts.insert(member.stage.target, layout);
         }
-        let makes = self.wholes.len();
         let last = stages.len() - 1;
+        // By their place among the members: a load comes before the first stage.
+        let loads = members.iter().take_while(|m| m.index.is_none()).count();
+        let kept: Vec<usize> = block.kept.iter().map(|index| loads + index).collect();
 
         // Columns: of every strip and step.
         let target = shapes[stages[last].target.0].extent;
@@ -324,23 +329,35 @@ impl<'p> Builder<'p> {
         let strips: Vec<Vec<Range<u32>>> = strips(target.width, block.tile.width)
             .into_iter()
             .filter(|strip| !strip.is_empty())
-            .map(|strip| spans(&stages, &shapes, Axis::Columns, strip, grain_columns))
+            .map(|strip| {
+                // Of what is kept, the same share of its columns.
+                let share = |index: usize| {
+                    let width = shapes[stages[index].target.0].extent.width;
+                    let cut = |x: u32| (u64::from(x) * u64::from(width) / u64::from(target.width)) as u32;
+                    kept.contains(&index).then(|| cut(strip.start)..cut(strip.end))
+                };
+                spans(&stages, &shapes, Axis::Columns, strip.clone(), grain_columns, share)
+            })
             .collect();
         let widest = |index: usize| strips.iter().map(|s| s[index].len()).max().unwrap_or(0);
 
         // Rows: of every thread, turn and step.
-        let cuts = bands(target.height, self.threads as u32);
-        let bands: Vec<Band> = cuts
-            .iter()
-            .map(|rows| {
-                if rows.is_empty() {
-                    return Band { starts: vec![0; stages.len()], turns: Vec::new() };
-                }
-                let starts = spans(&stages, &shapes, Axis::Rows, rows.clone(), grain).iter().map(|s| s.start).collect();
-                let ends = rows.clone().step_by(block.tile.rows as usize).map(|y| (y + block.tile.rows).min(rows.end));
-                let turn =
-                    |end| spans(&stages, &shapes, Axis::Rows, rows.start..end, grain).iter().map(|s| s.end).collect();
-                Band { starts, turns: ends.map(turn).collect() }
+        let shares: Vec<Vec<Range<u32>>> =
+            stages.iter().map(|s| bands(shapes[s.target.0].extent.height, self.threads as u32)).collect();
+        let bands: Vec<Band> = (0..self.threads)
+            .map(|thread| {
+                let rows = &shares[last][thread];
+                let made = |end: u32| {
+                    // Of what is kept, a thread's own share is made in the end, whether or not it is needed here.
+                    let share = |index: usize| {
+                        (end == rows.end && kept.contains(&index)).then(|| shares[index][thread].clone())
+                    };
+                    spans(&stages, &shapes, Axis::Rows, rows.start..end, grain, share)
+                };
+                let starts = made(rows.end).iter().map(|s| s.start).collect();
+                let turns = (rows.start..rows.end.max(rows.start + 1)).step_by(block.tile.rows as usize);
+                let ends = turns.map(|y| (y + block.tile.rows).min(rows.end));
+                Band { starts, turns: ends.map(|end| made(end).iter().map(|s| s.end).collect()).collect() }
             })
             .collect();
 
@@ -351,10 +368,15 @@ impl<'p> Builder<'p> {
             let rows = (kept_rows(&stages, index, &bands) as usize).next_multiple_of(grain(index) as usize);
             rings.push(Ring { rows: rows.max(1), stride: layout.stride(widest(index)), layout });
         }
-        let layout = self.layouts[&stages[last].target].clone();
-        let stride = layout.stride(layout.width);
-        self.wholes.push(Whole { row: stride * layout.blocks(), bands: cuts });
-        self.places.insert(stages[last].target, makes);
+        let mut makes = Vec::new();
+        for index in kept.iter().copied().chain([last]) {
+            let target = stages[index].target;
+            let layout = &self.layouts[&target];
+            let row = layout.stride(layout.width) * layout.blocks();
+            makes.push((index, self.wholes.len()));
+            self.places.insert(target, self.wholes.len());
+            self.wholes.push(Whole { row, bands: shares[index].clone() });
+        }
         let picture = |value: ValueId| {
             let layout = match value {
                 ValueId::IMAGE => outer(shapes[value.0]),

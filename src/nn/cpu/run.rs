@@ -1,12 +1,12 @@
 //! Runs a [`Program`]: one worker for each thread, which goes through the blocks with the others.
 
 use std::ops::Range;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use super::kernels::{Finish, Isa, MAX_ROWS, Row, RowMut, Second, Weighted};
 use super::layout::{Layout, Line, numbers, numbers_mut, zeros};
-use super::program::{BlockProgram, Channels, Kernel, MAX_READS, Picture, Place, Plain, Program, Step};
+use super::program::{BlockProgram, Channels, Kernel, MAX_MAKES, MAX_READS, Picture, Place, Plain, Program, Step};
 
 /// A picture that is kept whole, a part for each thread. A thread writes its own part while nobody reads the picture, and
 /// all read it after they met: the locks never wait.
@@ -84,9 +84,6 @@ impl Worker {
         let number = block;
         let block = &program.blocks[number];
         let band = &block.bands[thread];
-        if band.turns.is_empty() {
-            return;
-        }
         let mut guards: [Option<RwLockReadGuard<'_, Vec<Line>>>; MAX_READS] = [const { None }; MAX_READS];
         let mut bands: [&[Range<u32>]; MAX_READS] = [&[]; MAX_READS];
         let threads = program.threads;
@@ -97,8 +94,11 @@ impl Worker {
             bands[slot] = &program.wholes[whole].bands;
         }
         let view = View { program, block, inputs, guards: &guards, bands: &bands };
-        let mut made = pictures.parts[block.makes][thread].write().unwrap_or_else(PoisonError::into_inner);
-        let first_made = program.wholes[block.makes].bands[thread].start;
+        let mut made: [Option<RwLockWriteGuard<'_, Vec<Line>>>; MAX_MAKES] = [const { None }; MAX_MAKES];
+        for (guard, (_, whole)) in made.iter_mut().zip(&block.makes) {
+            *guard = Some(pictures.parts[*whole][thread].write().unwrap_or_else(PoisonError::into_inner));
+        }
+        let own_rows = |number: usize| &program.wholes[block.makes[number].1].bands[thread];
 
         for columns in &block.strips {
             self.clear_borders(block, columns);
@@ -110,24 +110,33 @@ impl Worker {
                         continue;
                     }
                     let began = self.times.is_some().then(Instant::now);
-                    let mut own = match step.target.place {
+                    let mut ring = match step.target.place {
                         Place::Ring(ring) => std::mem::take(&mut self.rings[ring]),
                         _ => Vec::new(),
                     };
-                    let grain = step.grain();
-                    for y in (from..to).step_by(grain as usize) {
-                        let (memory, at) = match step.target.place {
-                            Place::Ring(ring) => (&mut own, y as usize % block.rings[ring].rows),
-                            _ => (&mut *made, (y - first_made) as usize),
+                    let stored = block.makes.iter().position(|(step, _)| *step == index);
+                    let grain = step.grain() as usize;
+                    for y in (from..to).step_by(grain) {
+                        let whole = stored.and_then(|number| Some((made[number].as_deref_mut()?, own_rows(number))));
+                        let (memory, at, keep) = match (step.target.place, whole) {
+                            (Place::Ring(number), keep) => (&mut ring, y as usize % block.rings[number].rows, keep),
+                            (_, Some((whole, rows))) => (whole, (y - rows.start) as usize, None),
+                            (_, None) => continue,
                         };
                         let row = step.target.row();
-                        let target = &mut numbers_mut(memory)[at * row..(at + grain as usize) * row];
+                        let target = &mut numbers_mut(memory)[at * row..(at + grain) * row];
                         let own = Own { rings: &self.rings, zero: numbers(&self.zero) };
                         let spare = (&mut self.transformed, &mut self.products);
                         view.row(&own, spare, columns, index, y as usize, target);
+                        if let Some((whole, rows)) = keep {
+                            for (y, row) in (y..).zip(target.chunks_exact(row)).filter(|(y, _)| rows.contains(y)) {
+                                let at = (y - rows.start) as usize;
+                                store(&step.target, &columns[index], row, numbers_mut(whole), at);
+                            }
+                        }
                     }
-                    if let Place::Ring(ring) = step.target.place {
-                        self.rings[ring] = own;
+                    if let Place::Ring(number) = step.target.place {
+                        self.rings[number] = ring;
                     }
                     self.done[index] = to;
                     if let (Some(times), Some(began)) = (&mut self.times, began) {
@@ -154,6 +163,18 @@ impl Worker {
                 }
             }
         }
+    }
+}
+
+/// Copies a row of a ring to row `at` of a whole picture.
+fn store(ring: &Picture, columns: &Range<u32>, row: &[f32], whole: &mut [f32], at: usize) {
+    let layout = &ring.layout;
+    let stride = layout.stride(layout.width);
+    let whole = &mut whole[at * stride * layout.blocks()..];
+    let (from, to) = (layout.left * layout.pixel, (layout.left + columns.start as usize) * layout.pixel);
+    for block in 0..layout.blocks() {
+        whole[block * stride + to..][..columns.len() * layout.pixel]
+            .copy_from_slice(&row[block * ring.stride + from..][..columns.len() * layout.pixel]);
     }
 }
 

@@ -64,16 +64,17 @@ impl Cost {
 }
 
 /// Most stages in a block: a longer one has more halo than it saves.
-const MAX_STAGES: usize = 12;
+const MAX_STAGES: usize = 24;
 
-/// For each stage of a block, the rows (or columns) of its result that are needed for `of` of the block's result. `grain`
-/// tells how many a stage makes at a time.
+/// For each stage of a block, the rows (or columns) of its result that are made for `of` of the block's result: those that
+/// later stages read, and those that `kept` says are stored. `grain` tells how many a stage makes at a time.
 pub fn spans(
     stages: &[Stage],
     shapes: &[Shape],
     axis: Axis,
     of: Range<u32>,
     grain: impl Fn(usize) -> u32,
+    kept: impl Fn(usize) -> Option<Range<u32>>,
 ) -> Vec<Range<u32>> {
     let mut needed: Vec<Option<Range<u32>>> = vec![None; stages.len()];
     let side = |value: ValueId| match axis {
@@ -82,9 +83,9 @@ pub fn spans(
     };
     for index in (0..stages.len()).rev() {
         let stage = &stages[index];
-        let whole = if index + 1 == stages.len() { Some(of.clone()) } else { needed[index].clone() };
+        let own = if index + 1 == stages.len() { Some(of.clone()) } else { kept(index) };
         // A result that nothing reads is not made.
-        let Some(span) = whole.filter(|span| !span.is_empty()) else {
+        let Some(span) = hull(needed[index].take(), own) else {
             needed[index] = Some(0..0);
             continue;
         };
@@ -97,17 +98,20 @@ pub fn spans(
             let Some(maker) = stages[..index].iter().position(|s| s.target == value) else { continue };
             let end = i64::from(side(value));
             let read = read.start.clamp(0, end) as u32..read.end.clamp(0, end) as u32;
-            if read.is_empty() {
-                continue;
-            }
-            needed[maker] = Some(match needed[maker].take() {
-                Some(known) => known.start.min(read.start)..known.end.max(read.end),
-                None => read,
-            });
+            needed[maker] = hull(needed[maker].take(), Some(read));
         }
         needed[index] = Some(span);
     }
     needed.into_iter().map(Option::unwrap_or_default).collect()
+}
+
+/// The least span that holds both.
+fn hull(a: Option<Range<u32>>, b: Option<Range<u32>>) -> Option<Range<u32>> {
+    let some = |span: &Range<u32>| !span.is_empty();
+    match (a.filter(some), b.filter(some)) {
+        (Some(a), Some(b)) => Some(a.start.min(b.start)..a.end.max(b.end)),
+        (a, b) => a.or(b),
+    }
 }
 
 /// The rows that each of `workers` makes of a picture `height` high: even numbers of rows, so that what goes by pairs of
@@ -127,21 +131,19 @@ pub fn strips(columns: u32, width: u32) -> Vec<Range<u32>> {
 
 /// Every stage a block of its own.
 pub(super) fn alone(stages: &[Stage], shapes: &[Shape], device: &Device) -> Vec<Block> {
-    (0..stages.len()).map(|i| best(stages, i..i + 1, shapes, device)).collect()
+    let last_use = last_uses(stages, shapes.len());
+    (0..stages.len()).map(|i| best(stages, i..i + 1, shapes, device, &last_use, None)).collect()
 }
 
-/// The cheapest blocks. Every block costs by itself, so the cheapest way to cut the first n stages is the cheapest last
-/// block, and the cheapest way to cut what is before it.
-pub(super) fn cut(stages: &[Stage], shapes: &[Shape], device: &Device) -> Vec<Block> {
+/// The cheapest blocks, in the cheapest tiles or all in one. Every block costs by itself, so the cheapest way to cut the
+/// first n stages is the cheapest last block, and the cheapest way to cut what is before it.
+pub(super) fn cut(stages: &[Stage], shapes: &[Shape], device: &Device, tile: Option<Tile>) -> Vec<Block> {
     let last_use = last_uses(stages, shapes.len());
     let mut cheapest: Vec<(f64, Option<Block>)> = vec![(0.0, None)];
     for end in 1..=stages.len() {
         let mut found: (f64, Option<Block>) = (f64::INFINITY, None);
         for start in (end.saturating_sub(MAX_STAGES)..end).rev() {
-            if !stays_inside(stages, start..end, &last_use) {
-                continue;
-            }
-            let block = best(stages, start..end, shapes, device);
+            let block = best(stages, start..end, shapes, device, &last_use, tile);
             let ns = cheapest[start].0 + block.cost.ns;
             if ns < found.0 {
                 found = (ns, Some(block));
@@ -170,32 +172,43 @@ fn last_uses(stages: &[Stage], values: usize) -> Vec<Option<usize>> {
     last
 }
 
-/// Whether nothing but the last stage's result is read outside.
-fn stays_inside(stages: &[Stage], block: Range<usize>, last_use: &[Option<usize>]) -> bool {
-    stages[block.start..block.end - 1].iter().all(|s| last_use[s.target.0].is_some_and(|last| last < block.end))
+/// The stages of a block, counted from its first, whose results are read by later blocks, but for the last.
+fn kept(stages: &[Stage], block: &Range<usize>, last_use: &[Option<usize>]) -> Vec<usize> {
+    let later = |index: &usize| last_use[stages[block.start + index].target.0].is_some_and(|last| last >= block.end);
+    (0..block.len() - 1).filter(later).collect()
 }
 
-/// The block of these stages in its cheapest tile.
-fn best(stages: &[Stage], block: Range<usize>, shapes: &[Shape], device: &Device) -> Block {
+/// The block of these stages in its cheapest tile, or in the one that is given.
+fn best(
+    stages: &[Stage],
+    block: Range<usize>,
+    shapes: &[Shape],
+    device: &Device,
+    last_use: &[Option<usize>],
+    given: Option<Tile>,
+) -> Block {
+    let kept = kept(stages, &block, last_use);
     let members = &stages[block.clone()];
     let Extent { width, height } = shapes[members[members.len() - 1].target.0].extent;
     let mut tiles = vec![Tile { width, rows: 1 }];
-    if members.len() > 1 {
+    if let Some(Tile { width: w, rows }) = given {
+        tiles = vec![Tile { width: w.clamp(1, width), rows: rows.clamp(1, height) }];
+    } else if members.len() > 1 {
         for rows in [1, 2, 4] {
             tiles.extend([1, 2, 3, 4, 6, 8, 12, 16].map(|parts| Tile { width: width.div_ceil(parts), rows }));
         }
         tiles.retain(|t| t.width == width || t.width >= 8);
         tiles.retain(|t| t.rows == 1 || t.rows <= height);
     }
-    let costs = tiles.into_iter().map(|tile| (tile, cost(members, shapes, tile, device)));
+    let costs = tiles.into_iter().map(|tile| (tile, cost(members, &kept, shapes, tile, device)));
     let (tile, cheapest) = costs.min_by(|a, b| a.1.ns.total_cmp(&b.1.ns)).unwrap_or_default();
     let unfused = members
         .iter()
         .map(|stage| {
-            cost(std::slice::from_ref(stage), shapes, Tile { width: full_width(stage, shapes), rows: 1 }, device)
+            cost(std::slice::from_ref(stage), &[], shapes, Tile { width: full_width(stage, shapes), rows: 1 }, device)
         })
         .fold(Cost::default(), Cost::and);
-    Block { name: common_name(members), stages: block, tile, cost: cheapest, unfused }
+    Block { name: common_name(members), stages: block, kept, tile, cost: cheapest, unfused }
 }
 
 fn full_width(stage: &Stage, shapes: &[Shape]) -> u32 {
@@ -203,12 +216,12 @@ fn full_width(stage: &Stage, shapes: &[Shape]) -> u32 {
 }
 
 /// What `members` cost as one block in this tile.
-fn cost(members: &[Stage], shapes: &[Shape], tile: Tile, device: &Device) -> Cost {
+fn cost(members: &[Stage], kept: &[usize], shapes: &[Shape], tile: Tile, device: &Device) -> Cost {
     let result = shapes[members[members.len() - 1].target.0];
     let all = |axis, parts: &[Range<u32>]| -> Vec<u64> {
         let mut sums = vec![0u64; members.len()];
         for part in parts {
-            for (sum, span) in sums.iter_mut().zip(spans(members, shapes, axis, part.clone(), |_| 1)) {
+            for (sum, span) in sums.iter_mut().zip(spans(members, shapes, axis, part.clone(), |_| 1, |_| None)) {
                 *sum += u64::from(span.end - span.start);
             }
         }
@@ -221,7 +234,7 @@ fn cost(members: &[Stage], shapes: &[Shape], tile: Tile, device: &Device) -> Cos
     let middle = |axis, length: u32, side: u32| {
         let length = length.min(side);
         let start = (side - length) / 2;
-        spans(members, shapes, axis, start..start + length, |_| 1)
+        spans(members, shapes, axis, start..start + length, |_| 1, |_| None)
     };
     let tile_columns = middle(Axis::Columns, tile.width, result.extent.width);
     let tile_rows = middle(Axis::Rows, tile.rows, result.extent.height);
@@ -239,23 +252,23 @@ fn cost(members: &[Stage], shapes: &[Shape], tile: Tile, device: &Device) -> Cos
         total.ns += work(stage, target) * padded as f64 / target.channels.max(1) as f64 * share / device.macs_per_ns;
         total.ns += (rows[index] * strips.len() as u64) as f64 * device.call_ns;
         let size = |shape: Shape| shape.channels.next_multiple_of(device.lanes) as u64 * shape.extent.pixels() * 4;
-        // To a whole picture and back.
-        let mut outside = |bytes: u64, of: Shape| {
-            let near = size(of) / u64::from(device.workers) <= device.near_bytes / 2;
+        // To a whole picture and back: by the time that it is read, other pictures took its place in the caches.
+        let mut outside = |bytes: u64| {
             total.bytes += bytes;
-            total.ns += bytes as f64 / if near { device.near_bytes_per_ns } else { device.far_bytes_per_ns };
+            total.ns += bytes as f64 / device.far_bytes_per_ns;
         };
         for value in stage.reads() {
             let source = shapes[value.0];
             if members[..index].iter().any(|s| s.target == value) {
                 ring_traffic += taps(stage) * (size(source) as f64) * share;
             } else {
-                outside((size(source) as f64 * share) as u64, source);
+                outside((size(source) as f64 * share) as u64);
             }
         }
-        if index == last {
-            outside(size(target), target);
-        } else {
+        if index == last || kept.contains(&index) {
+            outside(size(target));
+        }
+        if index < last {
             let kept = u64::from(tile_rows[index].end - tile_rows[index].start)
                 * u64::from(tile_columns[index].end - tile_columns[index].start);
             total.fast_bytes += kept * padded as u64 * 4;
@@ -307,4 +320,83 @@ fn common_name(stages: &[Stage]) -> String {
     }
     let head = |name: &str| name.split('.').take(2).collect::<Vec<_>>().join(".");
     format!("{} .. {}", head(first), head(last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::graph::Pads;
+
+    fn conv(kernel: usize, stride: usize, source: usize, target: usize) -> Stage {
+        let pads = if kernel == 3 { Pads::all(1) } else { Pads::default() };
+        Stage {
+            name: format!("stage {target}"),
+            operation: Operation::Conv { kernel, stride, pads, depthwise: false },
+            sources: vec![ValueId(source)],
+            second: None,
+            activation: None,
+            target: ValueId(target),
+            macs: 1_000_000,
+            weight_bytes: 0,
+        }
+    }
+
+    fn device(workers: u32) -> Device {
+        Device {
+            lanes: 8,
+            workers,
+            fast_bytes: 32 << 10,
+            near_bytes: 512 << 10,
+            macs_per_ns: 50.0,
+            near_bytes_per_ns: 100.0,
+            far_bytes_per_ns: 10.0,
+            call_ns: 100.0,
+            meet_ns: 1000.0,
+        }
+    }
+
+    fn shapes(sides: &[u32]) -> Vec<Shape> {
+        sides.iter().map(|side| Shape { channels: 16, extent: Extent::new(*side, *side) }).collect()
+    }
+
+    #[test]
+    fn bands_and_strips_cover_everything_once() {
+        for length in [1, 2, 7, 16, 45] {
+            for parts in 1..6 {
+                for cut in [bands(length, parts), strips(length, length.div_ceil(parts))] {
+                    assert_eq!((cut[0].start, cut[cut.len() - 1].end), (0, length));
+                    assert!(cut.windows(2).all(|pair| pair[0].end == pair[1].start && pair[0].end % 2 == 0), "{cut:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_stage_makes_what_later_stages_read_and_what_is_kept() {
+        let stages = [conv(1, 1, 0, 1), conv(3, 1, 1, 2), conv(3, 2, 2, 3)];
+        let shapes = shapes(&[32, 32, 32, 16]);
+        let made = |of, kept: fn(usize) -> Option<Range<u32>>| spans(&stages, &shapes, Axis::Rows, of, |_| 1, kept);
+        assert_eq!(made(4..8, |_| None), [6..17, 7..16, 4..8]);
+        assert_eq!(made(0..2, |_| None), [0..5, 0..4, 0..2], "what lies above the picture is not made");
+        assert_eq!(made(4..8, |index| (index == 0).then_some(2..10)), [2..17, 7..16, 4..8]);
+        assert_eq!(made(4..4, |index| (index == 0).then_some(2..10)), [2..10, 0..0, 0..0]);
+        assert_eq!(spans(&stages, &shapes, Axis::Rows, 4..8, |index| [1, 2, 1][index], |_| None), [5..17, 6..16, 4..8]);
+    }
+
+    #[test]
+    fn the_cheapest_cut_fuses_and_keeps_what_is_read_later() {
+        // The last reads the first's result again.
+        let mut stages = vec![conv(1, 1, 0, 1), conv(3, 1, 1, 2), conv(1, 1, 2, 3)];
+        stages[2].second = Some((ValueId(1), super::super::fused::Join::AfterActivation));
+        let shapes = shapes(&[256; 4]);
+        let together = cut(&stages, &shapes, &device(1), None);
+        assert_eq!((together.len(), together[0].kept.as_slice()), (1, &[][..]));
+        assert!(together[0].cost.bytes < together[0].unfused.bytes / 2, "{:?}", together[0]);
+        assert!(together[0].cost.ns < together[0].unfused.ns);
+        // Memory too small for a few rows of a few columns: less is gained.
+        let apart = cut(&stages, &shapes, &Device { near_bytes: 1 << 10, ..device(1) }, None);
+        assert!(apart.len() > 1);
+        let kept = best(&stages, 0..2, &shapes, &device(2), &last_uses(&stages, shapes.len()), None).kept;
+        assert_eq!(kept, [0]);
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! A block is a run of stages that are worked through together, tile by tile. What a stage makes for the next stages of its
 //! block lives only as the few rows of a tile that are needed at a time, in the device's fast memory; only the block's
-//! result is stored whole. The price is the halo: what lies around a tile is computed by its neighbour once more.
+//! result is stored whole, and what later blocks read. The price is the halo: what lies around a tile is computed by its
+//! neighbour once more.
 //!
 //! ```text
 //! Graph ──lower──▶ stages: activations and sums fused into them, concatenations turned into lists of sources
@@ -126,6 +127,8 @@ pub struct Block {
     /// What its stages' names have in common.
     pub name: String,
     pub stages: Range<usize>,
+    /// Those of them, counted from the first, whose results are stored whole beside the last's: later blocks read them.
+    pub kept: Vec<usize>,
     pub tile: Tile,
     pub cost: Cost,
     /// The same stages, each a block of its own.
@@ -143,12 +146,14 @@ pub struct FusedPlan {
     painted: ValueId,
 }
 
-/// Which stages may share a block.
+/// Which stages share a block, and how blocks are worked through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Fusing {
     /// As the cost model finds cheapest.
     #[default]
     Cheapest,
+    /// As it finds cheapest where every block has this tile, as far as it is so large.
+    Tiles(Tile),
     /// None: every stage is a block of its own.
     Never,
 }
@@ -204,7 +209,8 @@ pub(in super::super) fn plan<'g>(
 ) -> Result<Planned<'g>, GraphError> {
     let Flattened { shapes, stages, works, painted, .. } = Flattened::new(graph, extent)?;
     let blocks = match fusing {
-        Fusing::Cheapest => cost::cut(&stages, &shapes, device),
+        Fusing::Cheapest => cost::cut(&stages, &shapes, device, None),
+        Fusing::Tiles(tile) => cost::cut(&stages, &shapes, device, Some(tile)),
         Fusing::Never => cost::alone(&stages, &shapes, device),
     };
     Ok(Planned { plan: FusedPlan { extent, shapes, stages, blocks, painted }, works })

@@ -141,14 +141,14 @@ unsafe fn sigmoid<S: Simd>(x: S::V) -> S::V {
     // SAFETY: as the caller promises.
     unsafe {
         let power = S::mul(x, S::splat(-std::f32::consts::LOG2_E));
-        let power = S::min(S::max(power, S::splat(-126.0)), S::splat(126.0));
+        // Beyond these the result is 0 or 1 to the last bit that is seen, and nothing overflows.
+        let power = S::min(S::max(power, S::splat(-100.0)), S::splat(100.0));
         let whole = S::round(power);
         let fraction = S::sub(power, whole);
         let mut sum = S::splat(1.333_36e-3);
         for coefficient in [9.618_13e-3, 5.550_411e-2, 0.240_226_5, std::f32::consts::LN_2, 1.0] {
             sum = S::mul_add(sum, fraction, S::splat(coefficient));
         }
-        let one = S::splat(1.0);
-        S::div(one, S::mul_add(sum, S::exp2_whole(whole), one))
+        S::reciprocal(S::mul_add(sum, S::exp2_whole(whole), S::splat(1.0)))
     }
 }

@@ -316,6 +316,17 @@ impl Isa {
         self.lanes
     }
 
+    /// Multiply-adds of a core at best, about.
+    pub fn macs_per_ns(&self) -> f64 {
+        if self.lanes == 16 {
+            100.0
+        } else if self.tiles[0][1].is_empty() {
+            15.0
+        } else {
+            50.0
+        }
+    }
+
     /// Most pixels in a tile of `blocks` output blocks.
     fn pixels(&self, blocks: usize) -> usize {
         self.tiles[0][blocks - 1].len()

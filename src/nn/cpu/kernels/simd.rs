@@ -21,7 +21,8 @@ pub(super) trait Simd: Copy + 'static {
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
-    unsafe fn div(a: Self::V, b: Self::V) -> Self::V;
+    /// One over `a`, a positive number, within 1e-6 of it.
+    unsafe fn reciprocal(a: Self::V) -> Self::V;
     /// `a * b + c`, rounded once where the processor can.
     unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// The larger; `b` where `a` is not a number.
@@ -76,8 +77,8 @@ impl Simd for Plain {
         Self::zip(a, b, |a, b| a * b)
     }
     #[inline(always)]
-    unsafe fn div(a: Self::V, b: Self::V) -> Self::V {
-        Self::zip(a, b, |a, b| a / b)
+    unsafe fn reciprocal(a: Self::V) -> Self::V {
+        a.map(f32::recip)
     }
     #[inline(always)]
     unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
@@ -148,9 +149,9 @@ pub(super) mod x86 {
             unsafe { _mm256_mul_ps(a, b) }
         }
         #[inline(always)]
-        unsafe fn div(a: __m256, b: __m256) -> __m256 {
+        unsafe fn reciprocal(a: __m256) -> __m256 {
             // SAFETY: as the trait says.
-            unsafe { _mm256_div_ps(a, b) }
+            unsafe { _mm256_div_ps(_mm256_set1_ps(1.0), a) }
         }
         #[inline(always)]
         unsafe fn mul_add(a: __m256, b: __m256, c: __m256) -> __m256 {
@@ -221,9 +222,13 @@ pub(super) mod x86 {
             unsafe { _mm512_mul_ps(a, b) }
         }
         #[inline(always)]
-        unsafe fn div(a: __m512, b: __m512) -> __m512 {
+        unsafe fn reciprocal(a: __m512) -> __m512 {
             // SAFETY: as the trait says.
-            unsafe { _mm512_div_ps(a, b) }
+            unsafe {
+                // A guess with 14 good bits, and a step of Newton's: a third of the time of a division.
+                let guess = _mm512_rcp14_ps(a);
+                _mm512_fmadd_ps(guess, _mm512_fnmadd_ps(a, guess, _mm512_set1_ps(1.0)), guess)
+            }
         }
         #[inline(always)]
         unsafe fn mul_add(a: __m512, b: __m512, c: __m512) -> __m512 {
@@ -304,9 +309,12 @@ pub(super) mod arm {
             unsafe { (vmulq_f32(a.0, b.0), vmulq_f32(a.1, b.1)) }
         }
         #[inline(always)]
-        unsafe fn div(a: Self::V, b: Self::V) -> Self::V {
+        unsafe fn reciprocal(a: Self::V) -> Self::V {
             // SAFETY: as the trait says.
-            unsafe { (vdivq_f32(a.0, b.0), vdivq_f32(a.1, b.1)) }
+            unsafe {
+                let one = vdupq_n_f32(1.0);
+                (vdivq_f32(one, a.0), vdivq_f32(one, a.1))
+            }
         }
         #[inline(always)]
         unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
