@@ -26,6 +26,12 @@ pub trait Painter: Send {
     /// Where the next picture goes: three planes (red, green, blue) of `height` rows of `width` values in 0..1.
     fn image_mut(&mut self) -> &mut [f32];
 
+    /// Where the canvas goes of a network that takes one: `[channels][height / 2][width / 2]`, planes like the image's. It
+    /// stays from picture to picture; zeros at first. Empty for a network that takes none.
+    fn canvas_mut(&mut self) -> &mut [f32] {
+        &mut []
+    }
+
     /// Paints what was put there. The result has the same layout.
     ///
     /// # Errors

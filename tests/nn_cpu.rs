@@ -5,7 +5,7 @@ mod support;
 
 use std::num::NonZeroUsize;
 
-use impasto::kernels::nn::graph;
+use impasto::kernels::nn::graph::{self, Inputs};
 use impasto::nn::cpu::kernels::Isa;
 use impasto::nn::cpu::{CpuError, CpuOptions, CpuStudent};
 use impasto::nn::graph::{Activation, Arithmetic, Graph, GraphError, Interpolation, Op, Pads, ValueId};
@@ -37,7 +37,7 @@ fn paint_once(network: &Graph, extent: Extent, options: CpuOptions, image: &[f32
 
 fn agrees(network: &Graph, extent: Extent, seed: u64, tolerance: f32) -> Result<(), TestCaseError> {
     let image = planar_image(extent, seed);
-    let expected = graph::run(network, extent, &image, &[]).unwrap().data;
+    let expected = graph::run(network, extent, Inputs { image: &image, ..Inputs::default() }).unwrap().data;
     for options in ways() {
         let mut student = CpuStudent::new(network, extent, options).unwrap();
         let found = paint(&mut student, &image);

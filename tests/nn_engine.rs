@@ -4,7 +4,7 @@
 mod support;
 
 use impasto::gpu::Gpu;
-use impasto::kernels::nn::graph;
+use impasto::kernels::nn::graph::{self, Inputs};
 use impasto::nn::gpu::{EngineError, GpuStudent};
 use impasto::nn::graph::Graph;
 use impasto::nn::ort::{OrtOptions, OrtRuntime, OrtStudent};
@@ -32,7 +32,7 @@ fn tiny_paints_what_its_definition_paints() {
     let network = Graph::from_onnx(TINY).unwrap().fold(&[0.25, 0.75]).unwrap();
     for extent in [Extent::new(80, 48), Extent::new(16, 16), Extent::new(48, 144)] {
         let image = planar_image(extent, 3);
-        let expected = graph::run(&network, extent, &image, &[]).unwrap().data;
+        let expected = graph::run(&network, extent, Inputs { image: &image, ..Inputs::default() }).unwrap().data;
         let found = paint_once(gpu, &network, extent, Precision::F32, &image);
         // The contract between engines is 1e-3; sums in another order stay far below.
         let difference = max_difference(&found, &expected);
@@ -54,7 +54,7 @@ fn awkward_networks_paint_what_their_definition_paints() {
         let extent = Extent::new(2 * w, 2 * h);
         let network = awkward(seed);
         let image = planar_image(extent, seed);
-        let expected = graph::run(&network, extent, &image, &[]).unwrap().data;
+        let expected = graph::run(&network, extent, Inputs { image: &image, ..Inputs::default() }).unwrap().data;
         let found = paint_once(gpu, &network, extent, Precision::F32, &image);
         prop_assert!(max_difference(&found, &expected) <= 1e-4);
         if gpu.caps.f16 {
@@ -92,7 +92,8 @@ fn tiny_paints_what_onnx_runtime_paints() {
         let image = planar_image(extent, 11);
         let truth = paint_with_ort(&runtime, TINY, &style, extent, &image);
         let folded = network.fold(&style).unwrap();
-        let reference = graph::run(&network, extent, &image, &style).unwrap().data;
+        let reference =
+            graph::run(&network, extent, Inputs { image: &image, style: &style, ..Inputs::default() }).unwrap().data;
         assert!(max_difference(&reference, &truth) <= 1e-4, "reference");
         let written = paint_with_ort(&runtime, &network.to_onnx(), &style, extent, &image);
         assert!(max_difference(&written, &truth) <= 1e-4, "written again, with its style");
@@ -113,7 +114,7 @@ fn awkward_networks_mean_the_same_to_onnx_runtime() {
     for seed in 0..4 {
         let (network, extent) = (awkward(seed), Extent::new(34, 18));
         let image = planar_image(extent, seed);
-        let reference = graph::run(&network, extent, &image, &[]).unwrap().data;
+        let reference = graph::run(&network, extent, Inputs { image: &image, ..Inputs::default() }).unwrap().data;
         let truth = paint_with_ort(&runtime, &network.to_onnx(), &[], extent, &image);
         assert!(max_difference(&reference, &truth) <= 1e-4);
         assert_eq!(Graph::from_onnx(&network.to_onnx()).unwrap().to_onnx(), network.to_onnx());

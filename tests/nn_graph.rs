@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use impasto::kernels::nn::graph::run;
+use impasto::kernels::nn::graph::{Inputs, Planar};
 use impasto::nn::graph::{
     Activation, Arithmetic, Conv, Graph, GraphError, Interpolation, Node, Op, Pads, PerChannel, ValueId,
 };
@@ -12,6 +12,10 @@ use impasto::units::Extent;
 use proptest::prelude::*;
 
 const TINY: &[u8] = include_bytes!("data/tiny.onnx");
+
+fn run(graph: &Graph, extent: Extent, image: &[f32], style: &[f32]) -> Result<Planar, GraphError> {
+    impasto::kernels::nn::graph::run(graph, extent, Inputs { image, style, canvas: None })
+}
 
 fn image(extent: Extent) -> Vec<f32> {
     (0..3 * extent.pixels()).map(|i| ((i * 7919) % 1009) as f32 / 1008.0).collect()

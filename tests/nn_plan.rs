@@ -3,7 +3,8 @@
 #[path = "nn_support/mod.rs"]
 mod support;
 
-use impasto::kernels::nn::{graph, run_plan};
+use impasto::kernels::nn::graph::{self, Inputs};
+use impasto::kernels::nn::run_plan;
 use impasto::nn::graph::{Graph, GraphError, Op, Pads, ValueId};
 use impasto::nn::plan::{Bank, Plan, PlanError, Precision, StepParams};
 use impasto::units::Extent;
@@ -20,8 +21,8 @@ fn check(network: &Graph, extent: Extent, precision: Precision, tolerance: f32) 
         assert!(step.source != step.target && step.second != Some(step.target), "{plan}");
     }
     let image = planar_image(extent, 7);
-    let expected = graph::run(network, extent, &image, &[]).unwrap();
-    let found = planar_of(&run_plan(&plan, &packed_image(&image)));
+    let expected = graph::run(network, extent, Inputs { image: &image, ..Inputs::default() }).unwrap();
+    let found = planar_of(&run_plan(&plan, &packed_image(&image), None));
     let difference = max_difference(&found, &expected.data);
     assert!(difference <= tolerance, "{difference} at {extent}\n{plan}");
     plan

@@ -6,7 +6,7 @@
 
 pub mod graph;
 
-use crate::nn::plan::{Bank, KernelKind, Plan, Precision, StepParams, second_use};
+use crate::nn::plan::{Bank, KernelKind, Plan, Precision, StepParams, channel_groups, second_use};
 
 /// Four channels of one pixel.
 pub type Element = [f32; 4];
@@ -205,11 +205,11 @@ pub fn run_kernel(kernel: KernelKind, task: &mut Task<'_>) {
 }
 
 /// Runs a plan as the GPU would, with activations in float32 whatever its precision: `image` and the result have one
-/// element for each pixel, row-major.
+/// element for each pixel, row-major; `canvas` is laid out as the plan says, and zeros where there is none.
 ///
 /// # Panics
 /// When `image` has another length.
-pub fn run_plan(plan: &Plan, image: &[Element]) -> Vec<Element> {
+pub fn run_plan(plan: &Plan, image: &[Element], canvas: Option<&[Element]>) -> Vec<Element> {
     let pixels = plan.extent().pixels() as usize;
     assert_eq!(image.len(), pixels, "one element for each pixel");
     let weights: Vec<Element> = match plan.precision() {
@@ -219,6 +219,9 @@ pub fn run_plan(plan: &Plan, image: &[Element]) -> Vec<Element> {
             halves.as_chunks().0.iter().map(|four: &[half::f16; 4]| four.map(half::f16::to_f32)).collect()
         }
     };
+    let zeros = plan.canvas().map_or(0, |s| channel_groups(s.channels) as usize * s.extent.pixels() as usize);
+    let zeros = vec![[0.0; 4]; zeros];
+    let canvas = canvas.unwrap_or(&zeros);
     let element_bytes = 4 * plan.precision().bytes();
     let bank = |bytes: &u64| vec![[0.0; 4]; (bytes / element_bytes) as usize];
     let mut arena: Vec<Vec<Element>> = plan.banks().iter().map(bank).collect();
@@ -231,6 +234,7 @@ pub fn run_plan(plan: &Plan, image: &[Element]) -> Vec<Element> {
         });
         let read = |bank: Bank| match bank {
             Bank::Image => image,
+            Bank::Canvas => canvas,
             Bank::Painted => &[],
             Bank::Arena(n) => &arena[n as usize],
         };

@@ -13,8 +13,8 @@ const OPSET: i64 = 17;
 const IR_VERSION: i64 = 8;
 
 impl Graph {
-    /// The network as the bytes of an `.onnx` file: input `image` `[1, 3, height, width]`, while no style is fixed also
-    /// `style` `[1, K]`, output `painted`.
+    /// The network as the bytes of an `.onnx` file: input `image` `[1, 3, height, width]`, where it takes one also `canvas`
+    /// `[1, C, half_height, half_width]`, while no style is fixed also `style` `[1, K]`, output `painted`.
     pub fn to_onnx(&self) -> Vec<u8> {
         self.write(false)
     }
@@ -28,6 +28,9 @@ impl Graph {
     fn write(&self, by_row: bool) -> Vec<u8> {
         let mut file = Exporter { by_row, ..Exporter::default() };
         for (index, node) in self.nodes().iter().enumerate() {
+            if let Op::Canvas { .. } = node.op {
+                continue;
+            }
             let output = self.value_name(ValueId(index + 1));
             let mut inputs: Vec<String> = node.inputs.iter().map(|v| self.value_name(*v)).collect();
             let mut attributes = Vec::new();
@@ -69,11 +72,15 @@ impl Graph {
                 }
                 Op::Concat => attributes.push(int("axis", 1)),
                 Op::DepthToSpace => attributes = vec![int("blocksize", 2), text("mode", "CRD")],
-                Op::Activate(_) | Op::Combine(_) => {}
+                Op::Activate(_) | Op::Combine(_) | Op::Canvas { .. } => {}
             }
             file.node(node.op.onnx_name(), inputs, output, attributes);
         }
         let mut input = vec![value_info("image", &[Side::Fixed(3), Side::Free("height"), Side::Free("width")])];
+        if let Some(canvas) = self.canvas() {
+            let sides = [Side::Fixed(self.channels(canvas)), Side::Free("half_height"), Side::Free("half_width")];
+            input.push(value_info("canvas", &sides));
+        }
         let style_len = if by_row { self.row_len().unwrap_or(0) } else { self.style_len() };
         if style_len > 0 {
             input.push(value_info("style", &[Side::Fixed(style_len)]));
@@ -98,6 +105,7 @@ impl Graph {
     fn value_name(&self, value: ValueId) -> String {
         match value {
             ValueId::IMAGE => "image".to_owned(),
+            v if Some(v) == self.canvas() => "canvas".to_owned(),
             v if v == self.output() => "painted".to_owned(),
             ValueId(index) => format!("v{index}"),
         }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::plan::{Bank, KernelKind, Plan, Precision, Step, StepParams};
+use super::plan::{Bank, KernelKind, Plan, Precision, Step, StepParams, channel_groups};
 use crate::gpu::{Gpu, GpuError, Kernel, Shader, shader};
 use crate::units::Extent;
 
@@ -69,11 +69,11 @@ pub enum Storage {
 }
 
 impl Storage {
-    /// The image and the painting are float32, the arena is in the plan's precision.
+    /// The image, the canvas and the painting are float32, the arena is in the plan's precision.
     pub fn of(step: &Step, precision: Precision) -> Self {
         match (precision, step.source, step.target) {
             (Precision::F32, ..) | (_, Bank::Image, Bank::Painted) => Self::F32,
-            (Precision::F16, Bank::Image, _) => Self::F16FromF32,
+            (Precision::F16, Bank::Image | Bank::Canvas, _) => Self::F16FromF32,
             (Precision::F16, _, Bank::Painted) => Self::F32FromF16,
             (Precision::F16, ..) => Self::F16,
         }
@@ -127,6 +127,7 @@ pub struct GpuStudent {
     kernels: Vec<Kernel>,
     dispatches: Vec<Dispatch>,
     image: wgpu::Buffer,
+    canvas: Option<wgpu::Buffer>,
     painted: wgpu::Buffer,
     restyler: Restyler,
 }
@@ -197,7 +198,10 @@ impl GpuStudent {
         }
         let limit = gpu.caps.max_storage_binding_bytes;
         let picture_bytes = plan.extent().pixels() * 16;
-        let needed = plan.banks().iter().copied().chain([picture_bytes, plan.weights().len() as u64]).max();
+        let canvas_bytes =
+            plan.canvas().map_or(0, |shape| u64::from(channel_groups(shape.channels)) * shape.extent.pixels() * 16);
+        let sizes = [picture_bytes, canvas_bytes, plan.weights().len() as u64];
+        let needed = plan.banks().iter().copied().chain(sizes).max();
         if let Some(bytes) = needed.filter(|bytes| *bytes > limit) {
             return Err(EngineError::TooLarge { bytes, limit, device: device.clone() });
         }
@@ -226,6 +230,8 @@ impl GpuStudent {
                 .collect();
             Ok((
                 buffer("nn image", picture_bytes, picture),
+                // New buffers are zeros, which is what a network without a canvas is to see.
+                (canvas_bytes > 0).then(|| buffer("nn canvas", canvas_bytes, picture)),
                 buffer("nn painted", picture_bytes, picture),
                 [0, 1].map(|_| WeightSet {
                     weights: buffer("nn weights", plan.weights().len() as u64, wgpu::BufferUsages::STORAGE),
@@ -236,7 +242,7 @@ impl GpuStudent {
                 params_stride,
             ))
         })?;
-        let (image, painted, sets, arena, params, params_stride) = made;
+        let (image, canvas, painted, sets, arena, params, params_stride) = made;
 
         let mut kernels = Vec::new();
         let mut known: HashMap<(KernelKind, Storage), usize> = HashMap::new();
@@ -253,6 +259,8 @@ impl GpuStudent {
             };
             let bank = |bank: Bank| match bank {
                 Bank::Image => &image,
+                // A plan that reads it has one.
+                Bank::Canvas => canvas.as_ref().unwrap_or(&image),
                 Bank::Painted => &painted,
                 Bank::Arena(n) => &arena[usize::from(n)],
             };
@@ -285,7 +293,7 @@ impl GpuStudent {
         }
         let restyler = Restyler { plan: Arc::new(plan.clone()), sets, used: Arc::new(AtomicUsize::new(0)) };
         restyler.sets[0].upload(gpu, plan);
-        Ok(Self { kernels, dispatches, image, painted, restyler })
+        Ok(Self { kernels, dispatches, image, canvas, painted, restyler })
     }
 
     pub fn extent(&self) -> Extent {
@@ -310,6 +318,12 @@ impl GpuStudent {
     /// green and blue in 0..1 and any finite number.
     pub fn input(&self) -> &wgpu::Buffer {
         &self.image
+    }
+
+    /// Where the canvas is to be put before the steps run, of a network that takes one: `array<vec4<f32>>`, as
+    /// [`crate::nn::plan`] lays out [`Plan::canvas`]'s channels. It stays from frame to frame; zeros at first.
+    pub fn canvas(&self) -> Option<&wgpu::Buffer> {
+        self.canvas.as_ref()
     }
 
     /// Where the painting is after the steps ran, like the image.

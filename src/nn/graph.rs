@@ -6,6 +6,9 @@
 //!
 //! A graph is a list of nodes in an order in which they can run. Every node makes one value, so values need no names: value
 //! 0 is the image, value `i + 1` is what node `i` makes. Values are pictures: `[1, channels, height, width]`.
+//!
+//! Beside the image a network may take a *canvas*: a picture of half the image's width and height, of 4, 8, … channels, that
+//! tells it where strokes lie. It is what the node [`Op::Canvas`] makes. Where nobody supplies one it is zeros.
 
 use std::sync::Arc;
 
@@ -177,6 +180,10 @@ impl Arithmetic {
 /// What a node does.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Op {
+    /// The second input, at half the image's width and height. A network has one at most.
+    Canvas {
+        channels: usize,
+    },
     Conv(Conv),
     Activate(Activation),
     /// Multiplies each channel.
@@ -198,6 +205,7 @@ impl Op {
     /// The ONNX operator.
     pub fn onnx_name(&self) -> &'static str {
         match self {
+            Self::Canvas { .. } => "(input)",
             Self::Conv(_) => "Conv",
             Self::Activate(Activation::Clip { min, max }) if *min == 0.0 && *max == f32::INFINITY => "Relu",
             Self::Activate(Activation::Clip { .. }) => "Clip",
@@ -267,6 +275,9 @@ impl Graph {
             }
             channels.push(out);
         }
+        if nodes.iter().filter(|n| matches!(n.op, Op::Canvas { .. })).count() > 1 {
+            return Err(GraphError::Contract("it takes more than one canvas".to_owned()));
+        }
         match channels.get(output.0) {
             None => return Err(GraphError::Contract("its output is made by no node".to_owned())),
             Some(&Self::PICTURE_CHANNELS) => {}
@@ -293,6 +304,11 @@ impl Graph {
         self.style_len
     }
 
+    /// The value that is the canvas, in a network that takes one.
+    pub fn canvas(&self) -> Option<ValueId> {
+        self.nodes.iter().position(|n| matches!(n.op, Op::Canvas { .. })).map(|index| ValueId(index + 1))
+    }
+
     /// How many nodes read each value; the output counts as read once more.
     pub fn uses(&self) -> Vec<usize> {
         let mut uses = vec![0; self.channels.len()];
@@ -315,6 +331,13 @@ impl Graph {
             return Err(fail("image", "must have sides from 1 to 16384".to_owned()));
         }
         for node in &self.nodes {
+            if let Op::Canvas { .. } = node.op {
+                if !extent.width.is_multiple_of(2) || !extent.height.is_multiple_of(2) {
+                    return Err(fail(&node.name, "is half as large and needs even sides".to_owned()));
+                }
+                extents.push(Extent::new(extent.width / 2, extent.height / 2));
+                continue;
+            }
             let first = extents[node.inputs[0].0];
             if let Some(other) = node.inputs[1..].iter().map(|v| extents[v.0]).find(|e| *e != first) {
                 return Err(fail(&node.name, format!("joins pictures of {first} and {other}")));
@@ -416,6 +439,7 @@ pub(super) fn limit(what: &'static str, found: usize, limit: usize) -> Result<()
 /// The channels that `op` makes of pictures with these, or why it does not fit them.
 fn out_channels(op: &Op, inputs: &[usize], style_len: usize) -> Result<usize, String> {
     let wanted = match op {
+        Op::Canvas { .. } => 0..=0,
         Op::Combine(_) => 2..=2,
         Op::Concat => 1..=64,
         _ => 1..=1,
@@ -423,8 +447,12 @@ fn out_channels(op: &Op, inputs: &[usize], style_len: usize) -> Result<usize, St
     if !wanted.contains(&inputs.len()) {
         return Err(format!("it has {} picture inputs", inputs.len()));
     }
-    let first = inputs[0];
+    let first = inputs.first().copied().unwrap_or_default();
     match op {
+        Op::Canvas { channels } if *channels == 0 || !channels.is_multiple_of(4) => {
+            Err(format!("{channels} channels are not a multiple of 4"))
+        }
+        Op::Canvas { channels } => Ok(*channels),
         Op::Conv(conv) => {
             check_conv(conv)?;
             if conv.in_channels != first {

@@ -39,8 +39,8 @@ enum Meaning {
 }
 
 impl Graph {
-    /// Reads a student from the bytes of an `.onnx` file: input `image` `[1, 3, H, W]`, optionally `style` `[1, K]`, one
-    /// output `[1, 3, H, W]`.
+    /// Reads a student from the bytes of an `.onnx` file: input `image` `[1, 3, H, W]`, optionally `canvas`
+    /// `[1, C, H/2, W/2]` and `style` `[1, K]`, one output `[1, 3, H, W]`.
     ///
     /// # Errors
     /// When the bytes are no such network, when an operator or attribute is not supported (naming the node), or when a
@@ -106,16 +106,22 @@ impl<'a> Importer<'a> {
                 ("image", Some([None | Some(1), Some(3), _, _])) => {
                     self.define("image", Meaning::Picture(ValueId::IMAGE))?;
                 }
+                ("canvas", Some([None | Some(1), Some(channels), _, _])) => {
+                    let channels = *channels;
+                    let canvas = self.push("canvas", Op::Canvas { channels }, Vec::new(), channels);
+                    self.define("canvas", canvas)?;
+                }
                 ("style", Some([None | Some(1), Some(k @ 1..)])) => {
                     limit("style length", *k, MAX_STYLES)?;
                     self.style_len = *k;
                     self.define("style", Meaning::Style)?;
                 }
                 ("image", _) => return Err(contract("its input 'image' is not float32 [1, 3, height, width]")),
+                ("canvas", _) => return Err(contract("its input 'canvas' is not float32 [1, C, height/2, width/2]")),
                 ("style", _) => return Err(contract("its input 'style' is not float32 [1, K]")),
                 (other, _) => {
                     return Err(GraphError::Contract(format!(
-                        "it has an input '{other}'; only 'image' and 'style' are possible"
+                        "it has an input '{other}'; only 'image', 'canvas' and 'style' are possible"
                     )));
                 }
             }

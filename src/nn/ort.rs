@@ -310,6 +310,8 @@ pub struct OrtStudent {
     image: Tensor<f32>,
     /// As `image`; bound as its output.
     painted: Tensor<f32>,
+    /// `[1, channels, height / 2, width / 2]`, f32; bound as the network's input `canvas`, where it has one.
+    canvas: Option<Tensor<f32>>,
     /// `[1, n]`, f32; bound as the network's input `style`, where it has one.
     style: Option<Tensor<f32>>,
     extent: Extent,
@@ -325,8 +327,9 @@ impl OrtStudent {
     }
 
     /// Prepares a network given as the bytes of an ONNX file: input `image` and output `painted` (or the only ones there
-    /// are), f32 `[1, 3, height, width]` with values 0..1, and, when `style` is not empty, an input `style` f32
-    /// `[1, style.len()]` that has this value. Takes tens of milliseconds: not for the render thread.
+    /// are), f32 `[1, 3, height, width]` with values 0..1, where the network takes one `canvas` f32
+    /// `[1, channels, height / 2, width / 2]`, and, when `style` is not empty, an input `style` f32 `[1, style.len()]` that
+    /// has this value. Takes tens of milliseconds: not for the render thread.
     ///
     /// # Errors
     /// When ONNX Runtime refuses the network, or its inputs and outputs are others.
@@ -353,6 +356,17 @@ impl OrtStudent {
         let mut binding = session.create_binding().map_err(network)?;
         binding.bind_input(&*image_name, &image).map_err(network)?;
         binding.bind_output(&*painted_name, &mut painted).map_err(network)?;
+        let canvas = match canvas_channels(session.inputs())? {
+            None => None,
+            Some(channels) => {
+                let shape = [1, channels, height / 2, width / 2];
+                check_outlet(session.inputs(), "canvas", shape)?;
+                let mut canvas = Tensor::<f32>::new(&Allocator::default(), shape).map_err(network)?;
+                canvas.extract_tensor_mut().1.fill(0.0);
+                binding.bind_input("canvas", &canvas).map_err(network)?;
+                Some(canvas)
+            }
+        };
         let style = match style {
             [] => None,
             values => {
@@ -361,7 +375,7 @@ impl OrtStudent {
                 Some(style)
             }
         };
-        let mut student = Self { session, binding, image, painted, style, extent };
+        let mut student = Self { session, binding, image, painted, canvas, style, extent };
         // The first run plans memory and packs weights: here, not on the first frame.
         student.image.extract_tensor_mut().1.fill(0.0);
         student.run_bound()?;
@@ -398,6 +412,12 @@ impl OrtStudent {
     /// The network's input memory, for whoever would rather write the picture there than copy it.
     pub fn image_mut(&mut self) -> &mut [f32] {
         self.image.extract_tensor_mut().1
+    }
+
+    /// Where the canvas goes of a network that takes one: `[channels][height / 2][width / 2]`. It stays from picture to
+    /// picture; zeros at first. Empty for a network that takes none.
+    pub fn canvas_mut(&mut self) -> &mut [f32] {
+        self.canvas.as_mut().map_or(&mut [][..], |canvas| canvas.extract_tensor_mut().1)
     }
 
     /// Changes the value of the network's input `style`, from the next picture on.
@@ -446,7 +466,9 @@ fn builder(runtime: &OrtRuntime, extent: Extent, options: OrtOptions) -> ort::Re
         // Denormals cost a hundred times a normal number, and a picture does not miss them.
         .with_flush_to_zero()?
         .with_dimension_override("height", extent.height.into())?
-        .with_dimension_override("width", extent.width.into())?)
+        .with_dimension_override("width", extent.width.into())?
+        .with_dimension_override("half_height", (extent.height / 2).into())?
+        .with_dimension_override("half_width", (extent.width / 2).into())?)
 }
 
 /// The name of the picture among a network's inputs or outputs: `wanted`, or that of the only one.
@@ -464,6 +486,21 @@ fn outlet_name(outlets: &[ort::value::Outlet], wanted: &str, style_len: usize) -
     match *names.as_slice() {
         [only] => Ok(only.to_owned()),
         _ => Err(wrong(format!("one called '{wanted}'"))),
+    }
+}
+
+/// Channels of the input `canvas`; `None` for a network that has none.
+fn canvas_channels(inputs: &[ort::value::Outlet]) -> Result<Option<i64>, OrtError> {
+    let Some(outlet) = inputs.iter().find(|o| o.name() == "canvas") else { return Ok(None) };
+    match outlet.dtype() {
+        ValueType::Tensor { ty: TensorElementType::Float32, shape, .. } if shape.len() == 4 && shape[1] > 0 => {
+            Ok(Some(shape[1]))
+        }
+        other => Err(OrtError::Shape {
+            what: "'canvas'".into(),
+            found: other.to_string(),
+            expected: "f32 [1, C, height / 2, width / 2]".into(),
+        }),
     }
 }
 
@@ -493,6 +530,10 @@ impl Painter for OrtStudent {
 
     fn image_mut(&mut self) -> &mut [f32] {
         self.image.extract_tensor_mut().1
+    }
+
+    fn canvas_mut(&mut self) -> &mut [f32] {
+        OrtStudent::canvas_mut(self)
     }
 
     fn paint(&mut self) -> Result<&[f32], Fault> {

@@ -17,7 +17,7 @@
 //! group 1   [c4 c5 c6 c7]     [c4 c5 c6 c7]     …     element ((group * height) + y) * width + x
 //! ```
 //! The image and the painting are the same with C = 3: `height * width` elements of red, green, blue and one unused number,
-//! always float32. Unused lanes of a last group hold any finite number; weights that meet them are zero.
+//! always float32. So is the canvas of a network that takes one, with its own C at half the width and height. Unused lanes of a last group hold any finite number; weights that meet them are zero.
 
 mod arena;
 pub mod cost;
@@ -190,6 +190,7 @@ pub mod second_use {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Bank {
     Image,
+    Canvas,
     Painted,
     Arena(u8),
 }
@@ -224,6 +225,7 @@ pub struct Plan {
     extent: Extent,
     precision: Precision,
     steps: Vec<Step>,
+    canvas: Option<Shape>,
     /// Bytes of each arena bank.
     banks: Vec<u64>,
     /// Bytes that all activations would take if none shared memory.
@@ -260,6 +262,7 @@ impl Plan {
             extent,
             precision,
             steps: packed.steps,
+            canvas: lowered.canvas.map(|canvas| lowered.shapes[canvas.0]),
             banks: placed.banks,
             unshared_bytes: placed.unshared_bytes,
             weights: packed.weights,
@@ -269,6 +272,11 @@ impl Plan {
 
     pub fn extent(&self) -> Extent {
         self.extent
+    }
+
+    /// Channels and size of the canvas, where the network takes one.
+    pub fn canvas(&self) -> Option<Shape> {
+        self.canvas
     }
 
     pub fn precision(&self) -> Precision {
@@ -306,6 +314,7 @@ impl Plan {
     pub fn same_structure(&self, other: &Plan) -> bool {
         self.extent == other.extent
             && self.precision == other.precision
+            && self.canvas == other.canvas
             && self.banks == other.banks
             && self.weights.len() == other.weights.len()
             && self.biases.len() == other.biases.len()
@@ -322,6 +331,7 @@ impl fmt::Display for Bank {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Image => f.pad("image"),
+            Self::Canvas => f.pad("canvas"),
             Self::Painted => f.pad("painted"),
             Self::Arena(n) => f.pad(&format!("bank {n}")),
         }

@@ -85,6 +85,10 @@ impl Painter for StyledStudent {
         self.student().image_mut()
     }
 
+    fn canvas_mut(&mut self) -> &mut [f32] {
+        self.student().canvas_mut()
+    }
+
     fn paint(&mut self) -> Result<&[f32], Fault> {
         self.student().paint()
     }

@@ -41,20 +41,40 @@ impl Planar {
     }
 }
 
-/// Runs `graph` on `image` (`[3][height][width]`), with `style` where it takes one.
+/// What a network is given.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Inputs<'a> {
+    /// `[3][height][width]`.
+    pub image: &'a [f32],
+    /// `[channels][height / 2][width / 2]`; zeros where there is none.
+    pub canvas: Option<&'a [f32]>,
+    /// Empty for a network that takes none.
+    pub style: &'a [f32],
+}
+
+/// Runs `graph` on `inputs`.
 ///
 /// # Errors
-/// Those of [`Graph::shapes`], or when `style` has the wrong length.
-pub fn run(graph: &Graph, extent: Extent, image: &[f32], style: &[f32]) -> Result<Planar, GraphError> {
+/// Those of [`Graph::shapes`], or when the style has the wrong length.
+pub fn run(graph: &Graph, extent: Extent, inputs: Inputs<'_>) -> Result<Planar, GraphError> {
+    let Inputs { image, canvas, style } = inputs;
     if style.len() != graph.style_len() {
         return Err(GraphError::StyleLength { found: style.len(), expected: graph.style_len() });
     }
     let shapes = graph.shapes(extent)?;
     let mut values = vec![Planar { shape: shapes[0], data: image.to_vec() }];
     for (node, &shape) in graph.nodes().iter().zip(&shapes[1..]) {
+        if let Op::Canvas { .. } = node.op {
+            values.push(match canvas {
+                Some(canvas) => Planar { shape, data: canvas.to_vec() },
+                None => Planar::from_fn(shape, |_, _, _| 0.0),
+            });
+            continue;
+        }
         let input = |i: usize| &values[node.inputs[i].0];
         let x = input(0);
         let made = match &node.op {
+            Op::Canvas { .. } => continue,
             Op::Conv(weights) => conv(weights, x, shape),
             Op::Activate(activation) => map(x, |_, v| activation.apply(v)),
             Op::Scale(scale) => {

@@ -119,6 +119,7 @@ fn second_level_cache() -> u64 {
 pub struct CpuStudent {
     team: Team<Painting>,
     image: Vec<f32>,
+    canvas: Vec<f32>,
     painted: Vec<f32>,
 }
 
@@ -136,6 +137,7 @@ struct Painting {
 #[derive(Debug, Default)]
 struct Current {
     image: Vec<f32>,
+    canvas: Vec<f32>,
     weights: Vec<Line>,
 }
 
@@ -155,7 +157,7 @@ impl Job for Painting {
     fn work(&self, member: usize, meeting: &Meeting) -> Result<(), Broken> {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
         let mut worker = lock(&self.workers[member]);
-        let inputs = Inputs { image: &current.image, weights: &current.weights };
+        let inputs = Inputs { image: &current.image, canvas: &current.canvas, weights: &current.weights };
         for block in 0..self.program.blocks.len() {
             if block > 0 {
                 meeting.wait()?;
@@ -206,6 +208,10 @@ impl CpuStudent {
         }
         let weights = weights::pack(&program, &planned.works);
         let numbers = 3 * extent.pixels() as usize;
+        let canvas = program.plan.canvas().map_or(0, |canvas| {
+            let shape = program.plan.shape(canvas);
+            shape.channels * shape.extent.pixels() as usize
+        });
         let painting = Painting {
             pictures: Pictures::new(&program),
             workers: (0..threads).map(|_| Mutex::new(Worker::new(&program))).collect(),
@@ -214,7 +220,7 @@ impl CpuStudent {
             program,
         };
         let team = Team::new(threads, painting).map_err(CpuError::Threads)?;
-        Ok(Self { team, image: vec![0.0; numbers], painted: vec![0.0; numbers] })
+        Ok(Self { team, image: vec![0.0; numbers], canvas: vec![0.0; canvas], painted: vec![0.0; numbers] })
     }
 
     pub fn plan(&self) -> &FusedPlan {
@@ -244,6 +250,12 @@ impl CpuStudent {
         &mut self.image
     }
 
+    /// Where the canvas goes of a network that takes one: `[channels][height / 2][width / 2]`, planes as in the image. It
+    /// stays from picture to picture; zeros at first. Empty for a network that takes none.
+    pub fn canvas_mut(&mut self) -> &mut [f32] {
+        &mut self.canvas
+    }
+
     /// Paints what is in [`Self::image_mut`]. The result has the same layout.
     ///
     /// # Errors
@@ -253,6 +265,7 @@ impl CpuStudent {
         {
             let mut current = painting.current.write().unwrap_or_else(PoisonError::into_inner);
             std::mem::swap(&mut current.image, &mut self.image);
+            std::mem::swap(&mut current.canvas, &mut self.canvas);
             let mut exchange = lock(&painting.weights.0);
             if let Some(next) = exchange.next.take() {
                 exchange.used = Some(std::mem::replace(&mut current.weights, next));
@@ -262,6 +275,7 @@ impl CpuStudent {
         {
             let mut current = painting.current.write().unwrap_or_else(PoisonError::into_inner);
             std::mem::swap(&mut current.image, &mut self.image);
+            std::mem::swap(&mut current.canvas, &mut self.canvas);
         }
         worked.map_err(|Broken| CpuError::Broken)?;
         let Extent { width, height } = painting.program.plan.extent();
@@ -310,6 +324,10 @@ impl Painter for CpuStudent {
 
     fn image_mut(&mut self) -> &mut [f32] {
         CpuStudent::image_mut(self)
+    }
+
+    fn canvas_mut(&mut self) -> &mut [f32] {
+        CpuStudent::canvas_mut(self)
     }
 
     fn paint(&mut self) -> Result<&[f32], Fault> {

@@ -15,6 +15,8 @@ use crate::nn::plan::fused::{Axis, FusedPlan, Join, Operation, Stage};
 pub(super) enum Place {
     /// `[3][height][width]`, from outside.
     Image,
+    /// `[channels][height][width]`, from outside.
+    Canvas,
     /// Whole: a number of [`Program::wholes`].
     Whole(usize),
     /// The rows that are needed at a time: a number of [`BlockProgram::rings`].
@@ -378,13 +380,17 @@ impl<'p> Builder<'p> {
             self.wholes.push(Whole { row, bands: shares[index].clone() });
         }
         let picture = |value: ValueId| {
-            let layout = match value {
-                ValueId::IMAGE => outer(shapes[value.0]),
-                value => self.layouts[&value].clone(),
+            let outside = match value {
+                ValueId::IMAGE => Some(Place::Image),
+                value => self.plan.canvas().filter(|canvas| *canvas == value).map(|_| Place::Canvas),
             };
+            if let Some(place) = outside {
+                let layout = outer(shapes[value.0]);
+                return Picture { place, stride: layout.width * layout.height, layout };
+            }
+            let layout = self.layouts[&value].clone();
             let (place, stride) = match stages[..last].iter().position(|s| s.target == value) {
                 Some(ring) => (Place::Ring(ring), rings[ring].stride),
-                None if value == ValueId::IMAGE => (Place::Image, layout.width * layout.height),
                 None => (Place::Whole(self.places[&value]), layout.stride(layout.width)),
             };
             Picture { place, layout, stride }
@@ -447,12 +453,15 @@ impl<'p> Builder<'p> {
             ValueId(shapes.len() - 1)
         };
         let mut own: Vec<Stage> = self.plan.stages()[stages.clone()].to_vec();
-        if own.iter().any(|s| s.reads().any(|v| v == ValueId::IMAGE)) {
-            let loaded = fresh(self.plan.shape(ValueId::IMAGE));
-            members.push(Member { stage: moving("image", ValueId::IMAGE, loaded), index: None, kind: Moving::Load });
+        for (input, name) in [(Some(ValueId::IMAGE), "image"), (self.plan.canvas(), "canvas")] {
+            let Some(input) = input.filter(|input| own.iter().any(|s| s.reads().any(|v| v == *input))) else {
+                continue;
+            };
+            let loaded = fresh(self.plan.shape(input));
+            members.push(Member { stage: moving(name, input, loaded), index: None, kind: Moving::Load });
             for stage in &mut own {
                 for value in stage.sources.iter_mut().chain(stage.second.as_mut().map(|(v, _)| v)) {
-                    if *value == ValueId::IMAGE {
+                    if *value == input {
                         *value = loaded;
                     }
                 }
@@ -502,6 +511,7 @@ impl<'p> Builder<'p> {
         let stage = &member.stage;
         match member.kind {
             Moving::Store => true,
+            Moving::Load if stage.sources != [ValueId::IMAGE] => false,
             // The image as planes is read by convolutions that mix channels.
             Moving::Load => self.plan.stages().iter().filter(|s| s.reads().any(|v| v == ValueId::IMAGE)).all(|s| {
                 matches!(s.operation, Operation::Conv { depthwise: false, .. })
@@ -514,7 +524,7 @@ impl<'p> Builder<'p> {
 
     /// Columns of zeros that the readers of a value want.
     fn border(&self, value: ValueId, made_by: &Member) -> (usize, usize) {
-        // A loaded image has the image's readers.
+        // What was loaded has its readers.
         let value = if made_by.kind == Moving::Load { made_by.stage.sources[0] } else { value };
         let readers = self.plan.stages().iter().filter(|s| s.sources.contains(&value));
         readers.fold((0, 0), |(left, right), stage| match stage.operation {

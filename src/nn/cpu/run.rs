@@ -40,6 +40,8 @@ impl Pictures {
 pub(super) struct Inputs<'a> {
     /// `[3][height][width]`.
     pub image: &'a [f32],
+    /// `[channels][height / 2][width / 2]`; empty for a network that takes none.
+    pub canvas: &'a [f32],
     /// As packed for the program.
     pub weights: &'a [Line],
 }
@@ -215,7 +217,7 @@ impl View<'_> {
                 (&**guard, y - self.bands[slot][part].start as usize, 0)
             }
             // Only a load reads these, by itself.
-            Place::Image => return own.zero,
+            Place::Image | Place::Canvas => return own.zero,
         };
         let column = (x - i64::from(first) + picture.layout.left as i64) as usize;
         &numbers(memory)[at * row..(at + 1) * row][column * picture.layout.pixel..]
@@ -360,7 +362,7 @@ impl View<'_> {
     /// Planes from outside.
     fn load(&self, step: &Step, span: &Range<u32>, y: usize, target: &mut [f32]) {
         let picture = &step.sources[0];
-        let planes = self.inputs.image;
+        let planes = if picture.place == Place::Image { self.inputs.image } else { self.inputs.canvas };
         let layout = &step.target.layout;
         for ((channel, (_, from)), to) in (0..).zip(&step.channels.from).zip(&step.channels.to) {
             let row = &planes[from + y * picture.layout.width..][span.start as usize..span.end as usize];

@@ -144,6 +144,7 @@ pub struct FusedPlan {
     stages: Vec<Stage>,
     blocks: Vec<Block>,
     painted: ValueId,
+    canvas: Option<ValueId>,
 }
 
 /// Which stages share a block, and how blocks are worked through.
@@ -194,6 +195,11 @@ impl FusedPlan {
         self.shapes.len()
     }
 
+    /// The value that is the canvas, made by no stage, where the network takes one.
+    pub fn canvas(&self) -> Option<ValueId> {
+        self.canvas
+    }
+
     /// What the last stage makes; read by no stage.
     pub fn painted(&self) -> ValueId {
         self.painted
@@ -207,13 +213,13 @@ pub(in super::super) fn plan<'g>(
     device: &Device,
     fusing: Fusing,
 ) -> Result<Planned<'g>, GraphError> {
-    let Flattened { shapes, stages, works, painted, .. } = Flattened::new(graph, extent)?;
+    let Flattened { shapes, stages, works, painted, canvas, .. } = Flattened::new(graph, extent)?;
     let blocks = match fusing {
         Fusing::Cheapest => cost::cut(&stages, &shapes, device, None),
         Fusing::Tiles(tile) => cost::cut(&stages, &shapes, device, Some(tile)),
         Fusing::Never => cost::alone(&stages, &shapes, device),
     };
-    Ok(Planned { plan: FusedPlan { extent, shapes, stages, blocks, painted }, works })
+    Ok(Planned { plan: FusedPlan { extent, shapes, stages, blocks, painted, canvas }, works })
 }
 
 /// The weights of `graph` for the stages of `plan`, or None when they are another network's.
@@ -230,6 +236,7 @@ struct Flattened<'g> {
     /// Of each concatenation, what it joins: never a concatenation itself.
     parts: HashMap<ValueId, Vec<ValueId>>,
     painted: ValueId,
+    canvas: Option<ValueId>,
 }
 
 impl<'g> Flattened<'g> {
@@ -237,8 +244,8 @@ impl<'g> Flattened<'g> {
         if graph.style_len() > 0 {
             return Err(GraphError::Unfolded);
         }
-        let Lowered { items, shapes, painted } = lower::lower(graph, extent, Precision::F32)?;
-        let mut flat = Self { shapes, stages: Vec::new(), works: Vec::new(), parts: HashMap::new(), painted };
+        let Lowered { items, shapes, painted, canvas } = lower::lower(graph, extent, Precision::F32)?;
+        let mut flat = Self { shapes, stages: Vec::new(), works: Vec::new(), parts: HashMap::new(), painted, canvas };
         for item in items {
             flat.item(item);
         }

@@ -58,6 +58,8 @@ pub(super) struct Lowered<'a> {
     pub shapes: Vec<Shape>,
     /// Made by a call that nothing else reads.
     pub painted: ValueId,
+    /// Made by no call, like the image.
+    pub canvas: Option<ValueId>,
 }
 
 pub(super) fn lower(graph: &Graph, extent: Extent, precision: Precision) -> Result<Lowered<'_>, GraphError> {
@@ -69,7 +71,7 @@ pub(super) fn lower(graph: &Graph, extent: Extent, precision: Precision) -> Resu
 
     for (index, node) in graph.nodes().iter().enumerate() {
         let target = ValueId(index + 1);
-        let first = node.inputs[0];
+        let Some(&first) = node.inputs.first() else { continue };
         let call = |work, second, activation| {
             Item::Call(Call { name: node.name.clone(), work, source: first, second, activation, target })
         };
@@ -108,6 +110,8 @@ pub(super) fn lower(graph: &Graph, extent: Extent, precision: Precision) -> Resu
                 };
                 call(Work::Combine, Some((second, second_use)), None)
             }
+            // Made outside.
+            Op::Canvas { .. } => continue,
             Op::Concat => Item::Concat { name: node.name.clone(), parts: node.inputs.clone(), target },
             Op::Resize(interpolation) => call(Work::Resize(*interpolation), None, None),
             Op::DepthToSpace => call(Work::DepthToSpace, None, None),
@@ -116,8 +120,13 @@ pub(super) fn lower(graph: &Graph, extent: Extent, precision: Precision) -> Resu
         items.push(item);
     }
 
-    let mut lowered = Lowered { items, shapes: std::mem::take(&mut shapes), painted: graph.output() };
-    lowered.own_image(&mut uses, precision);
+    let (painted, canvas) = (graph.output(), graph.canvas());
+    let mut lowered = Lowered { items, shapes: std::mem::take(&mut shapes), painted, canvas };
+    for (value, name) in [(Some(ValueId::IMAGE), "image"), (canvas, "canvas")] {
+        if let Some(value) = value {
+            lowered.own_input(value, name, &mut uses, precision);
+        }
+    }
     lowered.own_painted(&uses, precision);
     Ok(lowered)
 }
@@ -157,16 +166,21 @@ impl Lowered<'_> {
         ValueId(self.shapes.len() - 1)
     }
 
-    /// The image is float32. With another precision only one plain reader takes it as it is; else a copy is made.
-    fn own_image(&mut self, uses: &mut Vec<usize>, precision: Precision) {
-        let plain = |item: &Item<'_>| matches!(item, Item::Call(c) if c.source == ValueId::IMAGE && c.second.is_none() && c.target != self.painted);
-        let as_it_is = uses[ValueId::IMAGE.0] == 1 && self.items.iter().any(plain);
-        if precision == Precision::F32 || as_it_is {
+    /// What comes from outside is float32. With another precision only one plain reader takes it as it is; else a copy is
+    /// made.
+    fn own_input(&mut self, input: ValueId, name: &str, uses: &mut Vec<usize>, precision: Precision) {
+        let plain = |item: &Item<'_>| match item {
+            Item::Call(c) => c.source == input && c.second.is_none() && c.target != self.painted,
+            // A copy into the joined picture, which converts.
+            Item::Concat { parts, .. } => parts.contains(&input),
+        };
+        let as_it_is = uses[input.0] == 1 && self.items.iter().any(plain);
+        if precision == Precision::F32 || as_it_is || uses[input.0] == 0 {
             return;
         }
-        let copy = self.add_value(ValueId::IMAGE);
+        let copy = self.add_value(input);
         let replace = |value: &mut ValueId| {
-            if *value == ValueId::IMAGE {
+            if *value == input {
                 *value = copy;
             }
         };
@@ -182,8 +196,8 @@ impl Lowered<'_> {
             }
         }
         replace(&mut self.painted);
-        uses.push(uses[ValueId::IMAGE.0]);
-        self.items.insert(0, Item::Call(Call::copy("image".to_owned(), ValueId::IMAGE, copy)));
+        uses.push(uses[input.0]);
+        self.items.insert(0, Item::Call(Call::copy(name.to_owned(), input, copy)));
     }
 
     /// The painting is float32 and lies in a buffer of its own: a copy, unless a call can write it there.

@@ -6,6 +6,7 @@ use super::super::graph::{Shape, ValueId};
 use super::arena::{Lifetime, allocate};
 use super::lower::{Call, Item, Lowered};
 use super::{Bank, Precision, channel_groups};
+use crate::units::Extent;
 
 /// Where a value begins.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +39,8 @@ struct Part {
 
 const IMAGE: usize = 0;
 const PAINTED: usize = 1;
+/// Of no shape where there is none.
+const CANVAS: usize = 2;
 
 pub(super) fn place<'a>(lowered: &Lowered<'a>, precision: Precision) -> Placed<'a> {
     // A value that would make a call read and write one buffer leaves its slice and is copied there. Every round takes at
@@ -86,13 +89,14 @@ pub(super) fn place<'a>(lowered: &Lowered<'a>, precision: Precision) -> Placed<'
             let bank = match (buffer, colours[buffer]) {
                 (IMAGE, _) => Bank::Image,
                 (PAINTED, _) => Bank::Painted,
+                (CANVAS, _) => Bank::Canvas,
                 (_, colour) => Bank::Arena(colour?),
             };
             let plane = buffers[buffer].extent.pixels();
             Some(Place { bank, base: offsets[buffer] / (4 * precision.bytes()) + u64::from(first_group) * plane })
         })
         .collect();
-    let unshared_bytes = lives.iter().skip(PAINTED + 1).flatten().map(|l| l.bytes).sum();
+    let unshared_bytes = lives.iter().skip(CANVAS + 1).flatten().map(|l| l.bytes).sum();
     Placed { calls, places, banks, unshared_bytes }
 }
 
@@ -111,9 +115,14 @@ type Slices<'a> = (Vec<PlacedCall<'a>>, Vec<Option<Part>>, Vec<Shape>);
 /// whole group and lie nowhere else yet; the others, and those in `copied`, are copied there.
 fn slices<'a>(lowered: &Lowered<'a>, copied: &HashSet<ValueId>) -> Slices<'a> {
     let mut parts: Vec<Option<Part>> = vec![None; lowered.shapes.len()];
-    let mut buffers = vec![lowered.shapes[ValueId::IMAGE.0], lowered.shapes[lowered.painted.0]];
+    let nothing = Shape { channels: 0, extent: Extent::default() };
+    let canvas = lowered.canvas.map_or(nothing, |canvas| lowered.shapes[canvas.0]);
+    let mut buffers = vec![lowered.shapes[ValueId::IMAGE.0], lowered.shapes[lowered.painted.0], canvas];
     parts[ValueId::IMAGE.0] = Some(Part { buffer: IMAGE, first_group: 0 });
     parts[lowered.painted.0] = Some(Part { buffer: PAINTED, first_group: 0 });
+    if let Some(canvas) = lowered.canvas {
+        parts[canvas.0] = Some(Part { buffer: CANVAS, first_group: 0 });
+    }
     let made_by_call: HashSet<ValueId> = lowered
         .items
         .iter()
@@ -167,7 +176,7 @@ fn slices<'a>(lowered: &Lowered<'a>, copied: &HashSet<ValueId>) -> Slices<'a> {
     (calls, parts, buffers)
 }
 
-/// A bank for each buffer but the image and the painting, such that no call writes the bank that it reads.
+/// A bank for each buffer but the image, the painting and the canvas, such that no call writes the bank that it reads.
 fn colour(calls: &[PlacedCall<'_>], parts: &[Option<Part>], buffers: usize) -> Vec<Option<u8>> {
     let mut meets = vec![HashSet::new(); buffers];
     let mut order = Vec::new();
