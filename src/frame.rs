@@ -199,6 +199,11 @@ impl CameraFrame {
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
+
+    /// The bytes alone, without a copy.
+    pub fn into_bytes(self) -> FrameBytes {
+        self.bytes
+    }
 }
 
 /// Buffers that go round between a source and its consumers, so that steady state allocates nothing.
@@ -247,6 +252,13 @@ pub struct FrameBytes {
     home: FramePool,
 }
 
+impl FrameBytes {
+    /// The bytes for good: they do not go back.
+    pub fn into_vec(mut self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes)
+    }
+}
+
 impl std::ops::Deref for FrameBytes {
     type Target = [u8];
 
@@ -272,7 +284,8 @@ impl Drop for FrameBytes {
     fn drop(&mut self) {
         let bytes = std::mem::take(&mut self.bytes);
         let mut free = self.home.lock();
-        if free.buffers.len() < FramePool::KEEP {
+        // What was taken out for good leaves nothing to keep.
+        if bytes.capacity() > 0 && free.buffers.len() < FramePool::KEEP {
             free.buffers.push(bytes);
         }
     }

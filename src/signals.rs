@@ -1,8 +1,8 @@
 //! The signals that ask the program to end: Ctrl-C (INT), TERM, and HUP when its terminal goes away.
 //!
-//! The first one is noted and told to whoever listens; the program ends in its own time, with what it was at cleaned up. A
-//! second one, or a program that is still there [`PATIENCE`] later, ends it at once. A signal that was ignored when the
-//! program started, as `nohup` arranges, stays ignored.
+//! The first one is noted and told to whoever listens; the program ends in its own time, with what it was at cleaned up.
+//! Where nobody listens, at a second one, and when the program is still there [`PATIENCE`] later, it ends at once. A signal
+//! that was ignored when the program started, as `nohup` arranges, stays ignored.
 
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -35,7 +35,8 @@ pub fn received() -> Option<Signal> {
     }
 }
 
-/// Has `listener` called once, on another thread, when a signal comes; at once if one has.
+/// Has `listener` called once, on another thread, when a signal comes; at once if one has. From then on the program is
+/// trusted to end by itself.
 pub fn listen(listener: impl Fn() + Send + 'static) {
     let mut listeners = listeners();
     if received().is_some() {
@@ -50,10 +51,13 @@ fn listeners() -> MutexGuard<'static, Vec<Listener>> {
     LISTENERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn note(signal: i32) {
+/// Tells whoever listens. Whether anybody does.
+fn note(signal: i32) -> bool {
     let mut listeners = listeners();
     RECEIVED.store(signal, Ordering::Release);
+    let heard = !listeners.is_empty();
     listeners.drain(..).for_each(|listener| listener());
+    heard
 }
 
 /// Begins to watch. `last` runs before the process is ended at once.
@@ -68,8 +72,7 @@ pub fn install(last: impl Fn() + Send + 'static) -> std::io::Result<()> {
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         let mut first = None;
         for signal in signals.forever() {
-            if first.replace(signal).is_none() {
-                note(signal);
+            if first.replace(signal).is_none() && note(signal) {
                 // It ends with the process; where it cannot be started, a second signal is still heard.
                 let _ = std::thread::Builder::new().name("patience".into()).spawn(move || {
                     std::thread::sleep(PATIENCE);
@@ -117,8 +120,9 @@ pub fn install(last: impl Fn() + Send + 'static) -> std::io::Result<()> {
             }
         };
         let first = wait(Duration::MAX);
-        note(first);
-        wait(PATIENCE);
+        if note(first) {
+            wait(PATIENCE);
+        }
         last();
         let _ = signal_hook::low_level::emulate_default_handler(first);
     })?;

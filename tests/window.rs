@@ -237,3 +237,26 @@ fn keys_do_what_the_help_says() {
     assert!(settings.contains("overlay = \"hidden\""), "{settings}");
     assert!(!settings.contains("engine") && !settings.contains("effect"), "{settings}");
 }
+
+/// As closing it does: what was asked for is written, and the status says which signal it was.
+#[test]
+fn a_signal_ends_it_with_its_report() {
+    let Some(display) = Display::open() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    for (signal, code) in [("TERM", 143), ("INT", 130), ("HUP", 129)] {
+        let report = folder.path().join(format!("{signal}.json"));
+        let still = still(folder.path());
+        let arguments = ["--source", &still, "--size", "64x48", "--report", report.to_str().unwrap()];
+        let mut program = display.impasto(&arguments);
+        wait_for(&display, &mut program, folder.path(), |screen| mean(&middle(screen)) > 10.0);
+        assert!(
+            Command::new("kill").args([&format!("-{signal}"), &program.0.id().to_string()]).status().unwrap().success()
+        );
+        assert_eq!(program.wait(), Some(code));
+        let report: serde_json::Value = serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
+        assert_eq!(report["schema"], "impasto.bench/1");
+    }
+    // What could not be written in the end is said at the beginning.
+    let mut program = display.impasto(&["--source", "demo", "--report", "/no/such/folder/report.json"]);
+    assert_eq!(program.wait(), Some(1));
+}

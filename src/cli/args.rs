@@ -8,6 +8,7 @@ use crate::effect::Blend;
 use crate::export::Endpoint;
 use crate::inject::Script;
 use crate::nn::engines::EngineWish;
+use crate::output::JPEG_QUALITY;
 use crate::quality::Keep;
 use crate::source::SourceSpec;
 use crate::units::Extent;
@@ -150,19 +151,58 @@ pub enum OverlayLevel {
 
 #[derive(Debug, Args)]
 pub struct RenderArgs {
-    /// A picture (PNG, JPEG, WebP), a clip (GIF, Y4M, others with ffmpeg), or a folder of pictures
-    #[arg(value_name = "IN")]
-    pub input: PathBuf,
-    /// Where to write: .png, .jpg, .gif, .y4m, or a sequence such as out_%04d.png
+    /// Pictures (PNG, JPEG, WebP, TIFF, BMP), clips (GIF, Y4M, others with ffmpeg), folders of pictures, or - for Y4M on
+    /// standard input
+    #[arg(value_name = "IN", required = true)]
+    pub inputs: Vec<PathBuf>,
+    /// Where to write: .png, .jpg, .gif, .y4m, a sequence such as out_%04d.png, - for Y4M on standard output, or a folder, into
+    /// which each input goes under its own name
     #[arg(value_name = "OUT")]
     pub output: PathBuf,
     #[command(flatten)]
     pub paint: PaintArgs,
     #[command(flatten)]
     pub look: LookArgs,
-    /// Stop after this many frames
+    /// Stop after this many frames of each input
     #[arg(long, value_name = "N")]
     pub frames: Option<u64>,
+    /// Quality of JPEG files, 1 to 100
+    #[arg(long, value_name = "N", default_value_t = JPEG_QUALITY, value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub quality: u8,
+    /// What transparent pixels of an input lie on: white, black, or a colour such as #c0ffee
+    #[arg(long, value_name = "COLOUR", default_value = "white")]
+    pub ground: Ground,
+    /// Pictures that are encoded at the same time [default: as many as there are processors, at most 4]
+    #[arg(long, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=64))]
+    pub jobs: Option<usize>,
+    /// Overwrite what is there without asking, the inputs too
+    #[arg(long, conflicts_with = "no_clobber")]
+    pub force: bool,
+    /// Leave outputs alone that are there already
+    #[arg(long)]
+    pub no_clobber: bool,
+}
+
+/// A colour without alpha: red, green, blue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ground(pub [u8; 3]);
+
+impl std::str::FromStr for Ground {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("'{text}' is not a colour: write white, black, or #RRGGBB");
+        match text.to_ascii_lowercase().as_str() {
+            "white" => Ok(Self([255; 3])),
+            "black" => Ok(Self([0; 3])),
+            hex => {
+                let digits = hex.strip_prefix('#').filter(|d| d.len() == 6 && d.bytes().all(|b| b.is_ascii_hexdigit()));
+                let number = u32::from_str_radix(digits.ok_or_else(wrong)?, 16).map_err(|_| wrong())?;
+                let [_, red, green, blue] = number.to_be_bytes();
+                Ok(Self([red, green, blue]))
+            }
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -321,6 +361,15 @@ mod tests {
             command.get_subcommands().for_each(check);
         }
         check(&Cli::command());
+    }
+
+    #[test]
+    fn colours_are_read() {
+        assert_eq!("White".parse(), Ok(Ground([255; 3])));
+        assert_eq!("#C0ffee".parse(), Ok(Ground([0xc0, 0xff, 0xee])));
+        for wrong in ["", "#fff", "c0ffee", "#c0ffeg", "#é0ffe"] {
+            assert!(wrong.parse::<Ground>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

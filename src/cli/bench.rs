@@ -53,6 +53,8 @@ pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
 }
 
 fn measure(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
+    // The loop below looks for it.
+    signals::listen(|| {});
     // What would fail in the end should fail at the beginning.
     for path in [&args.csv, &args.trace].into_iter().flatten() {
         output::check_writable(path)?;

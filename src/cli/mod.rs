@@ -7,7 +7,9 @@ mod args;
 mod bench;
 mod compare;
 mod doctor;
+mod large;
 mod lists;
+mod painter;
 mod plan;
 mod render;
 mod sheet;
@@ -62,13 +64,28 @@ pub fn run(command: &Command, common: &Common) -> Result<(), CliError> {
     }
 }
 
-/// The exit code of a command that returned `error`: 3 where a comparison found the second run slower, else 1.
+/// All was done that could be, and an input was not whole: scripts want to hear of it, and nothing need be done again.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Incomplete(pub String);
+
+/// The exit code of a command that returned `error`: 3 where a comparison found the second run slower, 4 where an input was not whole
+/// and what there was of it was painted, else 1.
 pub fn exit_code(error: &(dyn std::error::Error + 'static)) -> u8 {
-    if error.is::<compare::Slower>() { 3 } else { 1 }
+    if error.is::<compare::Slower>() {
+        3
+    } else if error.is::<Incomplete>() {
+        4
+    } else {
+        1
+    }
 }
 
 /// One chain of causes, for stderr: `error: WHAT`, then each cause on a line of its own unless the line above says it.
 pub fn describe(error: &(dyn std::error::Error + 'static)) -> String {
+    if error.is::<Incomplete>() {
+        return error.to_string();
+    }
     let mut text = format!("error: {error}");
     let mut said = error.to_string();
     let mut cause = error.source();

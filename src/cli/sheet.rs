@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use image::RgbaImage;
 
+use super::painter::{frame_of, paint, rgb_of};
 use super::{CliError, Common, SheetArgs};
 use crate::effect::{Effect, models_dirs};
 use crate::fault::Fault;
-use crate::frame::{CameraFrame, FrameBytes, FramePool, FrameShape, PixelFormat};
+use crate::frame::{FramePool, FrameShape, PixelFormat};
 use crate::gpu::Gpu;
-use crate::kernels::ingest::ingest;
 use crate::metrics::Subject as Painter;
 use crate::output::{self, Tile};
 use crate::pipeline::Look;
@@ -20,7 +20,7 @@ use crate::runtime::{BuiltPipeline, Catalog, EffectRequest, PipelineFactory};
 use crate::source::{Pacing, SourceSpec, SourceWish};
 use crate::terminal::{counted, say};
 use crate::ui::Words;
-use crate::units::{CaptureClock, Extent, FrameId, FrameStamp};
+use crate::units::{Extent, FrameId};
 
 const FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Rgba8Unorm;
 /// Height of letters, as a share of a tile's.
@@ -85,11 +85,7 @@ fn open(path: &Path, extent: Extent) -> Result<Subject, CliError> {
     let request = SourceWish { max_extent: None, looping: false, pacing: Pacing::Offline, ..SourceWish::default() };
     let mut source = crate::source::open(&SourceSpec::File(path.to_owned()), &request).map_err(|e| e.fault())?;
     let frame = source.next(&FramePool::default()).map_err(|e| e.fault())?;
-    let size = frame.shape().extent;
-    let mut pixels = vec![[0u8; 4]; size.pixels() as usize];
-    ingest(&frame, &mut pixels);
-    let picture = RgbaImage::from_raw(size.width, size.height, pixels.into_flattened())
-        .ok_or_else(|| Fault::failed(format!("{} is not as large as it says", path.display()), "Choose another"))?;
+    let picture = image::DynamicImage::from(rgb_of(frame)?).into_rgba8();
     let (frame, inside) = output::framed(&picture, extent.width, extent.height);
     let name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
     Ok(Subject { name, frame, inside })
@@ -150,10 +146,8 @@ impl Chain {
         for subject in subjects {
             let id = FrameId(self.frames);
             self.frames += 1;
-            let stamp = FrameStamp { id, captured: Instant::now(), clock: CaptureClock::Schedule };
-            let bytes = FrameBytes::from(subject.frame.as_raw().clone());
-            let frame = CameraFrame::new(shape, stamp, bytes).map_err(|e| Fault::failed(e.to_string(), ""))?;
-            let picture = super::render::paint(&mut built.pipeline, frame, shape.extent, &look)?;
+            let frame = frame_of(subject.frame.clone(), id)?;
+            let picture = paint(&mut built.pipeline, frame, shape.extent, &look)?;
             painted.push(cut(&picture, subject.inside));
         }
         Ok((painted, built.subject.clone()))

@@ -69,6 +69,11 @@ pub enum PipelineError {
     Gpu(#[from] GpuError),
     #[error("a picture of {extent} is larger than this GPU takes ({limit} pixels a side); choose a smaller size")]
     TooLarge { extent: Extent, limit: u32 },
+    #[error(
+        "a frame of {extent} takes {} MB, and this GPU takes {} at once; choose a smaller picture",
+        bytes / 1_000_000, limit / 1_000_000
+    )]
+    TooManyBytes { extent: Extent, bytes: u64, limit: u64 },
     #[error("an empty picture ({0}) cannot be shown; choose a size of at least 1x1")]
     Empty(Extent),
     #[error(

@@ -160,21 +160,23 @@ impl PipelineFactory {
         // An engine that went away since it was timed cannot be chosen.
         let available: Vec<Engine> = registry(facts).iter().filter(|e| e.available()).map(|e| e.engine).collect();
         let choice = timed.filter(|t| available.contains(&t.engine)).unwrap_or(choice);
-        let mut fault = match self.build_with(&chosen, request, shape, &choice, budget) {
-            Err(fault) if request.engine == EngineWish::Auto => fault,
+        let mut obstacles = match self.build_with(&chosen, request, shape, &choice, budget) {
+            Err(fault) if request.engine == EngineWish::Auto => vec![(choice.engine, fault)],
             result => return result,
         };
         for engine in available.into_iter().filter(|engine| *engine != choice.engine) {
-            let second = Choice { engine, why: format!("{} cannot run this network ({})", choice.engine, fault.what) };
+            let first = &obstacles[0].1;
+            let second = Choice { engine, why: format!("{} cannot run this network ({})", choice.engine, first.what) };
             match self.build_with(&chosen, request, shape, &second, budget) {
                 Ok(mut built) => {
-                    built.notices.push(Fault::notice(fault.what, format!("The engine {engine} paints instead")));
+                    built.notices.push(Fault::notice(&first.what, format!("The engine {engine} paints instead")));
                     return Ok(built);
                 }
-                Err(last) => fault = last,
+                Err(fault) => obstacles.push((engine, fault)),
             }
         }
-        Err(fault)
+        let runtime = facts.ort.err().filter(|_| chosen.effect.kind == EffectKind::Custom).map(ToString::to_string);
+        Err(true_obstacle(obstacles, runtime))
     }
 
     /// The effects that are wished for.
@@ -418,6 +420,20 @@ impl PipelineFactory {
     }
 }
 
+/// What keeps a network from being painted with, where no engine can run it: ONNX Runtime knows more networks than the
+/// engines here, so what it says is what is wrong with the network. `missing`: why it is not there to be asked.
+fn true_obstacle(obstacles: Vec<(Engine, Fault)>, missing: Option<String>) -> Fault {
+    let (ort, own): (Vec<_>, Vec<_>) = obstacles.into_iter().partition(|(engine, _)| matches!(engine, Engine::Ort(_)));
+    match (ort.into_iter().chain(own).next(), missing) {
+        (Some((Engine::Ort(_), fault)), _) | (Some((_, fault)), None) => fault,
+        (Some((_, fault)), Some(missing)) => Fault::failed(
+            format!("{}; ONNX Runtime may be able to run it, and is not here", fault.what),
+            capital(&missing),
+        ),
+        (None, _) => Fault::failed("No engine was tried", "Choose one with --engine"),
+    }
+}
+
 /// A variant that may use only a share of its pixels.
 fn scaled(variant: &Variant, scale: f32) -> Variant {
     let pixels = (variant.pixel_budget as f64 * f64::from(scale)).round() as u64;
@@ -434,4 +450,25 @@ fn nominal_cost(variant: &Variant) -> f32 {
 pub(super) fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::engines::Provider;
+
+    #[test]
+    fn onnx_runtime_has_the_last_word_on_a_network() {
+        let own = || (Engine::Wgpu, Fault::failed("Its operator set is 9", "Export it again"));
+        let cpu = || (Engine::Cpu, Fault::failed("Its operator set is 9", "Export it again"));
+        let ort =
+            || (Engine::Ort(Provider::ALL[0]), Fault::failed("Its input is 224x224", "Export it with free sizes"));
+        for tried in [vec![own(), cpu(), ort()], vec![ort(), own()]] {
+            assert_eq!(true_obstacle(tried, None), ort().1);
+        }
+        assert_eq!(true_obstacle(vec![own(), cpu()], None), own().1);
+        let absent = true_obstacle(vec![own()], Some("onnx Runtime was not found; run setup".to_owned()));
+        assert!(absent.what.contains("operator set is 9") && absent.what.contains("ONNX Runtime"), "{absent}");
+        assert!(absent.remedy.contains("run setup"), "{absent}");
+    }
 }

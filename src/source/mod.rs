@@ -21,11 +21,12 @@ mod paced;
 mod spec;
 mod thread;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use camera::{CameraListing, cameras};
 pub use demo::DemoScene;
 pub use error::{Recovery, SourceError};
+pub use file::{Holds, holds};
 pub use paced::{Clip, ClipInfo, Paced, Picture};
 pub use spec::{Pacing, SourceSpec, SourceWish, Stop};
 pub use thread::{SourceEvent, SourceThread};
@@ -47,6 +48,11 @@ pub trait Source: Send {
     /// [`SourceError::Ended`] after the last frame of a source that does not loop. Whether it is worth calling again is
     /// told by [`SourceError::recovery`].
     fn next(&mut self, pool: &FramePool) -> Result<CameraFrame, SourceError>;
+
+    /// When the frame after the last one is due, where that is known: of files.
+    fn next_due(&self) -> Option<Instant> {
+        None
+    }
 
     /// Frames that existed but were not delivered, since opening.
     fn losses(&self) -> Losses {

@@ -185,6 +185,10 @@ impl<C: Clip> Source for Paced<C> {
             .map_err(|source| SourceError::Frame { name: self.clip.info().source.name.clone(), source })
     }
 
+    fn next_due(&self) -> Option<Instant> {
+        Some(self.start? + self.position)
+    }
+
     fn losses(&self) -> Losses {
         Losses { skipped: self.skipped, ..Losses::default() }
     }

@@ -26,8 +26,8 @@ const RUNNING: &[&str] = &[
     "libxkbcommon-x11-0",
 ];
 
-/// A display for the window tests, and what works it.
-const TESTS: &[&str] = &["xvfb", "xauth", "xdotool", "imagemagick"];
+/// A display for the window tests, and what works it; and what reads the clips that are not read here.
+const TESTS: &[&str] = &["xvfb", "xauth", "xdotool", "imagemagick", "ffmpeg"];
 
 /// Installs what is missing, where that is allowed.
 ///

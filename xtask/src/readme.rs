@@ -7,7 +7,7 @@ use crate::Outcome;
 use crate::shell::{cargo, output, say, works};
 
 /// Programs that a reader has, or is told to get.
-const KNOWN: &[&str] = &["cd", "git", "sudo", "apt-get", "rustup", "xcode-select", "winget"];
+const KNOWN: &[&str] = &["cd", "git", "sudo", "apt-get", "rustup", "xcode-select", "winget", "ffmpeg"];
 
 /// Checks the commands in the `sh` code blocks of `README.md`.
 ///
@@ -48,7 +48,7 @@ fn commands(markdown: &str) -> Vec<String> {
             continue;
         }
         let whole = std::mem::take(&mut pending) + line;
-        commands.extend(whole.split("&&").map(|c| c.trim().to_owned()).filter(|c| !c.is_empty()));
+        commands.extend(whole.split("&&").flat_map(|c| c.split(" | ")).map(|c| c.trim().to_owned()).filter(|c| !c.is_empty()));
     }
     commands
 }
@@ -133,8 +133,8 @@ mod tests {
     #[test]
     fn commands_are_found_in_shell_blocks_alone() {
         let text = "cargo nothing\n```sh\n# a comment\n$ cargo xtask run # go\nimpasto bench \\\n  --json\n\
-                    cd a && .ci/run\n```\n```toml\nx = 1\n```\n";
-        assert_eq!(commands(text), ["cargo xtask run", "impasto bench --json", "cd a", ".ci/run"]);
+                    cd a && .ci/run | git log\n```\n```toml\nx = 1\n```\n";
+        assert_eq!(commands(text), ["cargo xtask run", "impasto bench --json", "cd a", ".ci/run", "git log"]);
     }
 
     #[test]

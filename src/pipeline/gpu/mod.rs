@@ -21,6 +21,7 @@ use super::pass::OnGpu;
 use super::present::PictureLayout;
 use super::product::{FRAME, GAINS, IMAGE, Info, PAINTED, PAINTING, RAW, STABILITY, Sizes, Use, Which};
 use super::{FrameJob, PipelineError};
+use crate::frame::FrameShape;
 use crate::gpu::{Belt, Gpu, GpuError, Measure, Timestamps, Uploader};
 use crate::kernels::stability::Gathered;
 use crate::metrics::{Span, Stage};
@@ -78,6 +79,7 @@ impl GpuChain {
         target_format: wgpu::TextureFormat,
     ) -> Result<Self, PipelineError> {
         check_size(gpu, sizes.shape.extent)?;
+        check_bytes(gpu, &sizes.shape)?;
         let mut store = GpuStore::new(gpu, sizes);
         if let Some(student) = &student {
             store.adopt(IMAGE, student.input());
@@ -349,6 +351,12 @@ fn build_present(gpu: &Gpu, format: wgpu::TextureFormat, store: &GpuStore) -> Re
         PresentSource { frame: view(FRAME.info), painting: view(PAINTING.info), gains: view(GAINS.info) }
     };
     Present::new(gpu, format, &[source(0), source(1)])
+}
+
+/// Whether the GPU takes a frame's bytes in one buffer.
+fn check_bytes(gpu: &Gpu, shape: &FrameShape) -> Result<(), PipelineError> {
+    let (bytes, limit) = (shape.min_bytes() as u64, gpu.caps.max_storage_binding_bytes);
+    if bytes > limit { Err(PipelineError::TooManyBytes { extent: shape.extent, bytes, limit }) } else { Ok(()) }
 }
 
 /// Whether the GPU takes a picture of that size.

@@ -259,6 +259,22 @@ fn start(path: &Path, format: ImageFormat) -> Result<Option<Started>, SourceErro
     })
 }
 
+/// Whether a file of that format holds more than a still.
+pub(super) fn is_animated(path: &Path, format: ImageFormat) -> bool {
+    match format {
+        ImageFormat::Gif => true,
+        ImageFormat::Png => File::open(path).is_ok_and(|file| {
+            PngDecoder::new(BufReader::new(file)).is_ok_and(|decoder| decoder.is_apng().unwrap_or(false))
+        }),
+        ImageFormat::WebP => File::open(path).is_ok_and(|file| {
+            let mut start = Vec::new();
+            let read = file.take(webp::START_BYTES).read_to_end(&mut start);
+            read.is_ok() && webp::is_animated(&start)
+        }),
+        _ => false,
+    }
+}
+
 /// A profile for grey is of no use once the decoder has made RGBA of it.
 fn is_gray(color: image::ColorType) -> bool {
     !color.has_color()

@@ -31,6 +31,34 @@ const MAX_SIDE: u32 = 65535;
 /// No picture may have more pixels: 256 million are 768 MiB as RGB.
 const MAX_PIXELS: u64 = 256 << 20;
 
+/// What a file holds, as far as its first bytes tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// A picture whose colours are approximate: JPEG.
+    Photo,
+    Picture,
+    /// GIF, and PNG and WebP with more than one picture.
+    Animation,
+    Clip,
+    /// A folder of pictures.
+    Folder,
+}
+
+/// Looks into a file, without decoding it. What cannot be read counts as a picture: opening it will say why.
+pub fn holds(path: &Path) -> Holds {
+    if path.is_dir() {
+        return Holds::Folder;
+    }
+    match kind_of(path) {
+        Ok(Kind::Picture(image::ImageFormat::Jpeg)) => Holds::Photo,
+        Ok(Kind::Picture(format)) if animation::is_animated(path, format) => Holds::Animation,
+        Ok(Kind::Y4m | Kind::Other) => Holds::Clip,
+        Ok(Kind::Picture(_) | Kind::ForeignPicture(..) | Kind::NoPicture(..) | Kind::Nothing) | Err(_) => {
+            Holds::Picture
+        }
+    }
+}
+
 /// Opens a file, or a folder of pictures. A pipe is read as Y4M.
 ///
 /// # Errors

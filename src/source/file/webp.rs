@@ -49,16 +49,26 @@ struct FrameAt {
     chunks: Range<usize>,
 }
 
+/// So many bytes tell whether a file is animated.
+pub(super) const START_BYTES: u64 = 30;
+
+/// Whether a file that begins so is an animated one.
+pub(super) fn is_animated(start: &[u8]) -> bool {
+    const ANIMATION: u8 = 0b10;
+    let Some((name, header)) = (Chunks { bytes: start, at: 12 }).next() else { return false };
+    let header = &start[header];
+    name == *b"VP8X" && header.len() >= 10 && header[0] & ANIMATION != 0
+}
+
 impl Animated {
     /// `None` when the file is not animated, or is no WebP that could be.
     pub(super) fn parse(bytes: Vec<u8>) -> Option<Self> {
-        const ANIMATION: u8 = 0b10;
-        let mut chunks = Chunks { bytes: &bytes, at: 12 };
-        let (name, header) = chunks.next()?;
-        let header = &bytes[header];
-        if name != *b"VP8X" || header.len() < 10 || header[0] & ANIMATION == 0 {
+        if !is_animated(&bytes) {
             return None;
         }
+        let mut chunks = Chunks { bytes: &bytes, at: 12 };
+        let (_, header) = chunks.next()?;
+        let header = &bytes[header];
         let canvas = Extent::new(u24(&header[4..]) + 1, u24(&header[7..]) + 1);
         let mut icc = None;
         let mut frames = Vec::new();
