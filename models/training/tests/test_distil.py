@@ -169,3 +169,14 @@ def test_two_processes_learn_together(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert sorted(path.name for path in tmp_path.glob("agrees-*")) == ["agrees-0", "agrees-1"]
+
+
+def test_frame_sees_a_line_along_the_border_and_no_texture() -> None:
+    from impasto_training.losses import frame
+
+    reference = torch.full((1, 3, 32, 32), 0.5)
+    lined = reference.clone()
+    lined[:, :, :2] = 0.2
+    texture = reference + 0.2 * (torch.arange(32) % 2 - 0.5)
+    assert float(frame(reference, reference)) == 0.0
+    assert float(frame(lined, reference)) > 5.0 * float(frame(texture, reference))

@@ -6,13 +6,15 @@ asks for the painting's own statistics instead of one particular painting (`brus
 
 | term | of what | asks for |
 | --- | --- | --- |
-| style | Gram matrices, SqueezeNet and MobileNetV2, two scales | the strokes of the painting |
+| style | Gram matrices, SqueezeNet, two scales | the strokes of the painting |
+| mobile | Gram matrices, MobileNetV2 | the same, so that no single network is fooled |
 | swd | sliced Wasserstein, SqueezeNet | their whole distribution |
 | palette | sliced Wasserstein on colours | the colours of the painting |
 | low | L1 to a reference, averaged over 16 pixels | which colour goes where |
 | edge | gradients at the photo's edges, to the reference's | faces and things that can be recognised |
 | content | deep features of the photo | the same |
-| border | L1 to the reference at the border | clean borders |
+| adversary | a network that learns to tell the painting from it | what no fixed network sees |
+| border | steps between the outermost pixels and the next | no line along the border |
 | stability | two looks at one scene, the canvas moved with it | calm |
 
 The *reference* is a mixture of what the network painted before this stage and the photo in the painting's colours
@@ -29,6 +31,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -43,7 +46,7 @@ from impasto_training.batches import places
 from impasto_training.brushwork import SAMPLES, STYLE_LAYERS, chosen, gram, gram_distance
 from impasto_training.faces import Face
 from impasto_training.images import Picture, load_picture, resize, to_float
-from impasto_training.losses import border, colour, stability
+from impasto_training.losses import colour, frame, stability
 from impasto_training.networks.mobilenet import MobileNetFeatures
 from impasto_training.networks.squeezenet import LpipsSqueeze
 from impasto_training.networks.student import Student
@@ -65,6 +68,9 @@ SMALL = 2.0 / 3.0
 """Half of the batches see every content at this size, so that faces differ in size."""
 
 LOW_WINDOW = 16
+CANVAS_LAYERS = ("encoder.0.depthwise", "encoder.0.project", "decoder.2.0.depthwise", "decoder.2.0.pointwise")
+"""The layers that the canvas joins, and those behind them."""
+
 MEMORY_FORMAT = torch.channels_last
 MIXED = False
 WARM_UP_STEPS = 60
@@ -243,15 +249,15 @@ def _canvases(
     offset = torch.rand(count, 1, 1, 2, generator=generator, device=device) * canvas.SIDE
     whole = torch.rand(count, 1, 1, 1, generator=generator, device=device) < 0.5
     # At rest and unscaled the app samples the field at its own places, carried it does not.
-    offset = torch.where(whole, offset.floor() + 0.5, offset)
+    offset = torch.where(whole, offset.floor(), offset)
     grow = scale[:, None, None, None]
     moved = torch.einsum("nij,hwj->nhwi", linear, home) + shift[:, None, None, :, 0]
     error = torch.rand(len(twice), 2, 4, 4, generator=generator, device=device) * 2.0 - 1.0
     error = F.interpolate(error, (half, half), mode="bicubic", align_corners=True).permute(0, 2, 3, 1)
     still = (linear - torch.eye(2, device=device)).abs().sum(dim=(1, 2)) + shift.abs().sum(dim=(1, 2)) == 0.0
     moved = moved + CARRY_ERROR * error * (~still)[:, None, None, None]
-    first = canvas.sampled(field, home / 2.0 / grow + offset)
-    return first, canvas.sampled(field, moved / 2.0 / grow[twice] + offset[twice])
+    first = canvas.sampled(field, home / grow + offset)
+    return first, canvas.sampled(field, moved / grow[twice] + offset[twice])
 
 
 @dataclass(frozen=True)
@@ -259,7 +265,7 @@ class Goals:
     """What is known of the paintings, on the device; the first index is the painting's."""
 
     grams: list[list[Tensor]]
-    """By scale (whole, half) and layer: `[S, C, C]`."""
+    """By network and layer, as `Critics.layers` gives them: `[S, C, C]`."""
 
     vectors: list[Tensor]
     """SqueezeNet's features by layer, `[S, C, M]`: random ones."""
@@ -289,10 +295,13 @@ class Critics(nn.Module):
         self.squeeze = LpipsSqueeze(nets / "squeezenet1_1_fp16.npz", nets / "lpips_v0.1_squeeze_heads.pth")
         self.mobile = MobileNetFeatures(nets / "mobilenet_v2_1.0_encoder_fp16.npz")
 
-    def layers(self, picture: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """All of SqueezeNet's taps; and the layers whose Gram matrices count, of both networks."""
+    def layers(self, picture: Tensor) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+        """All of SqueezeNet's taps; and the layers whose Gram matrices count: SqueezeNet's of the picture and of the
+        picture at half its size, and MobileNetV2's.
+        """
         taps = self.squeeze.taps(picture)
-        return taps, [*chosen(taps, STYLE_LAYERS), *self.mobile(picture)]
+        small = self.squeeze.taps(F.avg_pool2d(picture, 2))
+        return taps, [*chosen(taps, STYLE_LAYERS), *chosen(small, STYLE_LAYERS)], self.mobile(picture)
 
     @torch.no_grad()
     def goals(self, paintings: Sequence[tuple[Picture, int]], crop: int, device: torch.device, seed: int) -> Goals:
@@ -309,8 +318,8 @@ class Critics(nn.Module):
             factor = side / min(painting.shape[:2])
             small = resize(painting, round(painting.shape[1] * factor), round(painting.shape[0] * factor))
             picture = torch.from_numpy(to_float(small)).permute(2, 0, 1)[None].to(device)
-            (taps, whole), (_, half) = self.layers(picture), self.layers(F.avg_pool2d(picture, 2))
-            grams.append([[gram(layer)[0] for layer in layers] for layers in (whole, half)])
+            taps, *networks = self.layers(picture)
+            grams.append([[gram(layer)[0] for layer in layers] for layers in networks])
             vectors.append([some(layer[0].flatten(1), VECTORS) for layer in chosen(taps, STYLE_LAYERS)[:3]])
             colours.append(some(brushwork.palette(picture)[0], VECTORS))
             windows.append(_windows(picture[0], crop, generator))
@@ -318,7 +327,7 @@ class Critics(nn.Module):
             means.append(mean)
             covariances.append(covariance)
         return Goals(
-            [[torch.stack(layer) for layer in zip(*scale, strict=True)] for scale in zip(*grams, strict=True)],
+            [[torch.stack(layer) for layer in zip(*network, strict=True)] for network in zip(*grams, strict=True)],
             [torch.stack(layer) for layer in zip(*vectors, strict=True)],
             torch.stack(colours),
             torch.stack(windows),
@@ -466,6 +475,9 @@ class Lessons:
             maps = [brushwork.colour_map(covariance, goal.expand(len(mean), 3, 3)) for goal in wanted]
             self._maps = torch.stack(maps).to(device)
             self._content_means = mean.to(device)
+        self.calm_weight = torch.tensor(settings.weight_stability, device=device)
+        """The weight of the stability term; see `set_progress`."""
+
         self.adversary: Adversary | None = None
         if settings.weight_adversary > 0.0 and self.goals is not None:
             with torch.random.fork_rng(devices=[]):
@@ -474,6 +486,10 @@ class Lessons:
             self.adversary_optimiser = torch.optim.Adam(
                 self.adversary.parameters(), lr=4e-4, betas=(0.0, 0.95), capturable=device.type == "cuda"
             )
+
+    def set_progress(self, progress: float) -> None:
+        """Calm weighs a quarter at first, so that strokes are learned, and its whole weight from half of the run on."""
+        self.calm_weight.fill_(self.settings.weight_stability * min(1.0, 0.25 + 1.5 * progress))
 
     def step(self, layout: Layout) -> Step:
         """Brings a layout to the device."""
@@ -551,8 +567,8 @@ class Lessons:
         reference = seen.reference
         weights = self.settings
         terms = {
-            "stability": weights.weight_stability * stability(first[step.twice], second, seen.back),
-            "border": weights.weight_border * border(first, reference),
+            "stability": self.calm_weight * stability(first[step.twice], second, seen.back),
+            "border": weights.weight_border * frame(first, reference),
         }
         bold = len(step.share)
         if bold and draws is not None:
@@ -595,16 +611,15 @@ class Lessons:
         on_gpu = painted.device.type == "cuda"
         with torch.autocast(painted.device.type, torch.bfloat16, enabled=on_gpu):
             painted = painted.contiguous(memory_format=MEMORY_FORMAT)
-            taps, counted = self.critics.layers(painted)
-            _, counted_small = self.critics.layers(F.avg_pool2d(painted, 2))
+            taps, *networks = self.critics.layers(painted)
             with torch.no_grad():
                 photo = chosen(self.critics.squeeze.taps(clean), (brushwork.CONTENT_LAYER,))[0]
         with torch.autocast(painted.device.type, enabled=False):
             sample = step.paintings.repeat_interleave(group)
-            style = painted.new_zeros(())
-            for wanted, layers in zip(goals.grams, (counted, counted_small), strict=True):
-                for goal, features in zip(wanted, layers, strict=True):
-                    style = style + (gain * gram_distance(gram(features), goal[sample])).mean() / (2 * len(layers))
+            styles = []
+            for wanted, layers in zip(goals.grams, networks, strict=True):
+                apart = [gram_distance(gram(layer), goal[sample]) for layer, goal in zip(layers, wanted, strict=True)]
+                styles.append((gain * torch.stack(apart)).mean())
             sliced = painted.new_zeros(())
             for place, features in enumerate(chosen(taps, STYLE_LAYERS)[:3]):
                 mine = _grouped(features.float(), group)[:, :, draws.samples[place]]
@@ -623,7 +638,8 @@ class Lessons:
             edge = ((ours - theirs).abs() * strong * around).mean()
             low = (F.avg_pool2d(painted, LOW_WINDOW) - F.avg_pool2d(reference, LOW_WINDOW)).abs().mean()
             terms = {
-                "style": weights.weight_style * style,
+                "style": weights.weight_style * styles[0],
+                "mobile": weights.weight_mobile * styles[1],
                 "swd": weights.weight_swd * sliced,
                 "palette": weights.weight_palette * colours,
                 "content": weights.weight_content * content,
@@ -657,7 +673,11 @@ class BrushRun:
         rows = [p for layer in self.student.convolutions() if layer.styled for p in (layer.scale, layer.bias)]
         own = {id(row) for row in rows}
         shared = [p for p in self.student.parameters() if id(p) not in own]
-        self._factors = (1.0, settings.row_rate)
+        if settings.rows_only:
+            for parameter in shared:
+                parameter.requires_grad_(False)
+            shared = self._canvas_weights()
+        self._factors = (settings.canvas_rate if settings.rows_only else 1.0, settings.row_rate)
         on_gpu = device.type == "cuda"
         # A recorded step reads its rates from the device.
         self._rates = [torch.zeros((), device=device) if on_gpu else 0.0 for _ in self._factors]
@@ -669,6 +689,23 @@ class BrushRun:
         """How far the schedule has gone, 0..1."""
 
         self.seconds = 0.0
+
+    def _canvas_weights(self) -> list[nn.Parameter]:
+        """The weights that a canvas of zeros never meets; the rest of their layers gets no gradient."""
+        channels = self.student.architecture.canvas
+        found = []
+        for name in CANVAS_LAYERS:
+            layer = next(layer for layer in self.student.convolutions() if layer.name == name)
+            weight = layer.conv.weight
+            weight.requires_grad_(True)
+            mask = torch.zeros_like(weight)
+            # Depthwise weights have their channels first, pointwise ones second.
+            mask[-channels:] = float(weight.shape[1] == 1)
+            if weight.shape[1] > 1:
+                mask[:, -channels:] = 1.0
+            weight.register_hook(partial(torch.mul, mask))  # type: ignore[no-untyped-call]
+            found.append(layer.conv.weight)
+        return found
 
     def state(self) -> dict[str, Any]:
         """Everything that a later process needs to go on."""
@@ -779,7 +816,7 @@ def train(
 
     With `until` below 1 that is only the first part of the schedule, and another call goes on from there.
     """
-    first = run.progress
+    first, begun = run.progress, run.step
     started = saved = clock = time.monotonic()
     shown: dict[str, Tensor] = {}
     recorded: Recorded | None = None
@@ -787,7 +824,7 @@ def train(
     known: dict[Layout, Step] = {}
     while run.step < steps and time.monotonic() - started < seconds:
         share = (time.monotonic() - started) / seconds if math.isfinite(seconds) else 0.0
-        progress = first + (until - first) * max(run.step / steps, share)
+        progress = first + (until - first) * max((run.step - begun) / (steps - begun), share)
         generator = Generator(device=run.device).manual_seed(seed * 1_000_003 + run.step)
         wanted = layout(run.step, seed, lessons)
         step = known.setdefault(wanted, lessons.step(wanted)) if wanted not in known else known[wanted]
@@ -795,6 +832,7 @@ def train(
         draws = lessons.draws(wanted, generator) if wanted.bold else None
         run.progress = progress
         run.set_rate(progress)
+        lessons.set_progress(progress)
         if recorded is None and fixed and run.device.type == "cuda" and draws is not None:
             try:
                 recorded = Recorded(run, lessons, seen, step, draws)

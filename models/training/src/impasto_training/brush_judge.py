@@ -116,7 +116,7 @@ class Judge:
         if places is None:
             made = canvas.at_rest(self.field, SIDE, SIDE, scale)
         else:
-            made = canvas.sampled(self.field, ((places + SIDE / 2.0) / 2.0 / scale)[None])
+            made = canvas.sampled(self.field, ((places + SIDE / 2.0 - 1.0) / scale)[None])
         return made.expand(len(self.photos), -1, -1, -1)
 
     def flicker(self, paint: Paint, scale: float) -> float:
@@ -139,7 +139,7 @@ class Judge:
         def painted(motion: Motion) -> Tensor:
             return paint(_seen(source, places(motion, fine)), self.canvas(scale, places(motion, coarse)))
 
-        wide = canvas.sampled(self.field, ((_grid(whole // 2, 2.0, device) + SIDE / 2.0) / 2.0 / scale)[None])
+        wide = canvas.sampled(self.field, ((_grid(whole // 2, 2.0, device) + SIDE / 2.0 - 1.0) / scale)[None])
         still = paint(source, wide.expand(len(source), -1, -1, -1))
         errors: list[float] = []
         floors: list[float] = []

@@ -1,17 +1,18 @@
 """The canvas: a fixed field of noise at stroke scales that tells a student where strokes lie, even on a flat wall.
 
-A field is `CHANNELS` layers on a torus of `SIDE` x `SIDE` places; one place is one pixel at *half* the student's
-resolution, where the student takes it in (`networks/student.py`). It is made from a seed alone, by integer hashes and
-double arithmetic, so that the app makes the very same numbers and a pack stores only the seed.
+A field is `CHANNELS` layers on a torus of `SIDE` x `SIDE` places; one place is one pixel of the student's picture. The
+student takes it in at half that resolution (`networks/student.py`): every second place, which the layers are coarse
+enough for. It is made from a seed alone, by integer hashes and double arithmetic, so that the app makes the very same
+numbers and a pack stores only the seed.
 
 | layer | what | wavelength across, length along (places) |
 | --- | --- | --- |
-| 0 | grain: band-limited noise | 6 |
-| 1 | blobs: band-limited noise | 14 |
-| 2, 3 | bristles: line integral convolution along two swirling directions | 5, 18 |
-| 4, 7 | broad strokes: the same, coarser | 9, 32 |
-| 5 | dabs: short strokes, each with its own direction and sign | 6, 18 |
-| 6 | facets: cells of one value each | 12 |
+| 0 | grain: band-limited noise | 8 |
+| 1 | blobs: band-limited noise | 22 |
+| 2, 3 | bristles: line integral convolution along two swirling directions | 7, 26 |
+| 4, 7 | broad strokes: the same, coarser | 13, 50 |
+| 5 | dabs: short strokes, each with its own direction and sign | 8, 28 |
+| 6 | facets: cells of one value each | 20 |
 
 Line integral convolution: Cabral and Leedom 1993. The dabs are sparse convolution noise (Lewis 1989) with an elongated
 Gaussian as its kernel. Every layer has mean 0 and standard deviation 1/3, is cut to -1..1, and is stored in 8 bits.
@@ -28,7 +29,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-SIDE = 384
+SIDE = 512
 CHANNELS = 8
 DEVIATION = 1.0 / 3.0
 
@@ -99,27 +100,33 @@ def _looked_up(planes: Plane, x: Plane, y: Plane) -> Plane:
     fx, fy = x - left, y - top
     x0, y0 = left.astype(np.int64) % SIDE, top.astype(np.int64) % SIDE
     x1, y1 = (x0 + 1) % SIDE, (y0 + 1) % SIDE
-    upper = planes[:, y0, x0] * (1.0 - fx) + planes[:, y0, x1] * fx
-    lower = planes[:, y1, x0] * (1.0 - fx) + planes[:, y1, x1] * fx
+    flat = planes.reshape(len(planes), -1)
+
+    def corner(row: npt.NDArray[np.int64], column: npt.NDArray[np.int64]) -> Plane:
+        return np.take(flat, row * SIDE + column, axis=1)
+
+    upper = corner(y0, x0) * (1.0 - fx) + corner(y0, x1) * fx
+    lower = corner(y1, x0) * (1.0 - fx) + corner(y1, x1) * fx
     return np.asarray(upper * (1.0 - fy) + lower * fy)
 
 
 def _along(noise: Plane, direction: Plane, steps: int) -> Plane:
     """Line integral convolution of `noise` along `direction` (radians), `steps` places each way, fading by a cosine."""
-    vectors = np.stack([np.cos(direction), np.sin(direction)])
+    planes = np.stack([np.cos(direction), np.sin(direction), noise])
     home_y, home_x = np.meshgrid(np.arange(SIDE, dtype=np.float64), np.arange(SIDE, dtype=np.float64), indexing="ij")
     total = noise.copy()
     for sign in (1.0, -1.0):
         x, y = home_x.copy(), home_y.copy()
-        for step in range(steps):
-            vx, vy = _looked_up(vectors, x, y)
-            x += sign * vx
-            y += sign * vy
-            total += _looked_up(noise[None], x, y)[0] * (0.5 + 0.5 * math.cos(math.pi * (step + 1) / (steps + 1)))
+        across, down = planes[0], planes[1]
+        for step in range(1, steps + 1):
+            x += sign * across
+            y += sign * down
+            across, down, there = _looked_up(planes, x, y)
+            total += there * (0.5 + 0.5 * math.cos(math.pi * step / (steps + 1)))
     return _normalised(total)
 
 
-FACET = 12
+FACET = 16
 """Places per cell of the grid that facets grow from."""
 
 
@@ -139,13 +146,13 @@ def _facets(seed: int) -> Plane:
             closer = distance < nearest
             nearest = np.where(closer, distance, nearest)
             chosen = np.where(closer, value[row, column], chosen)
-    return _normalised(_blurred(chosen, 0.8))
+    return _normalised(_blurred(chosen, 1.4))
 
 
-DAB = 8
+DAB = 16
 """Places per cell of the grid that holds one dab each."""
 
-DAB_ALONG, DAB_ACROSS = 4.5, 1.5
+DAB_ALONG, DAB_ACROSS = 8.0, 2.4
 """Standard deviations of a dab, in places."""
 
 
@@ -176,14 +183,14 @@ def field(seed: int) -> npt.NDArray[np.int8]:
     second = first + 1.1 + _waves(seed, _CROSS, 0.5)
     white = [_uniform(seed, _WHITE + layer, SIDE, SIDE) for layer in range(CHANNELS)]
     layers = [
-        _band(white[0], 6.0),
-        _band(white[1], 14.0),
-        _along(_band(white[2], 5.0), first, 9),
-        _along(_band(white[3], 5.0), second, 9),
-        _along(_band(white[4], 9.0), first, 16),
+        _band(white[0], 8.0),
+        _band(white[1], 22.0),
+        _along(_band(white[2], 7.0), first, 13),
+        _along(_band(white[3], 7.0), second, 13),
+        _along(_band(white[4], 13.0), first, 25),
         _dabs(seed, first),
         _facets(seed),
-        _along(_band(white[7], 9.0), second, 16),
+        _along(_band(white[7], 13.0), second, 25),
     ]
     scaled = np.clip(np.stack(layers) * DEVIATION, -1.0, 1.0)
     return np.floor(scaled * 127.0 + 0.5).astype(np.int8)
@@ -211,5 +218,5 @@ def at_rest(field: Tensor, height: int, width: int, scale: float = 1.0) -> Tenso
     `scale` 2 makes strokes twice as large.
     """
     y, x = torch.meshgrid(torch.arange(height // 2), torch.arange(width // 2), indexing="ij")
-    places = torch.stack([x, y], dim=-1).to(field.dtype).to(field.device) / scale
+    places = torch.stack([x, y], dim=-1).to(field.dtype).to(field.device) * (2.0 / scale)
     return sampled(field, places[None])

@@ -40,6 +40,22 @@ def border(painted: Tensor, target: Tensor) -> Tensor:
     return torch.stack([side.mean() for side in sides]).mean()
 
 
+def frame(painted: Tensor, reference: Tensor) -> Tensor:
+    """How far the outermost pixels differ from those further in, where the reference's do not.
+
+    Compares means over 2 and over 4 pixels, so that texture may lie as it likes but no line runs along the border. Both
+    arguments `[N, 3, H, W]`.
+    """
+    steps = []
+    for window in (2, 4):
+        ours, theirs = F.avg_pool2d(painted, window), F.avg_pool2d(reference, window)
+        for outer, inner in ((0, 1), (-1, -2)):
+            for axis in (2, 3):
+                step = ours.select(axis, outer) - ours.select(axis, inner).detach()
+                steps.append((step - (theirs.select(axis, outer) - theirs.select(axis, inner))).abs().mean())
+    return torch.stack(steps).mean()
+
+
 def stability(first: Tensor, second: Tensor, back: Tensor) -> Tensor:
     """Mean |difference| of two paintings of one scene, the second carried `back` (see `batches.Batch`)."""
     carried = F.grid_sample(second, back, mode="bicubic", padding_mode="border", align_corners=False)

@@ -63,19 +63,24 @@ class BrushSettings:
 
     learning_rate: float = 1e-3
     row_rate: float = 4.0
+    rows_only: bool = False
+    """Only the style rows and what the canvas alone meets are trained, the latter `canvas_rate` times as fast."""
+
+    canvas_rate: float = 4.0
     weak_share: float = 0.2
     """How often the canvas is given at less than its full strength."""
 
-    weight_style: float = 2.5
-    weight_swd: float = 0.5
-    weight_palette: float = 0.4
+    weight_style: float = 6.0
+    weight_mobile: float = 1.0
+    weight_swd: float = 1.0
+    weight_palette: float = 0.8
     weight_content: float = 0.8
     weight_edge: float = 6.0
     weight_low: float = 2.0
-    weight_border: float = 0.5
-    weight_stability: float = 18.0
+    weight_border: float = 3.0
+    weight_stability: float = 50.0
     weight_keep: float = 1.0
-    weight_adversary: float = 0.0
+    weight_adversary: float = 0.4
     face_factor: float = 1.5
     """How much more edges and content count on faces."""
 
