@@ -147,9 +147,11 @@ def test_canvas_moves_exactly_with_the_picture(
     monkeypatch.setattr(brush, "CARRY_ERROR", 0.0)
     monkeypatch.setattr(brush, "STATIC_SHARE", 0.0)
     step = lessons.step(Layout((0,), 2, (1, 1)))
-    # A smooth field, so that sampling it twice loses nothing.
-    coarse = torch.rand(1, canvas.CHANNELS, 16, 16, generator=generator())
-    field = F.interpolate(coarse, (canvas.SIDE, canvas.SIDE), mode="bicubic")[0]
+    # A smooth field without a seam, so that sampling it twice loses nothing.
+    coarse = F.pad(torch.rand(1, canvas.CHANNELS, 32, 32, generator=generator()), (3, 3, 3, 3), mode="circular")
+    scale = canvas.SIDE // 32
+    inner = slice(3 * scale, -3 * scale)
+    field = F.interpolate(coarse, scale_factor=scale, mode="bicubic")[0, :, inner, inner]
     seen = brush.looks(contents, field, lessons, step, generator(9))
     first = seen.canvas_first[step.twice]
     places = F.avg_pool2d(seen.back.permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1)

@@ -32,7 +32,7 @@ def rows(table: Tensor, known: list[str], wanted: list[str]) -> Tensor:
 CANVAS_GAIN, CANVAS_BIAS = 3.0, 3.0
 """A canvas of -1..1 fills the range 0..6 of the layer that it first meets."""
 
-CANVAS_WEIGHT = 0.1
+CANVAS_WEIGHT = 0.2
 """Standard deviation of the weights behind it. From zero they would hardly ever rise: to first order, noise of either
 sign changes no statistic of a picture."""
 

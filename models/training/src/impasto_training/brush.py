@@ -693,10 +693,10 @@ class BrushRun:
     def _canvas_weights(self) -> list[nn.Parameter]:
         """The weights that a canvas of zeros never meets; the rest of their layers gets no gradient."""
         channels = self.student.architecture.canvas
-        found = []
+        found: list[nn.Parameter] = []
         for name in CANVAS_LAYERS:
             layer = next(layer for layer in self.student.convolutions() if layer.name == name)
-            weight = layer.conv.weight
+            weight: nn.Parameter = layer.conv.weight  # type: ignore[assignment]
             weight.requires_grad_(True)
             mask = torch.zeros_like(weight)
             # Depthwise weights have their channels first, pointwise ones second.
@@ -704,7 +704,7 @@ class BrushRun:
             if weight.shape[1] > 1:
                 mask[:, -channels:] = 1.0
             weight.register_hook(partial(torch.mul, mask))  # type: ignore[no-untyped-call]
-            found.append(layer.conv.weight)
+            found.append(weight)
         return found
 
     def state(self) -> dict[str, Any]:

@@ -19,6 +19,7 @@ COMMANDS = {
     "data": "report what there is to learn from, and the split",
     "teach": "paint the targets that are missing in the cache",
     "distil": "train the students (one with --variant), going on from the last checkpoint",
+    "brush": "teach an exported network to lay strokes, going on from the last checkpoint",
     "export": "write networks, thumbnails and pack.toml",
     "judge": "measure the teachers and the untouched photos, so that evaluate is quick",
     "evaluate": "measure the exported networks on held-out pictures",
@@ -60,6 +61,12 @@ def _parser() -> argparse.ArgumentParser:
                 type=Path,
                 metavar="CHECKPOINT",
                 help="begin a new run with these weights (see adopt.py)",
+            )
+        if name == "brush":
+            command.add_argument("--variant", required=True, help="the variant to train")
+            command.add_argument("--steps", type=int, default=3000, help="training steps in all")
+            command.add_argument(
+                "--start-from", type=Path, metavar="ONNX", help="the network from before this stage; the pack's"
             )
         if name == "evaluate":
             command.add_argument("--variant", help="measure only this variant")
@@ -159,6 +166,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 with parallel.group(workshop.device):
                     for variant in [workshop.recipe.variant(options.variant)] if options.variant else chosen:
                         workshop.distil(variant, options.start_from)
+            case "brush":
+                variant = workshop.recipe.variant(options.variant)
+                workshop.brush(variant, options.start_from or workshop.onnx_path(variant), options.steps)
             case "prune":
                 print(workshop.prune(workshop.recipe.variant(options.variant), options.keep, options.steps))
             case "search":

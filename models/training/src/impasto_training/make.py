@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from impasto_training import (
+    brush_stage,
     card,
     credits,
     data,
@@ -116,6 +117,20 @@ class Workshop:
             self.device,
             start_from,
         )
+
+    def brush_path(self, variant: VariantSettings) -> Path:
+        """The state of a variant's brush stage."""
+        return brush_stage.checkpoint_path(self.run_folder, self.recipe.source(variant))
+
+    def brush(self, variant: VariantSettings, start_from: Path, steps: int) -> None:
+        """Teaches an exported network to lay strokes, going on from the checkpoint where there is one."""
+        if variant.weights_of:
+            raise RecipeError(f"variant {variant.id!r} runs the weights of {variant.weights_of!r}; brush that one")
+        before = brush_stage.beginning(start_from, self.recipe)
+        balance = self.recipe.training.tone_balance
+        contents = brush_stage.contents(self.lesson, self.cache, self.data_root, balance, self.device)
+        path = self.brush_path(variant)
+        brush_stage.run(self.recipe, variant, before, contents, steps, self.data_root, path, self.device)
 
     def prune(self, variant: VariantSettings, keep: float, steps: int) -> str:
         """Cuts a trained variant down to `keep` of its hidden channels, retrains it and returns a table."""

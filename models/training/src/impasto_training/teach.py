@@ -63,6 +63,16 @@ GPU_BATCH = 16
 """Contents that are painted at once on a GPU; processes on a CPU take one at a time, which spreads better."""
 
 
+def content_picture(content: Content, cache: targets.TargetCache, finder: FaceFinder | None) -> Picture:
+    """The content's picture, `SIDE` pixels wide, from the cache where it is there already."""
+    path = cache.content_path(content)
+    if path.exists():
+        return np.array(cache.read(path))
+    picture = content.picture(SIDE, finder)
+    cache.write(path, picture)
+    return picture
+
+
 @dataclass(frozen=True)
 class _Job:
     contents: list[Content]
@@ -91,19 +101,10 @@ class _Painter:
     def run(cls, job: _Job) -> int:
         return cls._instance.paint(job)
 
-    def content(self, content: Content) -> Picture:
-        """The content's picture, from the cache where it is there already."""
-        path = self.cache.content_path(content)
-        if path.exists():
-            return np.array(self.cache.read(path))
-        if content.view is View.COVERED and self.finder is None:
-            self.finder = FaceFinder(self.data_root)
-        picture = content.picture(SIDE, self.finder)
-        self.cache.write(path, picture)
-        return picture
-
     def paint(self, job: _Job) -> int:
-        pictures = [self.content(content) for content in job.contents]
+        if self.finder is None and any(content.view is View.COVERED for content in job.contents):
+            self.finder = FaceFinder(self.data_root)
+        pictures = [content_picture(content, self.cache, self.finder) for content in job.contents]
         painted = 0
         for key, effect in job.missing:
             if key not in self.teachers:

@@ -1,0 +1,168 @@
+"""The brush stage of one variant of a pack: what it begins with, what it learns on, and what comes out of it.
+
+The stage begins with an exported network, so whoever has the pack can teach it, and keeps its state in a checkpoint.
+With `rows_only` the weights that effects without a painting use stay as they are, and so do those effects, exactly.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+from torch import Tensor
+
+from impasto_training import brush, canvas, restore, teach
+from impasto_training.adopt import CANVAS_BIAS, STYLE_TABLES, rows, with_canvas
+from impasto_training.balance import group_weights
+from impasto_training.data import View
+from impasto_training.faces import Face, FaceFinder
+from impasto_training.images import Picture
+from impasto_training.networks.student import ARCHITECTURES, Student, StyledConv
+from impasto_training.recipe import Recipe, RecipeError, VariantSettings
+from impasto_training.skin import tone
+from impasto_training.targets import TargetCache
+from impasto_training.teach import Lesson
+
+CANVAS_SEED = 7
+"""Of the field that is trained with and that packs name."""
+
+STYLES_PROPERTY = "styles"
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What a network was before this stage."""
+
+    student: Student
+    """With the recipe's styles and without a canvas."""
+
+    known: list[bool]
+    """By effect of the recipe: whether the network could paint it."""
+
+
+def beginning(path: Path, recipe: Recipe) -> Beginning:
+    """The network of an exported file, its style rows in the order of the recipe's effects.
+
+    Effects that the file does not know begin at the mean of those it knows. Raises `RecipeError` where the file takes
+    a canvas: it has been through this stage already.
+    """
+    old = restore.student(path)
+    if old.architecture.canvas:
+        raise RecipeError(f"{path} takes a canvas already; name the file from before with --start-from")
+    properties = {entry.key: entry.value for entry in onnx.load(path, load_external_data=False).metadata_props}
+    names = properties.get(STYLES_PROPERTY, "").split(",")
+    if len(names) != old.styles:
+        raise RecipeError(f"{path} does not name its {old.styles} styles")
+    wanted = [effect.name for effect in recipe.effects]
+    student = Student(old.architecture, len(wanted))
+    state = old.state_dict()
+    for name, layer in old.named_modules():
+        if isinstance(layer, StyledConv) and layer.styled:
+            for table in STYLE_TABLES:
+                state[name + table] = rows(state[name + table], names, wanted)
+    student.load_state_dict(state)
+    return Beginning(student.eval(), [name in names for name in wanted])
+
+
+def contents(
+    lesson: Lesson, cache: TargetCache, data_root: Path, balance: float, device: torch.device
+) -> brush.Contents:
+    """All training contents with their faces, drawn so that skin tones are balanced (`balance.py`)."""
+    finder = FaceFinder(data_root)
+    pictures: list[Picture] = []
+    faces: list[Face | None] = []
+    groups: list[str | None] = []
+    for content in lesson.training:
+        picture = teach.content_picture(content, cache, finder)
+        face = None if content.view is View.MOSAIC else finder.find(picture)
+        found = None if face is None else tone(picture, face)
+        pictures.append(picture)
+        faces.append(face)
+        groups.append(None if found is None else found.group)
+    return brush.Contents(pictures, faces, group_weights(groups, balance), device)
+
+
+def checkpoint_path(run_folder: Path, variant: VariantSettings) -> Path:
+    """Where the stage keeps its state."""
+    return run_folder / f"{variant.id}.brush.pt"
+
+
+def _facts(recipe: Recipe, variant: VariantSettings) -> str:
+    """What must not change under a run. The number of steps may: it only stretches the schedule."""
+    facts = {
+        "seed": recipe.seed,
+        "brush": dataclasses.asdict(recipe.brush),
+        "network": variant.network,
+        "effects": [[effect.name, effect.painting, dataclasses.asdict(effect.brush)] for effect in recipe.effects],
+    }
+    return json.dumps(facts, sort_keys=True)
+
+
+def run(
+    recipe: Recipe,
+    variant: VariantSettings,
+    before: Beginning,
+    contents: brush.Contents,
+    steps: int,
+    data_root: Path,
+    path: Path,
+    device: torch.device,
+) -> None:
+    """Trains until `steps` are done, going on from the checkpoint at `path` where there is one."""
+    settings = recipe.brush
+    critics = brush.Critics(data_root).to(device).requires_grad_(False).eval()
+    field = canvas.as_tensor(CANVAS_SEED).to(device)
+    plain = copy.deepcopy(before.student).to(device).requires_grad_(False)
+    lessons = brush.Lessons(
+        recipe.effects, settings, critics, plain, before.known, contents, data_root, device, recipe.seed
+    )
+    if settings.rows_only:
+        # What is not painted after a painting cannot change, so there is nothing to hold it to.
+        lessons.calm = []
+    state = brush.BrushRun(with_canvas(before.student), settings, device)
+    facts = _facts(recipe, variant)
+    if path.exists():
+        known: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        if known["facts"] != facts:
+            raise RecipeError(f"{path} belongs to other settings; move it away to train anew")
+        state.restore(known)
+    brush.train(state, lessons, contents, field, recipe.seed, steps, path, facts)
+
+
+def finished(recipe: Recipe, variant: VariantSettings, path: Path) -> tuple[Student, dict[str, Any]]:
+    """The averaged student of a checkpoint, in evaluation mode, and the checkpoint itself."""
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    # What a canvas is first weighed by depends on the architecture alone.
+    fresh = with_canvas(Student(ARCHITECTURES[variant.network], len(recipe.effects)).eval())
+    student = copy.deepcopy(fresh)
+    student.load_state_dict(state["average"])
+    if recipe.brush.rows_only:
+        bold = torch.tensor([effect.painting is not None for effect in recipe.effects])
+        keep_others(student, fresh, bold)
+    return student.eval(), state
+
+
+@torch.no_grad()
+def keep_others(student: Student, fresh: Student, bold: Tensor) -> None:
+    """Lets a canvas of zeros change nothing for the styles that are not `bold` `[K]`.
+
+    A canvas of zeros leaves `CANVAS_BIAS` in its channels, and the layers behind them add their weights times that. In
+    the `fresh` student the statistics of the normalisation take this away; training has changed the weights. Here the
+    statistics follow, for all styles, and the rows of the bold ones put back what they were trained with.
+    """
+    channels = student.architecture.canvas
+    for layer, old in zip(student.convolutions(), fresh.convolutions(), strict=True):
+        if layer.name not in brush.CANVAS_LAYERS or layer.conv.groups > 1:
+            continue
+        mean, variance = layer.norm.running_mean, layer.norm.running_var
+        assert mean is not None and variance is not None and layer.styled
+        now, then = (each.conv.weight[:, -channels:].sum(dim=(1, 2, 3)) for each in (layer, old))
+        change = CANVAS_BIAS * (now - then)
+        mean += change
+        layer.bias.add_(bold.float()[:, None] * layer.scale * change * (variance + layer.norm.eps).rsqrt())
