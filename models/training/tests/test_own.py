@@ -1,11 +1,14 @@
+import hashlib
+import tomllib
 from pathlib import Path
 
 import pytest
 import torch
 
-from impasto_training import export, restore
+from impasto_training import export, fixture, restore
+from impasto_training.brush import BrushRun
 from impasto_training.networks.student import ARCHITECTURES, Student
-from impasto_training.own import Painter, _row_bytes
+from impasto_training.own import SETTINGS, Wish, _row_bytes, make, only
 from impasto_training.recipe import RecipeError
 
 IMAGE = torch.rand(1, 3, 32, 48, generator=torch.Generator().manual_seed(1))
@@ -42,14 +45,52 @@ def test_a_file_from_elsewhere_is_refused(tmp_path: Path) -> None:
         restore.student(path)
 
 
-def test_setting_the_row_free_changes_no_picture_and_its_bytes_are_the_table() -> None:
+def test_one_style_alone_paints_as_it_did_and_its_bytes_are_the_table() -> None:
     student = trained()
-    expected = torch.cat([student.head.scale, student.head.bias], dim=1).mean(dim=0)
-    painter = Painter(student)
+    expected = torch.cat([student.head.scale, student.head.bias], dim=1)[1]
     with torch.no_grad():
-        before = painter(IMAGE, IMAGE)
-        rows = painter.free()
-        torch.testing.assert_close(painter(IMAGE, IMAGE), before)
-    assert all(row.requires_grad for row in rows) and not student.stem.conv.weight.requires_grad
-    table = torch.frombuffer(bytearray(_row_bytes(student)), dtype=torch.float16).float()
+        before = student(IMAGE, torch.tensor([[0.0, 1.0, 0.0]]))
+        one = only(student, 1)
+        torch.testing.assert_close(one(IMAGE, torch.ones(1, 1)), before)
+    assert one.styles == 1 and student.styles == 3
+    table = torch.frombuffer(bytearray(_row_bytes(one)), dtype=torch.float16).float()
     torch.testing.assert_close(table[-expected.numel() :], expected.detach(), atol=1e-3, rtol=1e-3)
+
+
+def test_only_the_row_is_learned() -> None:
+    run = BrushRun(only(trained(), 0), SETTINGS, torch.device("cpu"))
+    rows = sum(
+        parameter.numel()
+        for layer in run.student.convolutions()
+        if layer.styled
+        for parameter in (layer.scale, layer.bias)
+    )
+    assert sum(parameter.numel() for parameter in run.parameters) == rows
+    assert not run.student.stem.conv.weight.requires_grad
+
+
+def test_a_painting_becomes_a_style_pack(data_root: Path, tmp_path: Path) -> None:
+    base = tmp_path / "base"
+    base.mkdir()
+    fixture.write(base / "t.onnx", canvas=True)
+    digest = hashlib.sha256((base / "t.onnx").read_bytes()).hexdigest()
+    variant = f'[[variants]]\nid = "t"\nfile = "t.onnx"\nsha256 = "{digest}"\n'
+    (base / "pack.toml").write_text(variant, encoding="utf-8")
+    wish = Wish(
+        painting=data_root / "paintings" / "vangogh_olive.jpg",
+        photos=data_root / "photos" / "portraits",
+        name="mine",
+        title="Mine",
+        artist="",
+        licence="none",
+        base=base,
+        out=tmp_path,
+        steps=2,
+        contents=6,
+        scale=1.5,
+    )
+    folder = make(wish, data_root, tmp_path / "cache")
+    pack = tomllib.loads((folder / "pack.toml").read_text(encoding="utf-8"))
+    assert pack["base"] == "base" and pack["variants"][0]["base_sha256"] == digest
+    assert pack["effects"][0]["canvas"] == {"strength": 1.0, "scale": 1.5}
+    assert (folder / "t.style").stat().st_size % 2 == 0 and (folder / "mine.jpg").is_file()

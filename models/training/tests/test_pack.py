@@ -4,12 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from conftest import evaluation
-from impasto_training import card, fixture, pack
+from impasto_training import canvas, card, fixture, pack
 from impasto_training.engine import Engine
 from impasto_training.evaluate import parity
 from impasto_training.paths import packs_root
 from impasto_training.recipe import Recipe
-from impasto_training.scores import HALF_GATE_DB, Quantised
+from impasto_training.scores import HALF_GATE_DB, Brushwork, Evaluation, Quantised
 from impasto_training.teach import Lesson
 
 
@@ -72,3 +72,36 @@ def test_shipped_packs_match_their_description() -> None:
             assert hashlib.sha256(content).hexdigest() == variant["sha256"], variant["file"]
         for effect in table["effects"]:
             assert (described.parent / effect["thumbnail"]).stat().st_size < pack.THUMBNAIL_BYTES
+
+
+BRUSHWORK = Brushwork((0.7, 0.6, 0.5, 0.3), (0.5, 0.6), 0.8, 1.1, 3.0, 1.0, 0.9)
+
+
+def test_a_network_with_a_canvas_is_described_with_it(recipe: Recipe, tmp_path: Path) -> None:
+    path = tmp_path / "t.onnx"
+    fixture.write(path, canvas=True)
+    packed = pack.describe(recipe.variants[0], path)
+    effects = evaluation().effects
+    measured = replace(
+        evaluation(), sha256=packed.sha256, effects=(replace(effects[0], brushwork=BRUSHWORK), effects[1])
+    )
+    table = tomllib.loads(pack.pack_toml(recipe, [packed], [], [measured]))
+    assert table["canvas"] == {"seed": canvas.SEED, "channels": canvas.CHANNELS}
+    painting, algorithm = table["effects"]
+    assert painting["canvas"] == {"strength": 1.0, "scale": 1.0} and "canvas" not in algorithm
+    scores = painting["scores"]["t"]
+    assert scores["style_share"] == 0.525 and scores["style_share_least"] == 0.3
+    assert "style_share" not in algorithm["scores"]["t"]
+    subject = card.Subject(packed, card.Training(6, 12, 60.0), measured, [])
+    text = card.card(recipe, Lesson([], [], []), [subject], ["somebody"])
+    assert "brushwork: style share of a layer below 0.4: 1 of 1 paintings: warm 0.30." in text
+    assert "brushwork: flicker above 1.5 of 255: no painting." in text
+    assert "error under motion above 2.5 times what resampling causes: 1 of 1 paintings: warm 3.00." in text
+    assert "| warm | 0.70 | 0.60 | 0.50 | 0.30 |" in text
+
+
+def test_measurements_survive_their_file(tmp_path: Path) -> None:
+    effects = evaluation().effects
+    measured = replace(evaluation(), effects=(replace(effects[0], brushwork=BRUSHWORK), effects[1]))
+    measured.save(tmp_path / "t.json")
+    assert Evaluation.load(tmp_path / "t.json") == measured

@@ -676,7 +676,7 @@ class BrushRun:
         if settings.rows_only:
             for parameter in shared:
                 parameter.requires_grad_(False)
-            shared = self._canvas_weights()
+            shared = self._canvas_weights() if settings.canvas_rate > 0.0 else []
         self._factors = (settings.canvas_rate if settings.rows_only else 1.0, settings.row_rate)
         on_gpu = device.type == "cuda"
         # A recorded step reads its rates from the device.

@@ -11,10 +11,7 @@ Everything is measured on squares of `SIDE` pixels, the canvas at rest and at it
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -23,6 +20,7 @@ from torch.nn import functional as F
 from impasto_training import canvas
 from impasto_training.brushwork import CONTENT_LAYER, STYLE_LAYERS, UNSEEN_LAYERS, chosen, gram, gram_distance
 from impasto_training.networks.squeezenet import LpipsSqueeze
+from impasto_training.scores import Brushwork
 from impasto_training.stability import EDGE, MARGIN, MOTIONS, NOISE_SIGMA, REST, Motion
 
 SIDE = 384
@@ -30,28 +28,6 @@ LAYERS = (*STYLE_LAYERS, *UNSEEN_LAYERS)
 
 Paint = Callable[[Tensor, Tensor], Tensor]
 """Pictures `[N, 3, H, W]` and canvas `[N, C, H/2, W/2]` to paintings."""
-
-
-@dataclass(frozen=True)
-class Brushwork:
-    """Of one effect of one variant; means over pictures. Differences in steps of 1/255."""
-
-    name: str
-    share: tuple[float, ...]
-    """By layer of `STYLE_LAYERS`."""
-
-    unseen: tuple[float, ...]
-    """By layer of `UNSEEN_LAYERS`."""
-
-    found: float
-    """Share of the pictures whose nearest painting is the right one."""
-
-    flicker: float
-    motion: float
-    resampling: float
-    content: float
-    luma_bands: tuple[float, float]
-    """Standard deviation of the brightness in two bands of stroke size (wavelengths of about 6 and 12 pixels)."""
 
 
 def distances(net: LpipsSqueeze, pictures: Tensor, goal: Sequence[Tensor]) -> Tensor:
@@ -157,17 +133,13 @@ class Judge:
         return sum(errors) / len(errors), sum(floors) / len(floors)
 
     def effect(
-        self,
-        name: str,
-        paint: Paint,
-        style: int,
-        goals: Sequence[Sequence[Tensor]],
-        teacher: Sequence[float],
-        scale: float,
-    ) -> tuple[Brushwork, Tensor]:
-        """All numbers of one effect, and its paintings. `teacher` holds the raw teacher's distance by layer."""
-        rest = self.canvas(scale)
-        painted = paint(self.photos, rest)
+        self, paint: Paint, style: int, goals: Sequence[Sequence[Tensor]], teacher: Sequence[float], scale: float
+    ) -> Brushwork:
+        """All numbers of the effect that should look like `goals[style]`.
+
+        `teacher` holds the raw teacher's distance by layer, `scale` is the canvas's.
+        """
+        painted = paint(self.photos, self.canvas(scale))
         all_distances = torch.stack([distances(self.net, painted, goal) for goal in goals])
         ours = all_distances[style].mean(dim=0)
         before = distances(self.net, self.photos, goals[style]).mean(dim=0)
@@ -175,7 +147,6 @@ class Judge:
         nearest = all_distances[:, :, : len(STYLE_LAYERS)].mean(dim=2).argmin(dim=0)
         error, floor = self.motion(paint, scale)
         return Brushwork(
-            name=name,
             share=tuple(share[: len(STYLE_LAYERS)]),
             unseen=tuple(share[len(STYLE_LAYERS) :]),
             found=float((nearest == style).float().mean()),
@@ -183,21 +154,4 @@ class Judge:
             motion=error,
             resampling=floor,
             content=content_distance(self.net, painted, self.photos),
-            luma_bands=bands(painted),
-        ), painted
-
-
-def bands(pictures: Tensor) -> tuple[float, float]:
-    """Standard deviation of the brightness, of 255, at wavelengths of about 6 and 12 pixels."""
-    light = pictures.mean(dim=1, keepdim=True) * 255.0
-    blurred = [_blurred(light, sigma) for sigma in (1.2, 2.4, 4.8)]
-    first, second = ((a - b).std() for a, b in pairwise(blurred))
-    return float(first), float(second)
-
-
-def _blurred(plane: Tensor, sigma: float) -> Tensor:
-    reach = math.ceil(3.0 * sigma)
-    taps = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, device=plane.device) / sigma) ** 2)
-    taps = taps / taps.sum()
-    padded = F.pad(plane, (reach,) * 4, mode="reflect")
-    return F.conv2d(F.conv2d(padded, taps.view(1, 1, 1, -1)), taps.view(1, 1, -1, 1))
+        )

@@ -29,9 +29,6 @@ from impasto_training.skin import tone
 from impasto_training.targets import TargetCache
 from impasto_training.teach import Lesson
 
-CANVAS_SEED = 7
-"""Of the field that is trained with and that packs name."""
-
 STYLES_PROPERTY = "styles"
 
 
@@ -117,7 +114,7 @@ def run(
     """Trains until `steps` are done, going on from the checkpoint at `path` where there is one."""
     settings = recipe.brush
     critics = brush.Critics(data_root).to(device).requires_grad_(False).eval()
-    field = canvas.as_tensor(CANVAS_SEED).to(device)
+    field = canvas.as_tensor(canvas.SEED).to(device)
     plain = copy.deepcopy(before.student).to(device).requires_grad_(False)
     lessons = brush.Lessons(
         recipe.effects, settings, critics, plain, before.known, contents, data_root, device, recipe.seed

@@ -29,6 +29,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+SEED = 7
+"""Of the field that students are trained with and that packs name."""
+
 SIDE = 512
 CHANNELS = 8
 DEVIATION = 1.0 / 3.0

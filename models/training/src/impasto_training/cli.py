@@ -85,7 +85,8 @@ def _parser() -> argparse.ArgumentParser:
     own.add_argument("--base", type=Path, default=paths.packs_root() / "gallery", help="the pack whose networks paint")
     own.add_argument("--out", type=Path, default=paths.packs_root(), help="folder that gets the new pack's folder")
     own.add_argument("--steps", type=int, default=160, help="steps per variant")
-    own.add_argument("--contents", type=int, default=40, help="pictures that the teacher paints, at most")
+    own.add_argument("--scale", type=float, default=1.0, help="size of the strokes, 0.5 to 2")
+    own.add_argument("--contents", type=int, default=40, help="pictures that it learns on, at most")
     own.add_argument("--threads", type=int, help="CPU threads of PyTorch")
     return parser
 
@@ -110,6 +111,7 @@ def _own(options: argparse.Namespace) -> int:
         out=options.out,
         steps=options.steps,
         contents=options.contents,
+        scale=options.scale,
     )
     try:
         own.make(wish, data_root, paths.cache_root())

@@ -3,6 +3,7 @@
 - *Likeness*: PSNR, SSIM, LPIPS-sq and the spread of the colours against the teacher's painting.
 - *Groups*: LPIPS-sq by estimated skin tone (`skin`), on held-out portraits and on some that were trained on.
 - *Stability*: still scenes under noise, exact motion, real clips (`stability`).
+- *Brushwork*: of paintings, where the network takes a canvas: what has come over and how calm it is (`brush_judge`).
 - *Parity*: the exported file against the network in float32.
 - *Latency*: by the app where it is built (`latency`).
 
@@ -25,16 +26,17 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from impasto_training import clips, latency, metrics, scores, stability
+from impasto_training import brush_judge, canvas, clips, latency, metrics, scores, stability
 from impasto_training.data import Content, View
+from impasto_training.easel import Easel
 from impasto_training.engine import Engine
 from impasto_training.faces import Face, FaceFinder
-from impasto_training.images import FloatPicture, Picture, load_picture, to_float
+from impasto_training.images import FloatPicture, Picture, centre_square, load_picture, resize, to_float
 from impasto_training.metrics import Perceived
 from impasto_training.networks.squeezenet import LpipsSqueeze
 from impasto_training.networks.student import Student
 from impasto_training.recipe import Recipe, VariantSettings
-from impasto_training.scores import EffectScore, Evaluation, Groups, GroupScore, Likeness, Stability
+from impasto_training.scores import Brushwork, EffectScore, Evaluation, Groups, GroupScore, Likeness, Stability
 from impasto_training.skin import GROUPS, Tone, tone
 from impasto_training.targets import TargetCache
 from impasto_training.teach import Lesson, teacher
@@ -68,6 +70,16 @@ QUICK = Extent(stability_pictures=1, clip_frames=3, trained_on_per_group=3, scen
 
 
 @dataclass(frozen=True)
+class _Distances:
+    by_layer: tuple[float, ...]
+
+
+def _stacked(pictures: Sequence[FloatPicture]) -> torch.Tensor:
+    """Pictures `[H, W, 3]` as `[N, 3, H, W]`."""
+    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()
+
+
+@dataclass(frozen=True)
 class Portrait:
     """A portrait whose face was found and whose skin tone could be estimated."""
 
@@ -77,17 +89,23 @@ class Portrait:
 
 
 def parity(student: Student, engine: Engine, seed: int) -> tuple[float, float]:
-    """(worst PSNR in dB, largest |difference|) of the exported file against torch, over sizes and styles."""
+    """(worst PSNR in dB, largest |difference|) of the exported file against torch, over sizes and styles.
+
+    A network that takes a canvas is given noise.
+    """
     generator = torch.Generator().manual_seed(seed)
     worst, largest = float("inf"), 0.0
     for width, height in PARITY_SIZES:
         image = torch.rand(1, 3, height, width, generator=generator)
         image = torch.nn.functional.avg_pool2d(image, 5, 1, 2)
+        channels = student.architecture.canvas
+        noise = torch.rand(1, channels, height // 2, width // 2, generator=generator) * 2.0 - 1.0 if channels else None
         for style in range(student.styles):
             with torch.no_grad():
                 vector = torch.nn.functional.one_hot(torch.tensor([style]), student.styles).float()
-                expected = student(image, vector)[0].permute(1, 2, 0).numpy()
-            got = engine.paint(image[0].permute(1, 2, 0).numpy(), style)
+                expected = student(image, vector, noise)[0].permute(1, 2, 0).numpy()
+            given = None if noise is None else noise[0].numpy()
+            got = engine.paint(image[0].permute(1, 2, 0).numpy(), style, given)
             worst = min(worst, metrics.psnr(got, expected))
             largest = max(largest, float(np.abs(got - expected).max()))
     return worst, largest
@@ -288,14 +306,67 @@ class Evaluator:
             chosen += [members[place] for place in places.round().astype(int)]
         return rated(self.contents[: self.portrait_count]), chosen
 
-    def groups(self, painted_already: Mapping[str, FloatPicture], engine: Engine, style: int) -> Groups:
+    def raw_teacher(self, style: int) -> tuple[float, ...]:
+        """Gram distances of the given network's paintings of the held-out portraits to its painting, by layer."""
+        effect = self.recipe.effects[style]
+        assert effect.painting is not None
+        painting = load_picture(self.data_root / effect.painting)
+        portraits = self.contents[: self.portrait_count]
+        facts = {
+            "what": "brushwork of the network as given",
+            "contents": [content.id for content in portraits],
+            "side": brush_judge.SIDE,
+        }
+
+        def measure() -> _Distances:
+            network = ArbitraryStyle(self.data_root / FOLDER)
+            code = network.style_code(painting)
+            painted = _stacked([network.paint_once(to_float(self.photo(content)), code) for content in portraits])
+            found = brush_judge.distances(self.distance, painted, self.goals[style])
+            return _Distances(tuple(found.mean(dim=0).tolist()))
+
+        return self.memory(style).recall(_Distances, facts, measure).by_layer
+
+    @cached_property
+    def goals(self) -> dict[int, list[torch.Tensor]]:
+        """Gram matrices of every painting, by style."""
+        found = {}
+        for style, effect in enumerate(self.recipe.effects):
+            if effect.painting is not None:
+                square = centre_square(load_picture(self.data_root / effect.painting))
+                picture = to_float(resize(square, brush_judge.SIDE, brush_judge.SIDE))
+                found[style] = brush_judge.goal_grams(self.distance, _stacked([picture]))
+        return found
+
+    @cached_property
+    def judge(self) -> brush_judge.Judge:
+        """The held-out portraits, and the canvas."""
+        photos = [to_float(self.photo(content)) for content in self.contents[: self.portrait_count]]
+        return brush_judge.Judge(_stacked(photos), self.distance, canvas.as_tensor(canvas.SEED))
+
+    def brushwork(self, easel: Easel, style: int) -> Brushwork | None:
+        """Of a painting's effect, where the network takes a canvas."""
+        effect = self.recipe.effects[style]
+        if not easel.engine.canvas_channels or effect.painting is None or not self.portrait_count:
+            return None
+        strength = effect.canvas_strength
+
+        def paint(pictures: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+            pairs = zip(pictures.permute(0, 2, 3, 1).numpy(), (noise * strength).numpy(), strict=True)
+            return _stacked([easel.engine.paint(picture, style, given) for picture, given in pairs])
+
+        place = list(self.goals).index(style)
+        goals = list(self.goals.values())
+        return self.judge.effect(paint, place, goals, self.raw_teacher(style), effect.brush.scale)
+
+    def groups(self, painted_already: Mapping[str, FloatPicture], easel: Easel, style: int) -> Groups:
         """LPIPS-sq by skin-tone group; `painted_already` holds paintings by content id."""
 
         def scored(portraits: Sequence[Portrait]) -> tuple[GroupScore, ...]:
             pairs: dict[str, list[tuple[float, float]]] = {}
             for portrait in portraits:
                 known = painted_already.get(portrait.content.id)
-                painted = engine.paint(to_float(self.photo(portrait.content)), style) if known is None else known
+                painted = easel.paint(to_float(self.photo(portrait.content)), style) if known is None else known
                 target = self.target(portrait.content, style)
                 face = face_slices(portrait.face, painted.shape[0])
                 pairs.setdefault(portrait.tone.group, []).append(
@@ -319,20 +390,24 @@ class Evaluator:
         there = [p for p in trained_on if self.cache.target_path(p.content, self.lesson.styles[style]).exists()]
         return Groups(scored(held_out), scored(there))
 
-    def effect(self, engine: Engine, style: int) -> EffectScore:
+    def effect(self, easel: Easel, style: int) -> EffectScore:
         """All numbers of one effect."""
-        painted = {content.id: engine.paint(to_float(self.photo(content)), style) for content in self.contents}
+        painted = {content.id: easel.paint(to_float(self.photo(content)), style) for content in self.contents}
         student = [self.likeness(painted[content.id], self.target(content, style)) for content in self.contents]
         return EffectScore(
             name=self.recipe.effects[style].name,
             student=Likeness.mean(student),
             portraits=Likeness.mean(student[: self.portrait_count] or student),
             untouched=self.untouched(style),
-            groups=self.groups(painted, engine, style),
-            stability=self.scenes.measure(lambda picture: engine.paint(to_float(picture), style)),
-            resampling=self.scenes.resampling(lambda picture: engine.paint(to_float(picture), style)),
+            groups=self.groups(painted, easel, style),
+            stability=self.scenes.measure(
+                lambda picture: easel.paint(to_float(picture), style),
+                lambda picture, motion: easel.paint_moved(picture, motion, style),
+            ),
+            resampling=self.scenes.resampling(lambda picture: easel.paint(to_float(picture), style)),
             teacher_stability=self.teacher_stability(style),
             given_stability=self.given_stability(style),
+            brushwork=self.brushwork(easel, style),
         )
 
     def prepare(self) -> None:
@@ -360,11 +435,12 @@ class Evaluator:
         start = time.perf_counter()
         self.prepare()
         engine = Engine(onnx_path, torch.get_num_threads())
+        easel = Easel(engine, self.recipe.effects)
         parity_psnr, parity_max = parity(student, engine, self.recipe.seed)
         load = latency.load_average()
         latencies = latency.measure(onnx_path.parent, self.recipe.effects[0].name, variant, onnx_path)
         styles = tqdm(range(len(self.recipe.effects)), unit="effect", desc=f"evaluate {variant.id}")
-        effects = tuple(self.effect(engine, style) for style in styles)
+        effects = tuple(self.effect(easel, style) for style in styles)
         return Evaluation(
             variant=variant.id,
             sha256=hashlib.sha256(onnx_path.read_bytes()).hexdigest(),

@@ -245,6 +245,12 @@ def multiply_adds(model: onnx.ModelProto, width: int, height: int) -> int:
     return total
 
 
+def canvas_channels(model: onnx.ModelProto) -> int:
+    """Channels of the canvas that the model takes; 0 for none."""
+    shapes = {value.name: value.type.tensor_type.shape for value in model.graph.input}
+    return int(shapes["canvas"].dim[1].dim_value) if "canvas" in shapes else 0
+
+
 def parameters(model: onnx.ModelProto) -> int:
     """Stored numbers that came from training."""
     kinds = (TensorProto.FLOAT, TensorProto.FLOAT16)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -30,10 +31,12 @@ from impasto_training import (
 from impasto_training.balance import content_weights
 from impasto_training.batches import Crops
 from impasto_training.data import Content
+from impasto_training.easel import Easel
 from impasto_training.engine import Engine
 from impasto_training.evaluate import Evaluator
 from impasto_training.faces import FaceFinder
 from impasto_training.images import FloatPicture, Picture, save_picture, to_float
+from impasto_training.networks.student import Student
 from impasto_training.recipe import Recipe, RecipeError, VariantSettings
 from impasto_training.scores import HALF_GATE_DB, Evaluation, Trials
 from impasto_training.sheet import Exhibit
@@ -144,14 +147,25 @@ class Workshop:
         picture.write_text(search.picture(findings), encoding="utf-8")
         return search.table(findings)
 
+    def trained(self, variant: VariantSettings) -> tuple[Student, dict[str, Any]]:
+        """The student as far as it has been trained, in evaluation mode, and the checkpoint that it comes from."""
+        brushed = self.brush_path(variant)
+        if brushed.exists():
+            return brush_stage.finished(self.recipe, self.recipe.source(variant), brushed)
+        return distil.load_average(self.checkpoint_path(variant), variant, len(self.recipe.effects))
+
+    def easel(self, variant: VariantSettings) -> Easel:
+        """A variant as it is exported."""
+        return Easel(Engine(self.onnx_path(variant), torch.get_num_threads()), self.recipe.effects)
+
     def export(self) -> None:
         """Writes the networks, the thumbnails and `pack.toml`."""
         for variant in self.recipe.trained:
-            student, _ = distil.load_average(self.checkpoint_path(variant), variant, len(self.recipe.effects))
+            student, _ = self.trained(variant)
             export.save(export.to_onnx(student, [e.name for e in self.recipe.effects]), self.onnx_path(variant))
         largest = max(self.recipe.variants, key=lambda variant: variant.width * variant.height)
         portrait = to_float(self.lesson.validation[0].picture(SIDE))
-        pack.thumbnails(self.recipe, Engine(self.onnx_path(largest)), portrait, self.pack_folder)
+        pack.thumbnails(self.recipe, self.easel(largest), portrait, self.pack_folder)
         self.describe()
 
     def describe(self) -> None:
@@ -193,7 +207,7 @@ class Workshop:
                 known = Evaluation.load(self.evaluation_path(self.recipe.source(variant)))
                 evaluation = self._timed(replace(known, variant=variant.id), variant)
             else:
-                student, _ = distil.load_average(self.checkpoint_path(variant), variant, len(self.recipe.effects))
+                student, _ = self.trained(variant)
                 evaluation = evaluator.variant(variant, student, path)
             evaluation.save(self.evaluation_path(variant))
             print(f"{variant.id}: parity {evaluation.parity_psnr:.1f} dB, {evaluation.seconds:.0f} s", file=sys.stderr)
@@ -237,7 +251,7 @@ class Workshop:
         self.sheet_folder.mkdir(parents=True, exist_ok=True)
         listing = "".join(f"{exhibit.label}\n" for exhibit in shown)
         (self.sheet_folder / "contents.txt").write_text(listing, encoding="utf-8")
-        engines = [(v, Engine(self.onnx_path(v), torch.get_num_threads())) for v in self.recipe.variants]
+        easels = [(v, self.easel(v)) for v in self.recipe.variants]
         teachers = [teach.teacher(effect, self.data_root) for effect in self.recipe.effects]
 
         def teacher(style: int, exhibit: Exhibit) -> Picture:
@@ -246,8 +260,8 @@ class Workshop:
 
         for style, effect in enumerate(self.recipe.effects):
             rows = [("teacher", partial(teacher, style))]
-            for variant, engine in engines:
-                rows.append((variant.id.upper(), partial(sheet.student, engine, variant.width * variant.height, style)))
+            for variant, easel in easels:
+                rows.append((variant.id.upper(), partial(sheet.student, easel, variant.width * variant.height, style)))
             save_picture(sheet.compose(shown, rows), self.sheet_folder / f"{effect.name}.jpg")
         print(f"contact sheets: {self.sheet_folder}", file=sys.stderr)
 
@@ -259,7 +273,7 @@ class Workshop:
         """Tries int8 builds of every variant and notes how good and how fast they are."""
         names = [effect.name for effect in self.recipe.effects]
         for variant in self.recipe.trained:
-            student, _ = distil.load_average(self.checkpoint_path(variant), variant, len(names))
+            student, _ = self.trained(variant)
             trials = quantise.trial(
                 student,
                 names,
@@ -287,7 +301,7 @@ class Workshop:
             evaluation = Evaluation.load(self.evaluation_path(variant))
             if evaluation.sha256 != packed.sha256:
                 raise ValueError(f"variant {variant.id} was measured before it was exported; run evaluate first")
-            _, state = distil.load_average(self.checkpoint_path(variant), variant, len(self.recipe.effects))
+            _, state = self.trained(variant)
             training = card.Training(state["step"], state["step"] * self.recipe.training.batch, state["seconds"])
             tried = self.quantised_path(variant)
             trials = scores.load(Trials, tried) if tried.exists() else Trials("", ())

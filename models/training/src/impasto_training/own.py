@@ -4,57 +4,53 @@ The network stays as it is; only one row of its style table is learned, a scale 
 convolution. That takes minutes on a laptop, and the result is a *style pack* of some tens of kilobytes that the app
 shows as one more effect, blendable with all others of the network.
 
-The row begins as the mixture of known styles that comes nearest to the painting, then every number in it is free.
+The row begins as that of the network's styles that comes nearest to the painting, and learns what the gallery's
+paintings learn: the painting's strokes and colours (`brush.py`), with the canvas of the network where it takes one.
 """
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import time
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import fmean
 
 import numpy as np
 import torch
-from torch import Tensor
-from tqdm import tqdm
+from torch import Tensor, nn
+from torch.nn import functional as F
 
-from impasto_training import data, export, restore
-from impasto_training.batches import Batch, Crops
+from impasto_training import brush, brush_judge, canvas, data, export, restore, teach
+from impasto_training.brush import BrushRun, Contents, Critics, Lessons
+from impasto_training.brushwork import STYLE_LAYERS
 from impasto_training.data import Content
-from impasto_training.distil import learning_rate, perceptual_distance, weighted_terms
-from impasto_training.images import resize, save_picture, to_float, to_picture
+from impasto_training.faces import FaceFinder
+from impasto_training.images import Picture, centre_square, load_picture, resize, save_picture, to_float, to_picture
 from impasto_training.networks.squeezenet import LpipsSqueeze
 from impasto_training.networks.student import Student
 from impasto_training.pack import SCHEMA, THUMBNAIL_QUALITY, THUMBNAIL_SIDE
-from impasto_training.recipe import RecipeError, TrainingSettings
-from impasto_training.targets import TargetCache, style_key
-from impasto_training.teachers.base import SIDE, Teacher
-from impasto_training.teachers.registry import teacher as style_teacher
-
-MIXTURE_SHARE = 0.3
-"""Share of the steps in which only the mixture of known styles is learned."""
-
-TEACHER = {"method": "arbitrary-style", "smoothing": 0.08, "calm": 0.5, "precision": "float", "side": 288}
-"""As for the gallery's paintings."""
+from impasto_training.recipe import BrushOfEffect, BrushSettings, EffectSettings, RecipeError
+from impasto_training.targets import TargetCache
 
 HELD_OUT = 4
 """Contents that the row is measured on and never learns from."""
 
-SETTINGS = TrainingSettings(
-    crop=192,
-    batch=4,
-    learning_rate=2e-2,
-    weight_l1=4.0,
-    weight_lpips=4.0,
-    weight_stability=4.0,
-    weight_colour=2.0,
-    weight_border=0.5,
+SETTINGS = BrushSettings(
+    rows_only=True,
+    canvas_rate=0.0,
+    learning_rate=3e-3,
+    weight_mobile=0.5,
+    weight_stability=20.0,
+    weight_adversary=0.0,
 )
-"""A row is a few thousand numbers behind fixed layers: it bears ten times the learning rate of a whole network."""
+"""As for the gallery's paintings, but faster, and without an adversary, which takes longer than this to learn."""
+
+SEED = 1
+REPORT_STEPS = 20
 
 
 @dataclass(frozen=True)
@@ -75,101 +71,74 @@ class Wish:
 
     steps: int
     contents: int
+    scale: float = 1.0
+    """Of the canvas: 2 makes strokes twice as large."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One variant's result. `lpips` (and the untouched photo's) are means over the held-out pictures."""
+    """One variant's result. Gram distances to the painting are means over held-out pictures and layers."""
 
     variant: str
     file: str
     base_sha256: str
     values: bytes
-    lpips: float
-    lpips_photo: float
+    distance: float
+    distance_photo: float
+    """Of the untouched photos."""
+
     seconds: float
 
 
-class Painter(torch.nn.Module):
-    """A frozen network whose style is the sum of a mixture of its own styles and a free row."""
+def only(network: Student, style: int) -> Student:
+    """A copy of the network with one of its styles alone, whose row can be trained."""
+    one = copy.deepcopy(network)
+    one.styles = 1
+    for layer in one.convolutions():
+        if layer.styled:
+            layer.scale = nn.Parameter(layer.scale[style : style + 1].detach().clone())
+            layer.bias = nn.Parameter(layer.bias[style : style + 1].detach().clone())
+    return one.eval()
 
-    def __init__(self, network: Student) -> None:
-        super().__init__()
-        self.network = network.requires_grad_(False)
-        self.mixture = torch.nn.Parameter(torch.full((1, network.styles), 1.0 / network.styles))
 
-    def forward(self, looks: Tensor, _style: Tensor) -> Tensor:
-        """`[N, 3, H, W]` to its paintings in the one style that is being learned."""
-        painted: Tensor = self.network(looks, self.mixture.expand(looks.shape[0], -1))
-        return painted
+@dataclass(frozen=True)
+class Yardstick:
+    """How far pictures are from the painting."""
 
-    def free(self) -> list[torch.nn.Parameter]:
-        """Turns the mixture into a row of its own and returns its parameters."""
-        with torch.no_grad():
-            for layer in self.network.convolutions():
-                if layer.styled:
-                    for name in ("scale", "bias"):
-                        row = self.mixture @ getattr(layer, name)
-                        setattr(layer, name, torch.nn.Parameter(row))
-        self.network.styles = 1
-        self.mixture = torch.nn.Parameter(torch.ones(1, 1), requires_grad=False)
-        return [
-            parameter
-            for layer in self.network.convolutions()
-            if layer.styled
-            for parameter in (layer.scale, layer.bias)
-        ]
+    net: LpipsSqueeze
+    photos: Tensor
+    """Held out, `[N, 3, SIDE, SIDE]`."""
+
+    goal: list[Tensor]
+
+    @torch.no_grad()
+    def distance(self, network: Student | None, style: int, field: Tensor, scale: float) -> float:
+        """Mean Gram distance of what the network makes of the photos; without one, of the photos themselves."""
+        pictures = self.photos if network is None else painted(network, style, self.photos, field, scale)
+        found = brush_judge.distances(self.net, pictures, self.goal)[:, : len(STYLE_LAYERS)]
+        return float(found.mean())
+
+
+@torch.no_grad()
+def painted(network: Student, style: int, photos: Tensor, field: Tensor, scale: float) -> Tensor:
+    """The network's paintings, the canvas at rest."""
+    vector = F.one_hot(torch.tensor([style]), network.styles).float()
+    noise = canvas.at_rest(field, photos.shape[2], photos.shape[3], scale)
+    return torch.cat([network(photo[None], vector, noise) for photo in photos])
+
+
+def nearest(network: Student, yardstick: Yardstick, field: Tensor, scale: float) -> int:
+    """The style whose paintings come nearest to the painting."""
+    return min(range(network.styles), key=lambda style: yardstick.distance(network, style, field, scale))
 
 
 def _row_bytes(network: Student) -> bytes:
     """The learned row as the style table of an export, float16, lowest byte first."""
-    table = restore.arrays(export.to_onnx(network, ["own"]))[restore.TABLE]
+    table = restore.arrays(export.to_onnx(network, ["own"], half_weights=False))[restore.TABLE]
     half = table[0].astype("<f2")
     if not np.isfinite(half).all():
         raise RecipeError("the style did not converge (a number left the range of float16); use fewer --steps")
     return bytes(half.tobytes())
-
-
-def _lpips(painter: Painter | None, cache: TargetCache, held: list[Content], key: str, distance: LpipsSqueeze) -> float:
-    """Mean distance to the targets of what the painter makes of the photos; without one, of the photos themselves."""
-    distances = []
-    with torch.no_grad():
-        for content in held:
-            photo, target = (
-                torch.from_numpy(to_float(cache.read(path)).copy()).permute(2, 0, 1)[None]
-                for path in (cache.content_path(content), cache.target_path(content, key))
-            )
-            distances.append(float(distance(photo if painter is None else painter(photo, photo), target)))
-    return fmean(distances)
-
-
-def learn(
-    painter: Painter,
-    crops: Crops,
-    steps: int,
-    distance: LpipsSqueeze,
-    label: str,
-    settings: TrainingSettings = SETTINGS,
-) -> None:
-    """Learns the style: first as a mixture, then freely."""
-    mixing = round(steps * MIXTURE_SHARE)
-    parameters: list[torch.nn.Parameter] = [painter.mixture]
-    phases = ((0, mixing, settings.learning_rate), (mixing, steps, settings.learning_rate))
-    with tqdm(total=steps, unit="step", desc=label) as progress:
-        for phase, (first, last, rate) in enumerate(phases):
-            if phase == 1:
-                parameters = painter.free()
-            optimiser = torch.optim.Adam(parameters, lr=rate)
-            for step in range(first, last):
-                for group in optimiser.param_groups:
-                    group["lr"] = learning_rate(step - first, last - first, rate)
-                batch: Batch = crops.batch(settings.batch, 1, step)
-                terms = weighted_terms(painter, batch, settings, distance)
-                optimiser.zero_grad(set_to_none=True)
-                torch.autograd.backward(torch.stack(list(terms.values())).sum())
-                optimiser.step()
-                progress.update()
-                progress.set_postfix({name: f"{term.item():.3f}" for name, term in terms.items()}, refresh=False)
 
 
 def _pack_toml(wish: Wish, rows: list[Row]) -> str:
@@ -199,12 +168,13 @@ def _pack_toml(wish: Wish, rows: list[Row]) -> str:
         f"title = {text(wish.title)}",
         f"artist = {text(wish.artist)}",
         f"thumbnail = {text(wish.name + '.jpg')}",
+        f"canvas = {{ strength = 1.0, scale = {wish.scale} }}",
     ]
     return "\n".join(lines) + "\n"
 
 
 def make(wish: Wish, data_root: Path, cache_root: Path) -> Path:
-    """Paints the targets, learns a row per variant of the base, writes the style pack and returns its folder.
+    """Learns a row per variant of the base, writes the style pack and returns its folder.
 
     Raises `RecipeError` with what to do when a picture, folder or pack cannot be used.
     """
@@ -218,12 +188,7 @@ def make(wish: Wish, data_root: Path, cache_root: Path) -> Path:
     if len(photos) <= HELD_OUT:
         raise RecipeError(f"{wish.photos} holds {len(photos)} photos; at least {HELD_OUT + 1} are needed, 40 are good")
     contents = data.training_contents(photos, [], wish.contents // 2, 0, 0)[: wish.contents]
-    teacher = style_teacher(TEACHER | {"painting": str(wish.painting.resolve())}, data_root)
-    key = style_key(**teacher.facts())
-    cache = TargetCache(cache_root)
-    _paint_targets(teacher, contents, cache, key)
-    held, learned = contents[:HELD_OUT], contents[HELD_OUT:]
-    distance = perceptual_distance(data_root)
+    school = _school(wish, contents, data_root, TargetCache(cache_root))
     folder = wish.out / wish.name
     folder.mkdir(parents=True, exist_ok=True)
     rows: dict[str, Row] = {}
@@ -231,59 +196,75 @@ def make(wish: Wish, data_root: Path, cache_root: Path) -> Path:
         # Variants that run the same weights share their row.
         known = next((row for row in rows.values() if row.base_sha256 == variant["sha256"]), None)
         id = variant["id"]
-        rows[id] = (
-            replace(known, variant=id) if known else _row(wish, variant, cache, (held, learned), key, distance, folder)
-        )
+        rows[id] = replace(known, variant=id) if known else _row(wish, variant, school, data_root, folder)
     (folder / "pack.toml").write_text(_pack_toml(wish, list(rows.values())), encoding="utf-8")
     for row in rows.values():
         print(
-            f"{row.variant}: LPIPS-sq on {HELD_OUT} held-out photos {row.lpips:.3f} "
-            f"(untouched photo {row.lpips_photo:.3f}), "
-            f"{len(row.values) / 1e3:.1f} kB, {row.seconds:.0f} s"
+            f"{row.variant}: Gram distance to the painting on {HELD_OUT} held-out photos {row.distance:.2f} "
+            f"(untouched photos {row.distance_photo:.2f}), {len(row.values) / 1e3:.1f} kB, {row.seconds:.0f} s"
         )
     print(f"{folder} is ready after {time.monotonic() - started:.0f} s; the app shows it as {wish.title!r}")
     return folder
 
 
-def _row(
-    wish: Wish,
-    variant: dict[str, str],
-    cache: TargetCache,
-    contents: tuple[list[Content], list[Content]],
-    key: str,
-    distance: LpipsSqueeze,
-    folder: Path,
-) -> Row:
+@dataclass(frozen=True)
+class _School:
+    """What all variants learn from."""
+
+    contents: Contents
+    critics: Critics
+    yardstick: Yardstick
+    field: Tensor
+
+
+def _school(wish: Wish, contents: Sequence[Content], data_root: Path, cache: TargetCache) -> _School:
+    finder = FaceFinder(data_root)
+    pictures: list[Picture] = [teach.content_picture(content, cache, finder) for content in contents]
+    held, learned = pictures[:HELD_OUT], pictures[HELD_OUT:]
+    faces = [finder.find(picture) for picture in learned]
+    critics = Critics(data_root).requires_grad_(False).eval()
+    side = brush_judge.SIDE
+    photos, painting = (
+        torch.from_numpy(np.stack([to_float(resize(picture, side, side)) for picture in some])).permute(0, 3, 1, 2)
+        for some in (held, [centre_square(load_picture(wish.painting))])
+    )
+    yardstick = Yardstick(critics.squeeze, photos, brush_judge.goal_grams(critics.squeeze, painting))
+    weights = [1.0] * len(learned)
+    return _School(
+        Contents(learned, faces, weights, torch.device("cpu")), critics, yardstick, canvas.as_tensor(canvas.SEED)
+    )
+
+
+def _row(wish: Wish, variant: dict[str, str], school: _School, data_root: Path, folder: Path) -> Row:
     started = time.monotonic()
-    held, learned = contents
     path = wish.base / variant["file"]
-    painter = Painter(restore.student(path))
-    crops = Crops(cache, learned, [key], SETTINGS.crop)
-    learn(painter, crops, wish.steps, distance, f"own {variant['id']}")
+    network = restore.student(path)
+    yardstick, field = school.yardstick, school.field
+    student = only(network, nearest(network, yardstick, field, wish.scale))
+    effect = EffectSettings(
+        name=wish.name,
+        title=wish.title,
+        kind="painting",
+        teacher={"method": "own", "painting": str(wish.painting.resolve())},
+        brush=BrushOfEffect(scale=wish.scale),
+    )
+    before = copy.deepcopy(student).requires_grad_(False)
+    cpu = torch.device("cpu")
+    lessons = Lessons([effect], SETTINGS, school.critics, before, [False], school.contents, data_root, cpu, SEED)
+    run = BrushRun(student, SETTINGS, cpu)
+    print(f"own {variant['id']}: {wish.steps} steps", flush=True)
+    brush.train(run, lessons, school.contents, field, SEED, wish.steps, report=REPORT_STEPS)
     row = Row(
         variant=variant["id"],
         file=f"{variant['id']}.style",
         base_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-        values=_row_bytes(painter.network),
-        lpips=_lpips(painter, cache, held, key, distance),
-        lpips_photo=_lpips(None, cache, held, key, distance),
+        values=_row_bytes(run.student),
+        distance=yardstick.distance(run.student, 0, field, wish.scale),
+        distance_photo=yardstick.distance(None, 0, field, wish.scale),
         seconds=time.monotonic() - started,
     )
     (folder / row.file).write_bytes(row.values)
-    _thumbnail(painter, cache, held[0], folder / f"{wish.name}.jpg")
+    thumbnail = painted(run.student, 0, yardstick.photos[:1], field, wish.scale)[0].permute(1, 2, 0).numpy()
+    small = resize(to_picture(thumbnail), THUMBNAIL_SIDE, THUMBNAIL_SIDE)
+    save_picture(small, folder / f"{wish.name}.jpg", THUMBNAIL_QUALITY)
     return row
-
-
-def _paint_targets(teacher: Teacher, contents: list[Content], cache: TargetCache, key: str) -> None:
-    for content in tqdm(contents, unit="target", desc="teach"):
-        if not cache.target_path(content, key).exists():
-            picture = content.picture(SIDE)
-            cache.write(cache.content_path(content), picture)
-            cache.write(cache.target_path(content, key), teacher.paint(picture))
-
-
-def _thumbnail(painter: Painter, cache: TargetCache, content: Content, path: Path) -> None:
-    photo = torch.from_numpy(to_float(cache.read(cache.content_path(content))).copy()).permute(2, 0, 1)[None]
-    with torch.no_grad():
-        painted = painter(photo, photo)[0].permute(1, 2, 0).numpy()
-    save_picture(resize(to_picture(painted), THUMBNAIL_SIDE, THUMBNAIL_SIDE), path, THUMBNAIL_QUALITY)

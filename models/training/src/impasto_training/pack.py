@@ -8,15 +8,16 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 import onnx
 
-from impasto_training import export
-from impasto_training.engine import Engine
+from impasto_training import canvas, export
+from impasto_training.easel import Easel
 from impasto_training.images import FloatPicture, resize, save_picture, to_picture
 from impasto_training.networks.student import STRIDE
 from impasto_training.recipe import Recipe, VariantSettings
-from impasto_training.scores import Evaluation, Groups
+from impasto_training.scores import Brushwork, Evaluation, Groups
 
 SCHEMA = "impasto.pack/1"
 THUMBNAIL_SIDE = 160
@@ -36,6 +37,8 @@ class PackedVariant:
     mmac: float
     params: int
     bytes: int
+    canvas: int = 0
+    """Channels of the canvas that the network takes; 0 for none."""
 
 
 def command(recipe: Recipe) -> str:
@@ -56,13 +59,14 @@ def describe(variant: VariantSettings, path: Path) -> PackedVariant:
         mmac=round(export.multiply_adds(model, variant.width, variant.height) / 1e6, 1),
         params=export.parameters(model),
         bytes=len(content),
+        canvas=export.canvas_channels(model),
     )
 
 
-def thumbnails(recipe: Recipe, engine: Engine, portrait: FloatPicture, folder: Path) -> None:
+def thumbnails(recipe: Recipe, easel: Easel, portrait: FloatPicture, folder: Path) -> None:
     """Paints the portrait in every effect and writes `<effect>.jpg`, each below `THUMBNAIL_BYTES`."""
     for style, effect in enumerate(recipe.effects):
-        painted = to_picture(engine.paint(portrait, style))
+        painted = to_picture(easel.paint(portrait, style))
         small = resize(painted, THUMBNAIL_SIDE, THUMBNAIL_SIDE)
         path = folder / f"{effect.name}.jpg"
         quality = THUMBNAIL_QUALITY
@@ -98,6 +102,20 @@ def _measured(evaluation: Evaluation) -> list[str]:
     return [f"machine = {_text(machine.rstrip(', '))}", *_numbers("variants.measured", numbers)]
 
 
+def _brushwork(brushwork: Brushwork | None) -> dict[str, float | None]:
+    if brushwork is None:
+        return {}
+    return {
+        "style_share": fmean(brushwork.share),
+        "style_share_least": min(brushwork.share),
+        "style_share_unseen": fmean(brushwork.unseen),
+        "painting_found": brushwork.found,
+        "motion": brushwork.motion,
+        "motion_resampling": brushwork.resampling,
+        "content": brushwork.content,
+    }
+
+
 def _scores(evaluation: Evaluation, effect: str) -> list[str]:
     """What the card says of an effect as that variant paints it."""
     for score in evaluation.effects:
@@ -124,6 +142,7 @@ def _scores(evaluation: Evaluation, effect: str) -> list[str]:
             "given_warping": score.given_stability.warping if score.given_stability else None,
             "clip_flicker": score.stability.clips,
             "teacher_clip_flicker": score.teacher_stability.clips,
+            **_brushwork(score.brushwork),
             "worst_tone_group": whole[1] if whole else None,
             "worst_tone_group_face": face[1] if face else None,
         }
@@ -150,6 +169,9 @@ def pack_toml(
         f"multiple_of = {STRIDE}",
         "value_range = [0.0, 1.0]",
     ]
+    channels = max((variant.canvas for variant in variants), default=0)
+    if channels:
+        lines += ["", "[canvas]", f"seed = {canvas.SEED}", f"channels = {channels}"]
     measured = {(evaluation.variant, evaluation.sha256): evaluation for evaluation in evaluations}
     current = [measured[key] for variant in variants if (key := (variant.id, variant.sha256)) in measured]
     for variant in variants:
@@ -179,6 +201,8 @@ def pack_toml(
             f"style = {style}",
             f"thumbnail = {_text(effect.name + '.jpg')}",
         ]
+        if channels and effect.canvas_strength > 0.0:
+            lines.append(f"canvas = {{ strength = {effect.canvas_strength}, scale = {effect.brush.scale} }}")
         for evaluation in current:
             lines += _scores(evaluation, effect.name)
     return "\n".join(lines) + "\n"

@@ -67,6 +67,8 @@ class BrushSettings:
     """Only the style rows and what the canvas alone meets are trained, the latter `canvas_rate` times as fast."""
 
     canvas_rate: float = 4.0
+    """0 leaves what the canvas alone meets as it is, too."""
+
     weak_share: float = 0.2
     """How often the canvas is given at less than its full strength."""
 
@@ -94,6 +96,9 @@ class BrushOfEffect:
 
     scale: float = 1.0
     """Of the canvas: 2 makes strokes twice as large."""
+
+    strength: float = 1.0
+    """Of the canvas when the app gives it to the finished network, 0..1.5; training has it at 1."""
 
     palette: float = 0.5
     """How much of the reference's colours come from the painting rather than from the network before."""
@@ -134,6 +139,11 @@ class EffectSettings:
         """The picture that is the effect's model, relative to the data folder, if it has one."""
         painting: str | None = self.teacher.get("painting")
         return painting
+
+    @property
+    def canvas_strength(self) -> float:
+        """How strongly the canvas is given to a network that takes one; algorithms are painted without."""
+        return self.brush.strength if self.painting is not None else 0.0
 
 
 @dataclass(frozen=True)

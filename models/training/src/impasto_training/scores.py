@@ -25,6 +25,16 @@ FLICKER_GOAL = 1.5
 WARPING_GOAL = 0.5
 """Share of the teacher's warping error."""
 
+SHARE_GOALS = {"s": 0.5, "m": 0.6}
+"""Mean style share, by variant."""
+
+LAYER_SHARE_GOAL = 0.4
+"""Style share of every layer, for the largest of these variants."""
+
+FOUND_GOAL = 0.9
+MOTION_GOAL = 2.5
+"""Error under motion over what resampling alone causes."""
+
 GROUP_GOAL = 1.10
 """A skin-tone group's LPIPS-sq over the mean of the groups."""
 
@@ -97,6 +107,30 @@ class Stability:
 
 
 @dataclass(frozen=True)
+class Brushwork:
+    """How one variant paints one painting's effect; means over held-out portraits. See `brush_judge`."""
+
+    share: tuple[float, ...]
+    """Style share by layer of `brushwork.STYLE_LAYERS`: 0 is the photo, 1 the raw teacher."""
+
+    unseen: tuple[float, ...]
+    """By layer of `UNSEEN_LAYERS`."""
+
+    found: float
+    """Share of the portraits whose nearest painting, by Gram matrices, is the right one."""
+
+    flicker: float
+    motion: float
+    """Error under exact motion with the canvas carried along."""
+
+    resampling: float
+    """What of it resampling alone causes."""
+
+    content: float
+    """Distance of deep features to the photo."""
+
+
+@dataclass(frozen=True)
 class EffectScore:
     """One effect of one variant."""
 
@@ -112,6 +146,9 @@ class EffectScore:
     teacher_stability: Stability
     given_stability: Stability | None
     """Of the given network as it is, where the teacher is that network calmed; else none."""
+
+    brushwork: Brushwork | None = None
+    """Of paintings that have been through the brush stage."""
 
     @property
     def restless(self) -> Stability:
@@ -217,7 +254,11 @@ def restored(kind: Any, value: Any) -> Any:
         hints = get_type_hints(kind)
         assert isinstance(kind, type)
         return kind(
-            **{field.name: restored(hints[field.name], value[field.name]) for field in dataclasses.fields(kind)}
+            **{
+                field.name: restored(hints[field.name], value[field.name])
+                for field in dataclasses.fields(kind)
+                if field.name in value or field.default is dataclasses.MISSING
+            }
         )
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is tuple:

@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw
 
 from impasto_training import clips
 from impasto_training.data import Content, Part, Photo, View
-from impasto_training.engine import Engine
+from impasto_training.easel import Easel
 from impasto_training.faces import FaceFinder
 from impasto_training.images import Picture, resize, to_float, to_picture
 from impasto_training.networks.student import STRIDE
@@ -104,12 +104,12 @@ def exhibits(
     return found
 
 
-def student(engine: Engine, pixel_budget: int, style: int, exhibit: Exhibit) -> Picture:
+def student(easel: Easel, pixel_budget: int, style: int, exhibit: Exhibit) -> Picture:
     """An exhibit as the variant paints it live, at `pixel_budget` pixels; the exhibit's size comes back."""
     side = max(round(math.sqrt(pixel_budget) / STRIDE), 1) * STRIDE
     small = resize(exhibit.picture, side, side)
     full = exhibit.picture.shape[0]
-    return resize(to_picture(engine.paint(to_float(small), style)), full, full)
+    return resize(to_picture(easel.paint(to_float(small), style)), full, full)
 
 
 def compose(shown: Sequence[Exhibit], rows: Sequence[tuple[str, Callable[[Exhibit], Picture]]]) -> Picture:

@@ -32,6 +32,9 @@ from impasto_training.scores import Stability
 Paint = Callable[[Picture], FloatPicture]
 """A painter: what it makes of a picture, same size."""
 
+PaintMoved = Callable[[Picture, "Motion"], FloatPicture]
+"""A painter that is told how the camera has moved, so that it can carry a canvas along."""
+
 NOISE_SIGMA = 2.0 / 255.0
 """Sensor noise: a webcam in ordinary room light."""
 
@@ -168,12 +171,13 @@ class Scenes:
         filmed = [frame for frames, mask in self.clips if mask.any() for frame in frames]
         return [*paired, *viewed, *filmed]
 
-    def measure(self, paint: Paint) -> Stability:
-        """All three tests of a painter."""
+    def measure(self, paint: Paint, paint_moved: PaintMoved | None = None) -> Stability:
+        """All three tests of a painter; `paint_moved` paints the views of a moving camera, where it is given."""
         flickers = [metrics.difference_255(paint(first), paint(second)) for first, second in self.pairs]
         errors = []
         for views in self.views:
-            first, *others = (paint(one) for one in views)
+            seen = zip(views, (REST, *MOTIONS), strict=True)
+            first, *others = (paint(one) if paint_moved is None else paint_moved(one, motion) for one, motion in seen)
             errors.append([warping_error(first, other, m) for other, m in zip(others, MOTIONS, strict=True)])
         changes = []
         for frames, mask in self.clips:
