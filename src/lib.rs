@@ -25,7 +25,7 @@
 //! # Dependencies point one way
 //!
 //! ```text
-//! terminal, signals, folders, units ◀ frame, mailbox, metrics, fault, system, picture ◀ quality | source | gpu | effect | output | nn (graph, plan) ◀ kernels ◀ roundtrip ◀ nn (engines) ◀ autotune | pipeline | inject ◀ runtime | ui | export ◀ settings ◀ cli ◀ app ◀ main
+//! terminal, signals, folders, units ◀ frame, mailbox, metrics, fault, system, picture ◀ quality | source | gpu | effect | output | nn (graph, plan) | canvas ◀ kernels ◀ roundtrip ◀ nn (engines) ◀ autotune | pipeline | inject ◀ runtime | ui | export ◀ settings ◀ cli ◀ app ◀ main
 //! ```
 //!
 //! Each of the large packages is named in one place: `nokhwa` in `source/camera/nokhwa.rs`, `v4l` in `source/camera/v4l2`,
@@ -56,6 +56,7 @@
 
 pub mod app;
 pub mod autotune;
+pub mod canvas;
 pub mod cli;
 pub mod effect;
 pub mod export;

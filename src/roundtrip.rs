@@ -12,8 +12,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::canvas::CanvasSlot;
 use crate::fault::Fault;
 use crate::frame::CameraFrame;
+use crate::kernels::canvas::{RestingCanvas, canvas_extent};
 use crate::kernels::prepare::{Crop, Prepare};
 use crate::mailbox::{Latest, MailboxCounts};
 use crate::units::{Burden, Extent};
@@ -68,6 +70,7 @@ pub enum RoundTripEvent {
 pub struct RoundTrip {
     shared: Arc<Shared>,
     extent: Extent,
+    canvas_channels: usize,
 }
 
 #[derive(Debug, Default)]
@@ -77,6 +80,15 @@ struct Shared {
     free: Mutex<Vec<Vec<[f32; 4]>>>,
     events: Mutex<Vec<RoundTripEvent>>,
     burden: Mutex<Burden>,
+    canvas: CanvasSlot,
+}
+
+/// What the thread keeps from picture to picture.
+#[derive(Default)]
+struct Kept {
+    /// Serves all frames of one shape.
+    prepare: Option<Prepare>,
+    canvas: RestingCanvas,
 }
 
 /// Painted pictures in use at once: being painted, waiting, shown, and one changing hands.
@@ -94,9 +106,10 @@ impl RoundTrip {
     ///
     /// # Errors
     /// When the system starts no more threads.
-    pub fn spawn(painter: impl Painter + 'static, done: impl Fn() + Send + 'static) -> Result<Self, Fault> {
+    pub fn spawn(mut painter: impl Painter + 'static, done: impl Fn() + Send + 'static) -> Result<Self, Fault> {
         let shared = Arc::new(Shared::default());
         let extent = painter.extent();
+        let canvas_channels = painter.canvas_mut().len() / (canvas_extent(extent).pixels() as usize).max(1);
         let alive = Alive::new();
         let thread = {
             let shared = shared.clone();
@@ -108,12 +121,22 @@ impl RoundTrip {
         std::thread::Builder::new().name("painter".into()).spawn(thread).map_err(|e| {
             Fault::failed(format!("The painter thread could not be started: {e}"), "Close other programs and try again")
         })?;
-        Ok(Self { shared, extent })
+        Ok(Self { shared, extent, canvas_channels })
     }
 
     /// The size of the painted pictures.
     pub fn extent(&self) -> Extent {
         self.extent
+    }
+
+    /// Channels of the canvas that the painter takes in; 0 where it takes none.
+    pub fn canvas_channels(&self) -> usize {
+        self.canvas_channels
+    }
+
+    /// The canvas that is painted with from the next picture on, of a painter that takes one.
+    pub fn canvas(&self) -> &CanvasSlot {
+        &self.shared.canvas
     }
 
     /// Hands a frame over. One that still waits is replaced and counted as dropped. Never blocks.
@@ -161,11 +184,11 @@ impl Drop for RoundTrip {
 impl Shared {
     fn run(&self, mut painter: impl Painter, done: &impl Fn()) {
         let mut failing: Option<Fault> = None;
-        let mut prepare = None;
+        let mut kept = Kept::default();
         while !self.inbox.is_closed() {
             let Some(frame) = self.inbox.wait(IDLE) else { continue };
             // A panic in an engine must cost the effect, not the program. The painter is not used again after one.
-            match catch_unwind(AssertUnwindSafe(|| self.paint(&mut painter, &mut prepare, frame))) {
+            match catch_unwind(AssertUnwindSafe(|| self.paint(&mut painter, &mut kept, frame))) {
                 Ok(Ok(painted)) => {
                     if failing.take().is_some() {
                         self.report(RoundTripEvent::Recovered);
@@ -193,21 +216,19 @@ impl Shared {
         }
     }
 
-    /// `prepare` keeps what serves all frames of one shape.
-    fn paint(
-        &self,
-        painter: &mut impl Painter,
-        prepare: &mut Option<Prepare>,
-        frame: CameraFrame,
-    ) -> Result<Painted, Fault> {
+    fn paint(&self, painter: &mut impl Painter, kept: &mut Kept, frame: CameraFrame) -> Result<Painted, Fault> {
         let extent = painter.extent();
         let started = Instant::now();
         let shape = frame.shape();
-        if prepare.as_ref().is_none_or(|p| p.shape() != shape) {
-            *prepare = None;
+        if kept.prepare.as_ref().is_none_or(|p| p.shape() != shape) {
+            kept.prepare = None;
         }
         let crop = Crop::fitting(shape.extent, extent);
-        prepare.get_or_insert_with(|| Prepare::new(shape, crop, extent)).run(&frame, painter.image_mut());
+        kept.prepare.get_or_insert_with(|| Prepare::new(shape, crop, extent)).run(&frame, painter.image_mut());
+        // After the image: which network paints is settled there.
+        if let Some(canvas) = self.canvas.now().filter(|_| !painter.canvas_mut().is_empty()) {
+            kept.canvas.put(&canvas, extent, painter.canvas_mut());
+        }
         let prepared = Instant::now();
         let planes = painter.paint()?;
         let burden = *lock(&self.burden);

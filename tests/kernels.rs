@@ -5,16 +5,20 @@ mod chain_support;
 use chain_support::passes::Passes;
 use chain_support::{frame, gpu, noise};
 use half::f16;
+use impasto::canvas::Brush;
 use impasto::frame::{CameraFrame, ColorSpec, FrameShape, PixelFormat, YuvMatrix, YuvRange};
 use impasto::kernels;
 use impasto::kernels::compose::{Before, Detail, Steady};
 use impasto::kernels::prepare::Crop;
 use impasto::pipeline::pass::Varying;
+use impasto::pipeline::pass::canvas::SAMPLE_CANVAS;
 use impasto::pipeline::pass::gain::GAIN;
 use impasto::pipeline::pass::ingest::INGEST;
 use impasto::pipeline::pass::prepare::PREPARE;
 use impasto::pipeline::pass::stabilise::STABILISE;
-use impasto::pipeline::product::{FRAME, GAINS, GUIDE, IMAGE, PAINTED, PAINTING, RAW, STEADY, Sizes};
+use impasto::pipeline::product::{
+    CANVAS, CANVAS_FIELD, FRAME, GAINS, GUIDE, IMAGE, PAINTED, PAINTING, RAW, STEADY, Sizes,
+};
 use impasto::units::Extent;
 use proptest::prelude::*;
 
@@ -116,6 +120,32 @@ proptest! {
         }
     }
 
+    /// 1e-5: interpolation in another order. A field of noise; the GPU's canvas is groups of four channels.
+    #[test]
+    fn sample_canvas((w, h) in (2..70_u32, 2..40_u32), groups in 1..=2_u32, scale in 0.25..8.0_f32, strength in 0.0..2.0_f32) {
+        let Some(gpu) = gpu() else { return Ok(()) };
+        let extent = Extent::new(w, h);
+        let field = impasto::canvas::known(7);
+        let sizes = Sizes {
+            canvas_channels: groups * 4,
+            ..Sizes::new(FrameShape::packed(PixelFormat::Rgba8, extent), Some(extent), 0)
+        };
+        let brush = Brush { seed: 7, strength, scale };
+        let mut passes = Passes::new(gpu, sizes, &[&SAMPLE_CANVAS]);
+        passes.put(CANVAS_FIELD, bytemuck::cast_slice(field.places()));
+        passes.run(Varying { brush, ..Varying::default() });
+        let plane = ((w / 2) * (h / 2)) as usize;
+        let mut want = vec![0.0; plane * groups as usize * 4];
+        kernels::canvas::sample_canvas(&field, &brush, extent, &mut want);
+        let got: Vec<[f32; 4]> = bytemuck::pod_collect_to_vec(&passes.get(CANVAS));
+        for (channel, want) in want.chunks(plane).enumerate() {
+            for (at, want) in want.iter().enumerate() {
+                let got = got[channel / 4 * plane + at][channel % 4];
+                prop_assert!((got - want).abs() < 1e-5, "{channel} {at}: {got}, CPU {want}");
+            }
+        }
+    }
+
     /// Steadied painting: 2e-3, two steps of a half float near one. Stored painting: half a step of 255. Gain: half a step of
     /// its 64th, and 2e-3 for a quotient of differences of products in another order.
     #[test]
@@ -141,7 +171,7 @@ proptest! {
         passes.put(GUIDE, bytemuck::cast_slice(&guide));
         passes.put_before(GUIDE, bytemuck::cast_slice(&old_guide));
         passes.put_before(STEADY, bytemuck::cast_slice(&old));
-        passes.run(Varying { blend });
+        passes.run(Varying { blend, ..Varying::default() });
 
         let mut want = vec![[f16::ZERO; 4]; pixels];
         let before = (blend > 0.0).then_some(Before { steady: &old, guide: &old_guide, blend });

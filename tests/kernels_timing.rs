@@ -93,7 +93,7 @@ fn stages_by_timestamp() {
         let Some(mut times) = Timestamps::new(&gpu, 4, 4) else { return println!("skipped: no time stamps") };
         let sizes = Sizes::new(shape, Some(STUDENT), 0);
         let mut passes = Passes::new(&gpu, sizes, &[&INGEST, &PREPARE, &STABILISE, &GAIN]);
-        passes.vary(Varying { blend: 0.5 });
+        passes.vary(Varying { blend: 0.5, ..Varying::default() });
         let whole = Passes::new(&gpu, Sizes::new(shape, Some(Extent::new(288, 216)), 0), &[&PREPARE]);
         let raw = passes.store.buffer(RAW.info, Which::Now, Default::default()).unwrap().clone();
         let mut upload = Uploader::new(&gpu, shape.min_bytes(), 3);

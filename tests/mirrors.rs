@@ -3,6 +3,7 @@
 use impasto::assert_mirror;
 use impasto::kernels::ingest::YuvToRgb;
 use impasto::pipeline::PictureLayout;
+use impasto::pipeline::pass::canvas::{self, CanvasLayout};
 use impasto::pipeline::pass::carry::{self, CarryLayout};
 use impasto::pipeline::pass::gain::{self, GainLayout};
 use impasto::pipeline::pass::ingest::{self, RawLayout};
@@ -20,6 +21,11 @@ fn the_frame() {
         assert_mirror!(shader, RawLayout { width, height, stride_bytes, chroma_bytes, color });
     }
     assert_mirror!(prepare::SHADER, PrepareLayout { origin, step, width, height });
+}
+
+#[test]
+fn the_canvas() {
+    assert_mirror!(canvas::SHADER, CanvasLayout { width, height, groups, step, strength });
 }
 
 #[test]

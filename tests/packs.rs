@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use impasto::effect::{EffectKind, Gallery, Loaded, Pack, PackError, StylePack, models_dirs, own_models_dir};
+use impasto::effect::{
+    EffectKind, Gallery, Loaded, Pack, PackCanvas, PackError, StyleCanvas, StylePack, models_dirs, own_models_dir,
+};
 use impasto::fault::Severity;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
@@ -426,5 +428,36 @@ fn the_packs_of_this_repository_are_good() {
         let ids: Vec<_> = effect.variants().iter().map(|v| v.id.as_str()).collect();
         assert!(ids.starts_with(&["s", "m"]), "{}: {ids:?}", effect.name);
         assert!(effect.thumbnail.is_some(), "{} has no picture", effect.name);
+    }
+}
+
+#[test]
+fn a_pack_describes_its_canvas_and_an_effect_how_it_is_used() {
+    let with = |canvas: &str, effect: &str| {
+        load(|m| {
+            m.replace("value_range = [0.0, 1.0]\n", &format!("value_range = [0.0, 1.0]\n{canvas}\n"))
+                .replace("style = 1\n", &format!("style = 1\n{effect}\n"))
+        })
+    };
+    let canvas = "[canvas]\nseed = 7\nchannels = 8";
+    let pack = with(canvas, "canvas = { strength = 0.8, scale = 1.4 }").unwrap();
+    assert_eq!(pack.canvas, Some(PackCanvas { seed: 7, channels: 8 }));
+    assert_eq!(pack.styles[0].canvas, StyleCanvas { strength: 0.0, scale: 1.0 }, "empty where nothing is said");
+    assert_eq!(pack.styles[1].canvas, StyleCanvas { strength: 0.8, scale: 1.4 });
+    let usual = with(canvas, "canvas = { strength = 1 }").unwrap();
+    assert_eq!(usual.styles[1].canvas, StyleCanvas { strength: 1.0, scale: 1.0 });
+    assert_eq!(with("", "").unwrap().canvas, None);
+    for (canvas, effect, told) in [
+        ("[canvas]\nseed = -1\nchannels = 8", "", "seed"),
+        ("[canvas]\nseed = 7\nchannels = 9", "", "9 channels"),
+        ("[canvas]\nseed = 7\nchannels = 0", "", "0 channels"),
+        (canvas, "canvas = { strength = -0.1 }", "strength"),
+        (canvas, "canvas = { strength = nan }", "strength"),
+        (canvas, "canvas = { strength = 1.0, scale = 0.0 }", "scale"),
+        (canvas, "canvas = { strength = 1.0, scale = inf }", "scale"),
+        (canvas, "canvas = { scale = 1.0 }", "strength"),
+    ] {
+        let error = with(canvas, effect).unwrap_err().to_string();
+        assert!(error.contains(told), "{error}");
     }
 }

@@ -123,7 +123,7 @@ pub fn run(args: &DoctorArgs, common: &Common) -> Result<(), CliError> {
         models: Models {
             folders,
             effects: gallery.effects().len(),
-            trouble: faults.iter().map(ToString::to_string).collect(),
+            trouble: faults.iter().map(ToString::to_string).chain(catalog.canvas_trouble()).collect(),
         },
         engines,
         choice: choice.as_ref().ok().cloned(),

@@ -3,6 +3,7 @@
 use super::{CliError, Common, PlanArgs, print, print_json};
 use crate::effect::{Gallery, models_dirs};
 use crate::frame::{FrameShape, PixelFormat};
+use crate::nn::graph::Graph;
 use crate::pipeline::list::Route;
 use crate::pipeline::listing::{Listing, listings};
 use crate::pipeline::product::Sizes;
@@ -29,9 +30,12 @@ pub fn run(args: &PlanArgs, common: &Common) -> Result<(), CliError> {
     let variant = effect.variant(args.variant.as_deref())?;
     let student = args.size.unwrap_or_else(|| variant.extent_for(args.picture));
     let shape = FrameShape::packed(PixelFormat::Yuyv, args.picture);
+    // A network that cannot be read takes none, and what is wrong with it is told where it is painted with.
+    let graph = variant.read().ok().and_then(|bytes| Graph::from_onnx(&bytes).ok());
+    let canvas_channels = graph.and_then(|g| g.canvas().map(|canvas| g.channels(canvas) as u32)).unwrap_or(0);
     let lists = [Route::InPlace, Route::RoundTrip].into_iter().flat_map(|route| {
         let trips = if route == Route::RoundTrip { crate::pipeline::TRIPS } else { 0 };
-        listings(route, &Sizes::new(shape, Some(student), trips))
+        listings(route, &Sizes { canvas_channels, ..Sizes::new(shape, Some(student), trips) })
     });
     let plan = Plan {
         effect: effect.name.clone(),

@@ -6,8 +6,10 @@ use std::path::Path;
 use super::EffectKind;
 use super::file::{file_bytes, inside, read_summed};
 use super::pack::{
-    About, MAX_NETWORK_BYTES, Numbers, OwnRow, PACK_SCHEMA, Pack, PackError, StyleEntry, StylePack, Variant,
+    About, MAX_NETWORK_BYTES, Numbers, OwnRow, PACK_SCHEMA, Pack, PackCanvas, PackError, StyleCanvas, StyleEntry,
+    StylePack, Variant,
 };
+use crate::canvas::{Brush, CHANNELS};
 
 /// A style is two numbers for each channel of a network: thousands.
 const MAX_ROW_BYTES: u64 = 1 << 20;
@@ -40,6 +42,7 @@ pub(super) struct RawPack {
     multiple_of: u32,
     #[serde(default = "unit_range")]
     value_range: [f64; 2],
+    canvas: Option<RawCanvas>,
     variants: Vec<RawVariant>,
     effects: Vec<RawEffect>,
 }
@@ -48,6 +51,23 @@ pub(super) struct RawPack {
 pub(super) struct RawStylePack {
     variants: Vec<RawRow>,
     effects: Vec<RawEffect>,
+}
+
+#[derive(serde::Deserialize)]
+struct RawCanvas {
+    seed: u32,
+    channels: usize,
+}
+
+#[derive(serde::Deserialize)]
+struct RawStyleCanvas {
+    strength: f32,
+    #[serde(default = "one")]
+    scale: f32,
+}
+
+fn one() -> f32 {
+    1.0
 }
 
 fn unit_range() -> [f64; 2] {
@@ -94,6 +114,7 @@ struct RawEffect {
     thumbnail: Option<String>,
     #[serde(default)]
     scores: BTreeMap<String, Numbers>,
+    canvas: Option<RawStyleCanvas>,
 }
 
 pub(super) struct Check<'a> {
@@ -118,7 +139,8 @@ impl Check<'_> {
         let styles = raw.effects.into_iter().map(|e| self.style(e, kind)).collect::<Result<Vec<_>, _>>()?;
         self.distinct("variant id", variants.iter().map(|v| &*v.id))?;
         self.distinct("effect name", styles.iter().map(|s| &*s.name))?;
-        Ok(Pack { name, about, folder: self.folder.to_owned(), variants, styles })
+        let canvas = raw.canvas.map(|canvas| self.canvas(&canvas)).transpose()?;
+        Ok(Pack { name, about, folder: self.folder.to_owned(), variants, styles, canvas })
     }
 
     pub fn style_pack(&self, about: RawAbout, base: String, raw: RawStylePack) -> Result<StylePack, PackError> {
@@ -183,6 +205,23 @@ impl Check<'_> {
         })
     }
 
+    fn canvas(&self, raw: &RawCanvas) -> Result<PackCanvas, PackError> {
+        self.ensure((1..=CHANNELS).contains(&raw.channels), || {
+            format!("canvas has {} channels, expected 1 to {CHANNELS}", raw.channels)
+        })?;
+        Ok(PackCanvas { seed: raw.seed, channels: raw.channels })
+    }
+
+    fn style_canvas(&self, effect: &str, raw: &RawStyleCanvas) -> Result<StyleCanvas, PackError> {
+        for (name, value, range) in [("strength", raw.strength, Brush::STRENGTHS), ("scale", raw.scale, Brush::SCALES)]
+        {
+            self.ensure(range.contains(&value), || {
+                format!("the canvas of {effect} has a {name} of {value}, expected {} to {}", range.start(), range.end())
+            })?;
+        }
+        Ok(StyleCanvas { strength: raw.strength, scale: raw.scale })
+    }
+
     /// A style's numbers, read: they are small, and what is kept is what was summed.
     fn row(&self, raw: RawRow) -> Result<OwnRow, PackError> {
         self.name("a variant's id", &raw.id)?;
@@ -215,6 +254,7 @@ impl Check<'_> {
             self.name("a variant's id", variant)?;
             self.numbers("scores", numbers)?;
         }
+        let canvas = raw.canvas.map(|canvas| self.style_canvas(&raw.name, &canvas)).transpose()?;
         // A picture that is missing costs the user a picture, not the effect. One that leads elsewhere is refused.
         let thumbnail = match raw.thumbnail {
             None => None,
@@ -232,6 +272,7 @@ impl Check<'_> {
             style: raw.style,
             thumbnail,
             scores: raw.scores,
+            canvas: canvas.unwrap_or_default(),
         })
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::fault::Fault;
 use crate::units::Extent;
 
-use super::pack::{About, Loaded, Numbers, Pack, PackError, StyleEntry, StylePack, Variant};
+use super::pack::{About, Loaded, Numbers, Pack, PackError, StyleCanvas, StyleEntry, StylePack, Variant};
 use super::{EffectKind, GalleryListing, PARAMETERS, Parameter, student_extent};
 
 /// Packs in one models folder; more are not looked at.
@@ -25,6 +25,8 @@ pub struct Effect {
     pub thumbnail: Option<PathBuf>,
     /// What the card says of it, by the variant's id.
     pub scores: BTreeMap<String, Numbers>,
+    /// How it uses the canvas of its pack's networks.
+    pub canvas: StyleCanvas,
     /// Whose networks paint it.
     pub pack: Arc<Pack>,
     variants: Arc<[Variant]>,
@@ -49,6 +51,7 @@ impl Effect {
             style,
             thumbnail: entry.thumbnail.clone(),
             scores: entry.scores.clone(),
+            canvas: entry.canvas,
             pack: pack.clone(),
             variants,
         }

@@ -24,5 +24,5 @@ pub use extent::{fitted_size, student_extent};
 pub use gallery::{Effect, Gallery, Style, models_dirs, own_models_dir};
 pub use kind::EffectKind;
 pub use listing::{EffectListing, GalleryListing, VariantListing};
-pub use pack::{Loaded, PACK_SCHEMA, Pack, PackError, StyleEntry, StylePack, Variant};
+pub use pack::{Loaded, PACK_SCHEMA, Pack, PackCanvas, PackError, StyleCanvas, StyleEntry, StylePack, Variant};
 pub use parameter::{PARAMETERS, Parameter, Unit};

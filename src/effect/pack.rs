@@ -14,6 +14,10 @@
 //! multiple_of = 16                # both sides of a picture, in pixels
 //! value_range = [0.0, 1.0]
 //!
+//! [canvas]                        # of networks that take one; may be left out, and then their canvas is empty
+//! seed = 7                        # what its field is made from: crate::canvas::field
+//! channels = 8                    # as the networks take them
+//!
 //! [[variants]]                    # one network each
 //! id = "s"
 //! file = "s.onnx"
@@ -39,6 +43,7 @@
 //! kind = "painting"               # may be left out
 //! style = 0                       # which of the network's styles
 //! thumbnail = "starry-night.jpg"
+//! canvas = { strength = 1.0, scale = 1.4 }  # how strong the canvas is, and how large its strokes; left out, it is empty
 //! [effects.scores.s]              # numbers of the card for a variant, by name; all of them optional:
 //! student_psnr = 20.1             #   dB against the teacher, mean of the held-out pictures
 //! student_ssim = 0.66
@@ -72,6 +77,7 @@
 //! title = "My painting"
 //! artist = "..."
 //! thumbnail = "my-painting.jpg"
+//! canvas = { strength = 1.0 }     # on its base's canvas; may be left out
 //! ```
 
 use std::collections::BTreeMap;
@@ -133,6 +139,16 @@ pub struct Pack {
     pub variants: Vec<Variant>,
     /// Never empty.
     pub styles: Vec<StyleEntry>,
+    /// What the networks' canvas is made from; `None` where it is empty.
+    pub canvas: Option<PackCanvas>,
+}
+
+/// What the canvas of a pack's networks is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PackCanvas {
+    pub seed: u32,
+    /// As the networks take them.
+    pub channels: usize,
 }
 
 /// Where a pack comes from.
@@ -240,6 +256,33 @@ pub struct StyleEntry {
     pub thumbnail: Option<PathBuf>,
     /// What the card says of the effect, by the variant's id.
     pub scores: BTreeMap<String, Numbers>,
+    pub canvas: StyleCanvas,
+}
+
+/// How an effect uses its networks' canvas.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StyleCanvas {
+    /// What the field's values are multiplied by; within [`Brush::STRENGTHS`]. 0 is an empty canvas.
+    pub strength: f32,
+    /// How large strokes are; within [`Brush::SCALES`].
+    pub scale: f32,
+}
+
+impl Default for StyleCanvas {
+    /// An empty canvas.
+    fn default() -> Self {
+        Self { strength: 0.0, scale: 1.0 }
+    }
+}
+
+impl StyleCanvas {
+    /// Between two effects: strokes are as large as those of the effects that have any.
+    pub fn between(self, other: Self, share: f32) -> Self {
+        let (mine, others) = ((1.0 - share) * self.strength, share * other.strength);
+        let strength = mine + others;
+        let scale = if strength > 0.0 { (mine * self.scale + others * other.scale) / strength } else { self.scale };
+        Self { strength, scale }
+    }
 }
 
 /// What a pack's folder turned out to hold.
@@ -275,6 +318,21 @@ impl Loaded {
 }
 
 impl Pack {
+    /// What keeps the canvas of a network empty that takes so many channels: what the pack says of it, or that it says
+    /// nothing.
+    pub fn canvas_trouble(&self, channels: usize) -> Option<String> {
+        let wrong = match self.canvas {
+            _ if channels == 0 => return None,
+            Some(canvas) if canvas.channels == channels => return None,
+            Some(canvas) => format!("describes one of {}", canvas.channels),
+            None => "describes none".to_owned(),
+        };
+        Some(format!(
+            "a network of the pack {} takes a canvas of {channels} channels, and its pack.toml {wrong}: its canvas stays empty",
+            self.name
+        ))
+    }
+
     /// Reads and checks the pack of networks in `folder`, as [`Loaded::read`] does.
     ///
     /// # Errors
@@ -309,6 +367,7 @@ impl Pack {
             style: 0,
             thumbnail: None,
             scores: BTreeMap::new(),
+            canvas: StyleCanvas::default(),
         };
         Ok(Self {
             name,
@@ -316,6 +375,7 @@ impl Pack {
             folder: path.parent().unwrap_or(Path::new("")).to_owned(),
             variants: vec![Variant::unknown(path, sum_of(&bytes), bytes.len() as u64)],
             styles: vec![style],
+            canvas: None,
         })
     }
 }

@@ -1,5 +1,6 @@
 //! A plain CPU function for every compute kernel, of the same name: the kernel's definition, and what it is tested against.
 
+pub mod canvas;
 pub mod compose;
 pub mod ingest;
 pub mod motion;

@@ -11,8 +11,8 @@
 //! execute what it gives, in that order. `impasto plan` prints it.
 
 use super::pass::{
-    Pass, carry::CARRY, gain::GAIN, ingest::INGEST, paint::PAINT, picture::PICTURE, prepare::PREPARE, pyramid::PYRAMID,
-    search::SEARCH, sight, stabilise, stability, upload,
+    Pass, canvas::SAMPLE_CANVAS, carry::CARRY, gain::GAIN, ingest::INGEST, paint::PAINT, picture::PICTURE,
+    prepare::PREPARE, pyramid::PYRAMID, search::SEARCH, sight, stabilise, stability, upload,
 };
 use crate::metrics::Stage;
 
@@ -37,7 +37,8 @@ pub const LIST: &[Line] = &[
     // The frame's picture, and what the student sees of it.
     line(Stage::Prepare, &INGEST, Wanted::is_frame),
     line(Stage::Prepare, &PREPARE, |w| w.is_frame() && (w.lays() || w.cadenced)),
-    // The student, where it paints in place.
+    // The student, where it paints in place, and the canvas that it may take in.
+    line(Stage::Prepare, &SAMPLE_CANVAS, |w| w.canvas && w.paint == Paint::Student),
     line(Stage::Infer, &PAINT, |w| w.paint == Paint::Student),
     // Where there is a cadence: what moved since the frame that was painted last.
     line(Stage::Compose, &PYRAMID, |w| w.cadenced && (w.is_frame() || w.lays() || w.event == Event::Keep)),
@@ -119,12 +120,14 @@ pub struct Wanted {
     pub sent: bool,
     /// Its painting is compared with that of the frame before.
     pub compared: bool,
+    /// The student that paints in place takes a canvas in.
+    pub canvas: bool,
 }
 
 impl Wanted {
     /// To draw the newest finished frame.
     pub const SHOW: Self =
-        Self { event: Event::Show, paint: Paint::Nobody, cadenced: false, sent: false, compared: false };
+        Self { event: Event::Show, paint: Paint::Nobody, cadenced: false, sent: false, compared: false, canvas: false };
 
     /// A frame with that laid on it.
     pub const fn frame(paint: Paint) -> Self {
@@ -180,6 +183,10 @@ impl Wanted {
             let sent = all.iter().filter(|w| w.is_frame() && w.cadenced).map(|w| Self { sent: true, ..*w });
             all.extend(sent.collect::<Vec<_>>());
         }
+        if route == Route::InPlace {
+            let canvas = all.iter().filter(|w| w.paint == Paint::Student).map(|w| Self { canvas: true, ..*w });
+            all.extend(canvas.collect::<Vec<_>>());
+        }
         let compared = all.iter().filter(|w| w.is_frame() && w.lays()).map(|w| Self { compared: true, ..*w });
         all.extend(compared.collect::<Vec<_>>());
         all.push(Self::SHOW);
@@ -203,7 +210,7 @@ mod tests {
 
     use super::*;
     use crate::pipeline::pass::OnGpu;
-    use crate::pipeline::product::{Copies, Memory, PAINTED, Which};
+    use crate::pipeline::product::{CANVAS_FIELD, Copies, Memory, PAINTED, Which};
 
     fn names(wanted: &Wanted) -> Vec<&'static str> {
         passes(wanted).map(|(_, line)| line.pass.name).collect()
@@ -216,6 +223,8 @@ mod tests {
         assert_eq!(names(&frame(Paint::Nobody)), ["upload", "ingest"]);
         let painted = ["upload", "ingest", "prepare", "paint", "stabilise", "gain"];
         assert_eq!(names(&frame(Paint::Student)), painted);
+        let with_canvas = ["upload", "ingest", "prepare", "sample_canvas", "paint", "stabilise", "gain"];
+        assert_eq!(names(&Wanted { canvas: true, ..frame(Paint::Student) }), with_canvas);
         let arrived = ["upload", "upload_painted", "ingest", "prepare", "stabilise", "gain", "compare", "gather"];
         assert_eq!(names(&Wanted { compared: true, ..frame(Paint::Arrived) }), arrived);
         let carried =
@@ -244,6 +253,7 @@ mod tests {
                         let lives = input.product.copies != Copies::One
                             || input.product.name.starts_with("key_")
                             || *input.product == *PAINTED.info
+                            || *input.product == *CANVAS_FIELD.info
                             || wanted.event != Event::Frame;
                         let known = input.which == Which::Before || written.contains(input.product.name) || lives;
                         assert!(known, "{wanted:?}: {} reads {}", line.pass.name, input.product.name);

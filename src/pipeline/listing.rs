@@ -30,7 +30,9 @@ pub struct PassListing {
 
 /// Everything that can run on a route; what is only measured now and then is left out.
 pub fn listings(route: Route, sizes: &Sizes) -> Vec<Listing> {
-    let kinds = Wanted::all(route).into_iter().filter(|wanted| !wanted.compared);
+    let takes_canvas =
+        |wanted: &Wanted| route == Route::InPlace && wanted.paint == Paint::Student && sizes.canvas_channels > 0;
+    let kinds = Wanted::all(route).into_iter().filter(|w| !w.compared && w.canvas == takes_canvas(w));
     kinds.map(|wanted| listing(route, &wanted, sizes)).collect()
 }
 

@@ -39,6 +39,7 @@ use product::Sizes;
 use sights::Sights;
 use steadiness::Steadiness;
 
+use crate::canvas::CanvasSlot;
 use crate::frame::{CameraFrame, FrameShape};
 use crate::gpu::{Gpu, GpuError, Shader};
 pub use crate::kernels::stability::Stability;
@@ -139,6 +140,7 @@ pub struct Pipeline {
     sizes: Sizes,
     chain: GpuChain,
     painter: Painter,
+    canvas: CanvasSlot,
     slots: [Slot; 2],
     sights: Sights,
     steadiness: Steadiness,
@@ -171,8 +173,11 @@ impl Pipeline {
         let extent = student.extent();
         let (painter, in_place) = Painter::of(student);
         let trips = if painter.route() == Route::RoundTrip { TRIPS } else { 0 };
-        let sizes = Sizes::new(shape, extent, trips);
+        let canvas_channels = in_place.as_ref().and_then(|s| s.plan().canvas()).map_or(0, |c| c.channels as u32);
+        let sizes = Sizes { canvas_channels, ..Sizes::new(shape, extent, trips) };
+        let canvas = painter.round_trip().map(|student| student.canvas().clone()).unwrap_or_default();
         Ok(Self {
+            canvas,
             chain: GpuChain::new(gpu, sizes, painter.route(), in_place, target_format)?,
             sizes,
             painter,
@@ -253,9 +258,19 @@ impl Pipeline {
 
     /// The student's round trip, for its events. `None` in place.
     pub fn round_trip(&self) -> Option<&RoundTrip> {
-        match &self.painter {
-            Painter::RoundTrip { student, .. } => Some(student),
-            Painter::InPlace | Painter::Untouched => None,
+        self.painter.round_trip()
+    }
+
+    /// Where the canvas goes that the student paints with; what is there holds from the next frame on.
+    pub fn canvas(&self) -> &CanvasSlot {
+        &self.canvas
+    }
+
+    /// Channels of the canvas that the student takes in; 0 where it takes none.
+    pub fn canvas_channels(&self) -> usize {
+        match self.round_trip() {
+            Some(student) => student.canvas_channels(),
+            None => self.sizes.canvas_channels as usize,
         }
     }
 
@@ -302,13 +317,19 @@ impl Pipeline {
         let compared = lays && follows && self.steadiness.is_due(self.chain.can_compare());
         let cadenced = self.is_cadenced();
         let trip = if cadenced && sent { self.sights.send(stamp.id) } else { None };
-        let wanted = Wanted { event: Event::Frame, paint, cadenced, sent: trip.is_some(), compared };
+        let canvas = self.canvas.now().filter(|_| paint == Paint::Student && self.sizes.canvas_channels > 0);
+        if let Some(canvas) = &canvas {
+            self.chain.load_canvas(canvas);
+        }
+        let sent = trip.is_some();
+        let wanted = Wanted { event: Event::Frame, paint, cadenced, sent, compared, canvas: canvas.is_some() };
+        let brush = canvas.map(|canvas| canvas.brush).unwrap_or_default();
         let ticket = self.chain.run(&FrameJob {
             wanted,
             stamp,
             slot: index,
             trip: trip.unwrap_or(0),
-            varying: Varying { blend: if follows { self.blend } else { 0.0 } },
+            varying: Varying { blend: if follows { self.blend } else { 0.0 }, brush },
             bytes: Some(&frame.bytes()[..self.sizes.shape.min_bytes()]),
             painting,
             measured: lays || self.painter.route() != Route::RoundTrip,
@@ -331,7 +352,7 @@ impl Pipeline {
             stamp: frame,
             slot: bare.unwrap_or(0),
             trip,
-            varying: Varying { blend: 0.0 },
+            varying: Varying::default(),
             bytes: None,
             painting: Some(pixels),
             measured: false,
@@ -352,7 +373,7 @@ impl Pipeline {
             stamp,
             slot: index,
             trip: 0,
-            varying: Varying { blend: 0.0 },
+            varying: Varying::default(),
             bytes: None,
             painting: None,
             measured: false,

@@ -57,6 +57,14 @@ impl Painter {
         }
     }
 
+    /// The student on its thread; `None` where there is none.
+    pub fn round_trip(&self) -> Option<&RoundTrip> {
+        match self {
+            Self::RoundTrip { student, .. } => Some(student),
+            Self::InPlace | Self::Untouched => None,
+        }
+    }
+
     pub fn route(&self) -> Route {
         match self {
             Self::InPlace => Route::InPlace,

@@ -10,10 +10,13 @@ use std::marker::PhantomData;
 
 use half::f16;
 
+use crate::canvas::{CHANNELS, SIDE};
 use crate::frame::FrameShape;
+use crate::kernels::canvas::canvas_extent;
 use crate::kernels::motion::{Fields, levels_len};
 use crate::kernels::prepare::Crop;
 use crate::kernels::stability::{Block, Gathered, blocks_of};
+use crate::nn::plan::channel_groups;
 use crate::units::Extent;
 
 /// All sizes that a pipeline has.
@@ -27,12 +30,19 @@ pub struct Sizes {
     pub student: Extent,
     /// Frames that may be away at once to be painted on another thread; 0 where the student paints in place.
     pub trips: usize,
+    /// Channels of the canvas that the student takes in where it paints in place; 0 where it takes none.
+    pub canvas_channels: u32,
 }
 
 impl Sizes {
     pub fn new(shape: FrameShape, student: Option<Extent>, trips: usize) -> Self {
         let crop = student.map_or(Crop::whole(shape.extent), |extent| Crop::fitting(shape.extent, extent));
-        Self { shape, crop, student: student.unwrap_or(Extent::new(0, 0)), trips }
+        Self { shape, crop, student: student.unwrap_or(Extent::new(0, 0)), trips, canvas_channels: 0 }
+    }
+
+    /// Groups of four channels that the canvas has.
+    pub fn canvas_groups(&self) -> u32 {
+        channel_groups(self.canvas_channels as usize)
     }
 
     /// Elements of a product of that count.
@@ -42,6 +52,8 @@ impl Sizes {
             Count::Levels => levels_len(self.student) as u64,
             Count::Field => Fields::new(self.student).len() as u64,
             Count::Blocks => blocks_of(self.student).pixels(),
+            Count::Canvas => canvas_extent(self.student).pixels() * u64::from(self.canvas_groups()),
+            Count::CanvasField => (SIDE * SIDE) as u64,
             Count::One => 1,
             Count::Frame | Count::Student => self.extent(count).pixels(),
         }
@@ -71,6 +83,10 @@ pub enum Count {
     Field,
     /// One for each block whose steadiness is measured.
     Blocks,
+    /// One for each pixel of the canvas and four of its channels.
+    Canvas,
+    /// One for each place of the canvas's field.
+    CanvasField,
     One,
 }
 
@@ -213,6 +229,24 @@ pub const PAINTED: Product<f32> = Product::new(&Info {
     name: "painted",
     element: "rgb, floats",
     count: Count::Student,
+    copies: Copies::One,
+    memory: Memory::Buffer(16),
+});
+
+/// What the canvas is sampled from: put there when the canvas is given or gets another seed, and stays.
+pub const CANVAS_FIELD: Product<[i8; CHANNELS]> = Product::new(&Info {
+    name: "canvas_field",
+    element: "eight layers in eight bits",
+    count: Count::CanvasField,
+    copies: Copies::One,
+    memory: Memory::Buffer(CHANNELS as u32),
+});
+
+/// What tells the student where strokes lie, of a network that takes it in: half the student's size, about -1..1.
+pub const CANVAS: Product<f32> = Product::new(&Info {
+    name: "canvas",
+    element: "four channels, floats",
+    count: Count::Canvas,
     copies: Copies::One,
     memory: Memory::Buffer(16),
 });

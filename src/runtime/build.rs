@@ -267,6 +267,9 @@ impl PipelineFactory {
         };
         let mut pipeline = self.pipeline(shape, student)?;
         pipeline.set_every(rung.every);
+        let channels = pipeline.canvas_channels();
+        pipeline.canvas().set(chosen.canvas(channels));
+        let restylable = restylable.map(|of: Restylable| of.on_canvas(pipeline.canvas().clone(), channels));
         Ok(BuiltPipeline { pipeline, subject, notices: Vec::new(), restylable, standing })
     }
 

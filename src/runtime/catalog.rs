@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use crate::autotune::{Cache, Machine, Timings};
-use crate::effect::{Gallery, Variant};
+use crate::effect::{Gallery, Pack, Variant};
 use crate::fault::Fault;
 use crate::nn::graph::Graph;
 use crate::nn::ort::{OrtError, OrtRuntime};
@@ -168,6 +168,26 @@ impl Catalog {
             state.graphs.push((variant.sha256.clone(), graph.clone()));
         }
         Ok(graph)
+    }
+
+    /// What keeps the canvas of a network empty, for each network that takes one; see [`Pack::canvas_trouble`]. Reads every
+    /// network that is installed.
+    pub fn canvas_trouble(&self) -> Vec<String> {
+        let found = self.found();
+        let mut troubles: Vec<String> = Vec::new();
+        let mut seen: Vec<&Pack> = Vec::new();
+        for effect in found.gallery.effects() {
+            let pack = &*effect.pack;
+            if seen.iter().any(|known| known.name == pack.name) {
+                continue;
+            }
+            seen.push(pack);
+            for variant in &pack.variants {
+                let channels = self.graph(variant).map_or(0, |g| g.canvas().map_or(0, |canvas| g.channels(canvas)));
+                troubles.extend(pack.canvas_trouble(channels).filter(|trouble| !troubles.contains(trouble)));
+            }
+        }
+        troubles
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

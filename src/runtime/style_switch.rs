@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::build::{PipelineFactory, ResolvedRequest, capital};
 use super::{EffectRequest, FrameShape};
-use crate::effect::{Blend, Effect, Gallery, Share, Variant};
+use crate::canvas::{Brush, Canvas, CanvasSlot};
+use crate::effect::{Blend, Effect, Gallery, Share, StyleCanvas, Variant};
 use crate::fault::Fault;
 use crate::metrics::Subject;
 use crate::nn::cpu::CpuRestyler;
@@ -60,6 +61,26 @@ impl ResolvedEffect {
             None => self.effect.name.clone(),
             Some((other, _)) => format!("{} + {}", self.effect.name, other.name),
         }
+    }
+
+    /// The canvas that the effects are painted on; `None` where their pack describes none.
+    pub fn brush(&self) -> Option<Brush> {
+        let own = self.effect.canvas;
+        let StyleCanvas { strength, scale } = match &self.other {
+            None => own,
+            Some((other, share)) => own.between(other.canvas, share.get()),
+        };
+        self.effect.pack.canvas.map(|canvas| Brush { seed: canvas.seed, strength, scale })
+    }
+
+    /// The canvas for a network that takes so many channels. `None` where it takes none, or none that fits is described:
+    /// then the network's stays empty, and the log says so. May take half a second the first time.
+    pub fn canvas(&self, channels: usize) -> Option<Canvas> {
+        if let Some(trouble) = self.effect.pack.canvas_trouble(channels) {
+            log::warn!("{trouble}");
+            return None;
+        }
+        self.brush().filter(|_| channels > 0).map(Brush::canvas)
     }
 
     /// Whether `variant` can paint both effects.
@@ -148,6 +169,8 @@ pub struct Restylable {
     engine: Engine,
     shape: FrameShape,
     subject: Subject,
+    canvas: CanvasSlot,
+    canvas_channels: usize,
 }
 
 impl Restylable {
@@ -167,7 +190,14 @@ impl Restylable {
             engine,
             shape,
             subject: subject.clone(),
+            canvas: CanvasSlot::default(),
+            canvas_channels: 0,
         }
+    }
+
+    /// For a pipeline whose student takes a canvas of so many channels.
+    pub(super) fn on_canvas(self, canvas: CanvasSlot, canvas_channels: usize) -> Self {
+        Self { canvas, canvas_channels, ..self }
     }
 
     /// What was prepared by [`PipelineFactory::restyle`] paints from the next frame on. To be called where frames are submitted.
@@ -177,6 +207,7 @@ impl Restylable {
             // What was sent is picked up with the next picture.
             How::Processor(_) | How::RoundTrip { .. } => {}
         }
+        self.canvas.switch();
     }
 
     /// Whether the style is painted by a slower network for now, until [`PipelineFactory::settle`].
@@ -208,6 +239,7 @@ impl PipelineFactory {
                 sender.tidy();
             }
         }
+        of.canvas.prepare(resolved.chosen.canvas(of.canvas_channels));
         Some(Subject { effect: resolved.chosen.name(), ..of.subject.clone() })
     }
 

@@ -19,8 +19,11 @@ use super::list::{self, LIST, Line, Route};
 use super::load::Load;
 use super::pass::OnGpu;
 use super::present::PictureLayout;
-use super::product::{FRAME, GAINS, IMAGE, Info, PAINTED, PAINTING, RAW, STABILITY, Sizes, Use, Which};
+use super::product::{
+    CANVAS, CANVAS_FIELD, FRAME, GAINS, IMAGE, Info, PAINTED, PAINTING, RAW, STABILITY, Sizes, Use, Which,
+};
 use super::{FrameJob, PipelineError};
+use crate::canvas::Canvas;
 use crate::frame::FrameShape;
 use crate::gpu::{Belt, Gpu, GpuError, Measure, Timestamps, Uploader};
 use crate::kernels::stability::Gathered;
@@ -51,6 +54,8 @@ pub(super) struct GpuChain {
     bound: Vec<Option<BoundPass>>,
     /// Where it paints in place.
     student: Option<GpuStudent>,
+    /// Of what lies in the canvas's field now.
+    canvas_seed: Option<u32>,
     load: Load,
     upload_raw: Uploader,
     upload_painted: Option<Uploader>,
@@ -84,11 +89,16 @@ impl GpuChain {
         if let Some(student) = &student {
             store.adopt(IMAGE, student.input());
             store.adopt(PAINTED, student.output());
+            if let Some(canvas) = student.canvas() {
+                store.adopt(CANVAS, canvas);
+            }
         }
         let bound = gpu.checked("the chain", || {
             let mut bound = Vec::with_capacity(LIST.len());
             for (index, line) in LIST.iter().enumerate() {
-                let possible = list::is_possible(index, route);
+                // What writes nothing at these sizes, as the canvas of a student that takes none, is not made.
+                let idle = line.pass.writes.iter().any(|of| sizes.count(of.product.count) == 0);
+                let possible = list::is_possible(index, route) && !(idle && route != Route::Untouched);
                 if possible {
                     line.pass.reads.iter().chain(line.pass.writes).for_each(|of| {
                         if !is_of_student(of.product) || route != Route::Untouched {
@@ -112,6 +122,7 @@ impl GpuChain {
             store,
             bound,
             student,
+            canvas_seed: None,
             load: Load::default(),
             drawn: None,
             drawn_frame: None,
@@ -131,6 +142,18 @@ impl GpuChain {
     /// Puts more work on a student that paints in place.
     pub fn set_burden(&mut self, burden: Burden) {
         self.load.set(burden);
+    }
+
+    /// Puts the field of a canvas where it is sampled from, unless it is there. Other strengths and scales vary with each
+    /// frame and cost nothing; another field is an upload of two megabytes.
+    pub fn load_canvas(&mut self, canvas: &Canvas) {
+        if self.canvas_seed == Some(canvas.brush.seed) {
+            return;
+        }
+        if let Some(buffer) = self.store.buffer(CANVAS_FIELD.info, Which::Now, Place { slot: 0, trip: 0 }) {
+            self.gpu.queue.write_buffer(buffer, 0, bytemuck::cast_slice(canvas.field.places()));
+        }
+        self.canvas_seed = Some(canvas.brush.seed);
     }
 
     /// Whether a comparison's result could be brought back.

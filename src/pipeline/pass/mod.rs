@@ -10,6 +10,7 @@
 //!    dispatches are made from what that says, and a test compares it with what the shader itself declares.
 //! 4. One line in [`super::list`], where it belongs in the order, with when it runs and to which stage its time counts.
 
+pub mod canvas;
 pub mod carry;
 pub mod gain;
 pub mod ingest;
@@ -24,6 +25,7 @@ pub mod stability;
 pub mod upload;
 
 use super::product::{Sizes, Use};
+use crate::canvas::Brush;
 use crate::gpu::Shader;
 
 /// One pass over one frame.
@@ -86,6 +88,8 @@ impl Variant {
 pub struct Varying {
     /// Share of the previous painting where nothing moves, 0..=1; 0 where there is none.
     pub blend: f32,
+    /// How the canvas is made, of a network that takes one.
+    pub brush: Brush,
 }
 
 /// The contents of a small uniform buffer.

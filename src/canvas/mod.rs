@@ -1,0 +1,114 @@
+//! The canvas: what tells a network where strokes lie, even on a flat wall.
+//!
+//! A [`Field`] is fixed noise at stroke scales, made from a seed alone ([`field`]): a pack stores the seed, and the training
+//! makes the very same numbers. A network that takes a canvas is given the field's samples at half its picture's size
+//! ([`crate::kernels::canvas`]). Knows numbers; not packs, engines or frames.
+
+pub mod field;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub use field::{CHANNELS, Field, SIDE};
+
+/// How a canvas is made, as plain numbers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Brush {
+    /// What the field is made from.
+    pub seed: u32,
+    /// What the field's values are multiplied by; 0 is an empty canvas.
+    pub strength: f32,
+    /// How large strokes are; 1 is their size in the training.
+    pub scale: f32,
+}
+
+impl Default for Brush {
+    /// An empty canvas.
+    fn default() -> Self {
+        Self { seed: 0, strength: 0.0, scale: 1.0 }
+    }
+}
+
+impl Brush {
+    /// What a pack may say, and what a slider may reach.
+    pub const STRENGTHS: std::ops::RangeInclusive<f32> = 0.0..=2.0;
+    pub const SCALES: std::ops::RangeInclusive<f32> = 0.25..=8.0;
+
+    /// A brush with its field, which is made now unless it is known. Takes up to half a second: call it aside.
+    pub fn canvas(self) -> Canvas {
+        Canvas { field: known(self.seed), brush: self }
+    }
+}
+
+/// A brush and its field. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Canvas {
+    pub field: Arc<Field>,
+    pub brush: Brush,
+}
+
+impl PartialEq for Canvas {
+    fn eq(&self, other: &Self) -> bool {
+        // The seed says all there is to say of a field.
+        self.brush == other.brush
+    }
+}
+
+/// Fields that are kept: two megabytes each.
+const KEPT: usize = 4;
+
+/// The field of a seed, kept in memory from then on.
+pub fn known(seed: u32) -> Arc<Field> {
+    static FIELDS: Mutex<Vec<Arc<Field>>> = Mutex::new(Vec::new());
+    // Held while a field is made, so that nobody makes it twice.
+    let mut fields = FIELDS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(field) = fields.iter().find(|field| field.seed() == seed) {
+        return field.clone();
+    }
+    if fields.len() == KEPT {
+        fields.remove(0);
+    }
+    let field = Arc::new(Field::new(seed));
+    fields.push(field.clone());
+    field
+}
+
+/// The canvas that is painted with now, for whoever paints and for whoever changes it: one is prepared aside, and a switch
+/// shows it. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct CanvasSlot(Arc<Mutex<Exchange>>);
+
+#[derive(Debug, Default)]
+struct Exchange {
+    now: Option<Canvas>,
+    next: Option<Canvas>,
+}
+
+impl CanvasSlot {
+    /// From now on `canvas`; `None` leaves an empty canvas empty.
+    pub fn set(&self, canvas: Option<Canvas>) {
+        *self.lock() = Exchange { now: canvas, next: None };
+    }
+
+    /// What [`Self::switch`] will show.
+    pub fn prepare(&self, canvas: Option<Canvas>) {
+        self.lock().next = canvas;
+    }
+
+    /// Shows what was prepared, if anything was.
+    pub fn switch(&self) {
+        let mut exchange = self.lock();
+        if let Some(next) = exchange.next.take() {
+            exchange.now = Some(next);
+        }
+    }
+
+    /// What to paint with; `None` where no canvas was ever given.
+    pub fn now(&self) -> Option<Canvas> {
+        self.lock().now.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Exchange> {
+        // Held for moments, and no code runs under it that could leave it half changed.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
