@@ -21,7 +21,7 @@ fn named() -> Option<PathBuf> {
     std::env::var_os(FOLDER_VARIABLE).filter(|v| !v.is_empty()).map(Into::into)
 }
 
-/// Folders that may hold what `cargo xtask setup` fetched, best first: the platform's folder for caches, and, where the home
+/// Folders that may hold what `cargo xtask setup --onnxruntime` fetched, best first: the platform's folder for caches, and, where the home
 /// folder that the environment names does not exist, as for many services, that of the user's entry in the system's list.
 pub fn caches() -> Vec<PathBuf> {
     let named = directories::BaseDirs::new().map(|base| base.cache_dir().join("impasto"));

@@ -29,10 +29,10 @@ use crate::units::Extent;
 /// What was wrong with the library, a network, or a run.
 #[derive(Debug, thiserror::Error)]
 pub enum OrtError {
-    #[error("ONNX Runtime was not found in any of {} places; run 'cargo xtask setup' to fetch it, or name the library with IMPASTO_ORT_LIB", looked.len())]
+    #[error("ONNX Runtime was not found in any of {} places; run 'cargo xtask setup --onnxruntime' to fetch it, or name the library with IMPASTO_ORT_LIB", looked.len())]
     NotFound { looked: Vec<PathBuf> },
     #[error(
-        "{path} is not a usable ONNX Runtime: {cause}; version 1.{} or newer is needed, 'cargo xtask setup' fetches one",
+        "{path} is not a usable ONNX Runtime: {cause}; version 1.{} or newer is needed, 'cargo xtask setup --onnxruntime' fetches one",
         ort::MINOR_VERSION
     )]
     Load { path: PathBuf, cause: String },
@@ -76,7 +76,7 @@ static LOADED: Mutex<Option<OrtRuntime>> = Mutex::new(None);
 
 impl OrtRuntime {
     /// Loads the library. Looks at `explicit` alone if given, else at `$IMPASTO_ORT_LIB` alone if set, else beside the
-    /// executable (and in `../lib`), in the cache folder that `cargo xtask setup` fills, and where the system keeps its
+    /// executable (and in `../lib`), in the cache folder that `cargo xtask setup --onnxruntime` fills, and where the system keeps its
     /// libraries. A second call returns what the first one loaded.
     ///
     /// # Errors
@@ -245,7 +245,8 @@ fn candidates() -> Vec<PathBuf> {
         folders.push(beside.join("../lib"));
         folders.push(beside.join("../Frameworks"));
     }
-    // `cargo xtask setup` makes one folder per version: onnxruntime-1.32.0.
+    // `cargo xtask setup --onnxruntime` makes one folder per build: onnxruntime-1.32.0, onnxruntime-openvino-1.24.1. The latter comes
+    // first: it is there because it was asked for.
     for cache in crate::folders::caches() {
         let mut versions = listed(&cache, |name| name.to_string_lossy().starts_with("onnxruntime-"));
         versions.reverse();

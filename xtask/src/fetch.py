@@ -1,5 +1,6 @@
-"""Fetches one library out of one wheel. Arguments: wheel's name and SHA-256, library's name and SHA-256, the wheel's
-address, and the folder to put the library into. Standard library only, so that no pip is needed."""
+"""Fetches one library out of one wheel. Arguments: the package, the wheel's name and SHA-256, the library's name and
+SHA-256, the wheel's address, the folder to put the library into, and what else of the wheel belongs beside it. Standard
+library only, so that no pip is needed."""
 
 import hashlib
 import html
@@ -12,7 +13,7 @@ import urllib.parse
 import urllib.request
 import zipfile
 
-wheel, wheel_sum, library, library_sum, address, folder = sys.argv[1:]
+package, wheel, wheel_sum, library, library_sum, address, folder, *beside = sys.argv[1:]
 NOTICES = ["LICENSE", "ThirdPartyNotices.txt"]
 
 
@@ -40,7 +41,7 @@ def addresses():
     mirror = index()
     if mirror:
         try:
-            page_address = mirror + "/onnxruntime/"
+            page_address = "{}/{}/".format(mirror, package)
             with urllib.request.urlopen(page_address, timeout=60) as reply:
                 page = reply.read().decode("utf-8", "replace")
                 for link in re.findall(r'href="([^"]+)"', page):
@@ -66,7 +67,8 @@ def download(into):
 
 
 target = os.path.join(folder, library)
-if os.path.exists(target) and sha256(target) == library_sum:
+whole = all(os.path.exists(os.path.join(folder, name)) for name in beside)
+if whole and os.path.exists(target) and sha256(target) == library_sum:
     sys.exit(0)
 
 os.makedirs(folder, exist_ok=True)
@@ -79,7 +81,7 @@ with tempfile.TemporaryDirectory(dir=folder) as scratch:
     if found != wheel_sum:
         sys.exit("error: {} has the SHA-256 {}, expected {}; it is not used".format(path, found, wheel_sum))
     with zipfile.ZipFile(path) as archive:
-        for member in ["capi/" + library] + NOTICES:
+        for member in ["capi/" + name for name in [library] + beside] + NOTICES:
             name = os.path.basename(member)
             unpacked = os.path.join(scratch, name)
             with open(unpacked, "wb") as file:

@@ -8,9 +8,10 @@ mod packages;
 mod readme;
 mod shell;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
+use onnxruntime::Build;
 use packages::For;
 use shell::{cargo, say, succeed};
 
@@ -24,10 +25,14 @@ const USAGE: &str = "\
 Usage: cargo xtask COMMAND [OPTIONS]
 
 Commands:
-  setup [--tests]    Install missing system packages and fetch ONNX Runtime; with --tests also what the tests need
+  setup              Install missing system packages
   run [ARGS...]      Set up, build for release, and run impasto with ARGS
   check              Format, lints, licences and advisories, and that every command in README.md exists
   test               Set up with --tests, check, and run all tests
+
+Options of setup:
+  --tests                   Also what the tests need, ONNX Runtime among it
+  --onnxruntime [openvino]  Also fetch ONNX Runtime, which runs networks of other makers; with OpenVINO for Intel's hardware
 
 Options:
   --skip-packages    Leave system packages alone (before ARGS)
@@ -66,10 +71,18 @@ fn command(mut args: Vec<String>) -> Outcome {
     };
     match name.as_str() {
         "setup" => {
-            let tests = rest.first().is_some_and(|a| a == "--tests");
-            plain(&rest[usize::from(tests)..])?;
-            setup(packages, if tests { For::Tests } else { For::Running })?;
-            say(if tests { "ready: cargo xtask test" } else { "ready: cargo xtask run" });
+            let (purpose, build) = match rest.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+                [] => (For::Running, None),
+                ["--tests"] => (For::Tests, Some(Build::Plain)),
+                ["--onnxruntime"] => (For::Running, Some(Build::Plain)),
+                ["--onnxruntime", "openvino"] => (For::Running, Some(Build::OpenVino)),
+                _ => return Err(format!("'{}' are no options of 'cargo xtask setup'\n\n{USAGE}", rest.join(" "))),
+            };
+            setup(packages, purpose)?;
+            if let Some(build) = build {
+                onnxruntime::fetch(build)?;
+            }
+            say(if purpose == For::Tests { "ready: cargo xtask test" } else { "ready: cargo xtask run" });
             Ok(())
         }
         "run" => {
@@ -92,12 +105,11 @@ fn command(mut args: Vec<String>) -> Outcome {
     }
 }
 
-/// Returns the path of the ONNX Runtime library, where there is one for this platform.
-fn setup(packages: bool, purpose: For) -> Outcome<Option<PathBuf>> {
+fn setup(packages: bool, purpose: For) -> Outcome {
     if packages {
         packages::install(purpose)?;
     }
-    onnxruntime::fetch()
+    Ok(())
 }
 
 fn check() -> Outcome {
@@ -125,7 +137,8 @@ fn check() -> Outcome {
 }
 
 fn test(packages: bool) -> Outcome {
-    let library = setup(packages, For::Tests)?;
+    setup(packages, For::Tests)?;
+    let library = onnxruntime::fetch(Build::Plain)?;
     check()?;
     // With these a missing graphics adapter or ONNX Runtime fails the tests that need it, instead of skipping them.
     let mut tests = cargo();

@@ -48,7 +48,9 @@ fn commands(markdown: &str) -> Vec<String> {
             continue;
         }
         let whole = std::mem::take(&mut pending) + line;
-        commands.extend(whole.split("&&").flat_map(|c| c.split(" | ")).map(|c| c.trim().to_owned()).filter(|c| !c.is_empty()));
+        commands.extend(
+            whole.split("&&").flat_map(|c| c.split(" | ")).map(|c| c.trim().to_owned()).filter(|c| !c.is_empty()),
+        );
     }
     commands
 }
