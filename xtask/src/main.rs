@@ -29,6 +29,7 @@ Commands:
   run [ARGS...]      Set up, build for release, and run impasto with ARGS
   check              Format, lints, licences and advisories, and that every command in README.md exists
   test               Set up with --tests, check, and run all tests
+  peers [ARGS...]    Compare our engine on the processor with others, in turns (fetches them once; ARGS: --help)
 
 Options of setup:
   --tests                   Also what the tests need, ONNX Runtime among it
@@ -97,6 +98,7 @@ fn command(mut args: Vec<String>) -> Outcome {
             plain(rest)?;
             test(packages)
         }
+        "peers" => peers(rest),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             Ok(())
@@ -149,6 +151,22 @@ fn test(packages: bool) -> Outcome {
     succeed(&mut tests)?;
     say("all checks and tests passed");
     Ok(())
+}
+
+/// Builds our side, installs the others into the user's cache, and lets them take turns.
+fn peers(args: &[String]) -> Outcome {
+    succeed(cargo().args(["build", "--release", "--locked", "--example", "peer"]))?;
+    let folder = onnxruntime::cache().ok_or("there is no home folder to keep the peers in; set HOME")?.join("peers");
+    let python = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
+    let wanted = root().join("models/training/peers/requirements.txt");
+    if !python.is_file() {
+        succeed(shell::program(onnxruntime::python()?).args(["-m", "venv"]).arg(&folder))?;
+    }
+    succeed(shell::program(&python).args(["-m", "pip", "install", "--quiet", "--requirement"]).arg(&wanted))?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), std::path::PathBuf::from);
+    let program = target.join("release/examples").join(format!("peer{}", std::env::consts::EXE_SUFFIX));
+    let script = root().join("models/training/peers/peers.py");
+    succeed(shell::program(&python).arg(script).arg("--program").arg(program).args(args))
 }
 
 /// The folder that holds the workspace's `Cargo.toml`.

@@ -146,11 +146,7 @@ pub fn fetch(build: Build) -> Outcome<Option<PathBuf>> {
         .ok_or("there is no home folder to keep ONNX Runtime in; set HOME")?
         .join(format!("{package}-{version}"));
     let library = folder.join(wheel.library);
-    let python = ["python3", "python", "py"]
-        .into_iter()
-        .find(|p| works(program(p).args(["-c", "import sys; sys.exit(sys.version_info < (3, 7))"])))
-        .ok_or("Python 3.7 or newer is needed to fetch ONNX Runtime; on Debian: sudo apt-get install python3")?;
-
+    let python = python()?;
     let mut child = program(python)
         .arg("-")
         .args([package, wheel.file, wheel.sha256, wheel.library, wheel.library_sha256])
@@ -174,8 +170,16 @@ pub fn fetch(build: Build) -> Outcome<Option<PathBuf>> {
     Ok(Some(library))
 }
 
+/// The name under which a Python that is new enough goes here.
+pub fn python() -> Outcome<&'static str> {
+    ["python3", "python", "py"]
+        .into_iter()
+        .find(|p| works(program(p).args(["-c", "import sys; sys.exit(sys.version_info < (3, 7))"])))
+        .ok_or_else(|| "Python 3.7 or newer is needed; on Debian: sudo apt-get install python3 python3-venv".to_owned())
+}
+
 /// The folder that `directories::BaseDirs::cache_dir` names, and `impasto` below it.
-fn cache() -> Option<PathBuf> {
+pub fn cache() -> Option<PathBuf> {
     let var = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
     let base = if cfg!(target_os = "windows") {
         var("LOCALAPPDATA")
