@@ -25,8 +25,12 @@
 //! # Dependencies point one way
 //!
 //! ```text
-//! terminal, signals, folders, units ◀ frame, mailbox, metrics, fault, system, picture ◀ quality | source | gpu | effect | output | nn (graph, plan) | canvas ◀ kernels ◀ roundtrip ◀ nn (engines) ◀ autotune | pipeline | inject ◀ runtime | ui | export ◀ settings ◀ cli ◀ app ◀ main
+//! terminal, signals, folders, units ◀ frame, mailbox, metrics, fault, system, picture, canvas
+//!   ◀ quality | source | gpu | effect | output | nn (graph, plan, import, onnx, fold, style, export)
+//!   ◀ kernels ◀ roundtrip ◀ nn (engines) ◀ autotune | pipeline | inject ◀ runtime | ui | export ◀ settings ◀ cli ◀ app ◀ main
 //! ```
+//!
+//! Nothing uses what stands to its right; modules with a bar between them do not use each other (`tests/architecture.rs`).
 //!
 //! Each of the large packages is named in one place: `nokhwa` in `source/camera/nokhwa.rs`, `v4l` in `source/camera/v4l2`,
 //! `ort` in `nn/ort.rs`, `winit` in [`app`], `egui` in [`ui`] and in the part of [`app`] that draws it.
