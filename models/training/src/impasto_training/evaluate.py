@@ -39,7 +39,7 @@ from impasto_training.recipe import Recipe, VariantSettings
 from impasto_training.scores import Brushwork, EffectScore, Evaluation, Groups, GroupScore, Likeness, Stability
 from impasto_training.skin import GROUPS, Tone, tone
 from impasto_training.targets import TargetCache
-from impasto_training.teach import Lesson, teacher
+from impasto_training.teach import Lesson, content_picture, teacher
 from impasto_training.teachers.arbitrary_style import FOLDER, METHOD, ArbitraryStyle
 from impasto_training.teachers.base import Teacher
 
@@ -188,13 +188,21 @@ class Evaluator:
             if content.view is View.WHOLE and portraits in content.photos[0].path.parents
         ]
 
+    @cached_property
+    def finder(self) -> FaceFinder:
+        """The face detector."""
+        return FaceFinder(self.data_root)
+
     def photo(self, content: Content) -> Picture:
         """The untouched picture."""
-        return self.cache.read(self.cache.content_path(content))
+        return content_picture(content, self.cache, self.finder)
 
     def target(self, content: Content, style: int) -> FloatPicture:
-        """The teacher's painting."""
-        return to_float(self.cache.read(self.cache.target_path(content, self.lesson.styles[style])))
+        """The teacher's painting; painted now, and kept, where `teach` has not."""
+        path = self.cache.target_path(content, self.lesson.styles[style])
+        if not path.exists():
+            self.cache.write(path, self.teachers[style].paint(self.photo(content)))
+        return to_float(self.cache.read(path))
 
     def memory(self, style: int) -> Memory:
         """What is known about a style apart from students."""
@@ -286,20 +294,18 @@ class Evaluator:
     @cached_property
     def sitters(self) -> tuple[list[Portrait], list[Portrait]]:
         """(held out, trained on) portraits with a tone; of the latter a few per group, spread in lightness."""
-        finder = FaceFinder(self.data_root)
 
         def rated(contents: Sequence[Content]) -> list[Portrait]:
             found = []
             for content in contents:
-                face = finder.find(self.photo(content))
+                face = self.finder.find(self.photo(content))
                 skin = tone(self.photo(content), face) if face else None
                 if face is not None and skin is not None:
                     found.append(Portrait(content, face, skin))
             return found
 
-        seen = [c for c in self.training_portraits if self.cache.content_path(c).exists()]
         chosen = []
-        trained_on = rated(seen)
+        trained_on = rated(self.training_portraits)
         for group in GROUPS:
             members = sorted((p for p in trained_on if p.tone.group == group), key=lambda p: p.tone.lab[0])
             places = np.linspace(0, len(members) - 1, min(self.extent.trained_on_per_group, len(members)))
@@ -387,8 +393,7 @@ class Evaluator:
             )
 
         held_out, trained_on = self.sitters
-        there = [p for p in trained_on if self.cache.target_path(p.content, self.lesson.styles[style]).exists()]
-        return Groups(scored(held_out), scored(there))
+        return Groups(scored(held_out), scored(trained_on))
 
     def effect(self, easel: Easel, style: int) -> EffectScore:
         """All numbers of one effect."""
@@ -425,6 +430,10 @@ class Evaluator:
                 self.painted.setdefault(self.lesson.styles[style], {})[id(picture)] = self.teachers[style].paint(
                     picture
                 )
+        sitters = [portrait.content for portrait in self.sitters[1]]
+        for content in tqdm([*self.contents, *sitters], unit="picture", desc="paint what is missing"):
+            for style in range(len(self.recipe.effects)):
+                self.target(content, style)
         for style in tqdm(range(len(self.recipe.effects)), unit="style", desc="judge the photos"):
             self.teacher_stability(style)
             self.given_stability(style)
