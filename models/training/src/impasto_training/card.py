@@ -28,6 +28,7 @@ from impasto_training.scores import (
     Groups,
     GroupScore,
     Likeness,
+    Ported,
     Quantised,
 )
 from impasto_training.skin import GROUPS
@@ -59,6 +60,9 @@ class Subject:
     quantised: Sequence[Quantised]
     weights_of: str = ""
     """The variant whose weights it runs, if not its own."""
+
+    ported: Sequence[Ported] = ()
+    """What it was written as for other runtimes."""
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -323,6 +327,36 @@ def _quantised(subjects: Sequence[Subject]) -> list[str]:
     ]
 
 
+PORTS = {"litert": "LiteRT (TensorFlow Lite)", "coreml": "Core ML"}
+
+
+def _ports(subjects: Sequence[Subject]) -> list[str]:
+    made = [(subject.packed.id, port) for subject in subjects for port in subject.ported]
+    if not made:
+        return []
+    rows = [
+        [
+            id,
+            PORTS[port.format],
+            f"{port.bytes / 1000:.0f}",
+            _optional(port.psnr, ".1f"),
+            _optional(port.ms, ".1f"),
+            _optional(port.ms_onnx, ".1f"),
+        ]
+        for id, port in made
+    ]
+    lines = [
+        *("", "## Other runtimes", ""),
+        "`export --format` writes them; they are not part of the pack. Weights in float16, canvas and style as inputs. "
+        f"Parity is the worst PSNR over every style against the student in float32; the gate is {HALF_GATE_DB:.0f} dB. "
+        "Times are medians of runs in turns on one thread of this machine's processor.",
+    ]
+    if any(port.format == "coreml" for _, port in made):
+        lines.append("Core ML packages were converted and their structure checked; they were not run.")
+    head = ["variant", "runtime", "kB", "worst PSNR dB", "ms", "ONNX Runtime, ms"]
+    return [*lines, "", *_table(head, rows)]
+
+
 def weak_points(evaluations: Sequence[Evaluation]) -> list[str]:
     """What the numbers say against the pack, goal by goal; also where a goal is met."""
     points = []
@@ -489,6 +523,7 @@ def card(recipe: Recipe, lesson: Lesson, subjects: Sequence[Subject], credit_lin
         "## Quantisation",
         "",
         *_quantised(subjects),
+        *_ports(subjects),
         *_brushwork_section(evaluations),
         "",
         "## Likeness to the teacher",

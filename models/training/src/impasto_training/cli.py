@@ -68,6 +68,14 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "--start-from", type=Path, metavar="ONNX", help="the network from before this stage; the pack's"
             )
+        if name == "export":
+            command.add_argument(
+                "--format",
+                default="onnx",
+                choices=("onnx", "litert", "coreml"),
+                help="onnx is the pack",
+            )
+            command.add_argument("--out", type=Path, default=Path(), help="folder for the other formats' files")
         if name == "evaluate":
             command.add_argument("--variant", help="measure only this variant")
         if name in ("judge", "evaluate"):
@@ -171,6 +179,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             case "brush":
                 variant = workshop.recipe.variant(options.variant)
                 workshop.brush(variant, options.start_from or workshop.onnx_path(variant), options.steps)
+            case "export" if options.format != "onnx":
+                workshop.port(options.format, options.out)
             case "prune":
                 print(workshop.prune(workshop.recipe.variant(options.variant), options.keep, options.steps))
             case "search":

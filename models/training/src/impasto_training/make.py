@@ -22,6 +22,7 @@ from impasto_training import (
     export,
     latency,
     pack,
+    ports,
     quantise,
     scores,
     search,
@@ -38,7 +39,7 @@ from impasto_training.faces import FaceFinder
 from impasto_training.images import FloatPicture, Picture, save_picture, to_float
 from impasto_training.networks.student import Student
 from impasto_training.recipe import Recipe, RecipeError, VariantSettings
-from impasto_training.scores import HALF_GATE_DB, Evaluation, Trials
+from impasto_training.scores import HALF_GATE_DB, Evaluation, Ported, Ports, Trials
 from impasto_training.sheet import Exhibit
 from impasto_training.targets import TargetCache
 from impasto_training.teachers.base import SIDE
@@ -167,6 +168,30 @@ class Workshop:
         portrait = to_float(self.lesson.validation[0].picture(SIDE))
         pack.thumbnails(self.recipe, self.easel(largest), portrait, self.pack_folder)
         self.describe()
+
+    def ports_path(self, variant: VariantSettings) -> Path:
+        """What is known about a variant's files for other runtimes."""
+        return self.run_folder / f"{variant.id}.ports.json"
+
+    def port(self, format: str, folder: Path) -> None:
+        """Writes every variant's network for another runtime, at its own size, and notes what was measured."""
+        for variant in self.recipe.trained:
+            student, _ = self.trained(variant)
+            made = ports.write(format, student, variant, self.onnx_path(variant), folder)
+            known = self.ports(variant)
+            rest = tuple(other for other in known if other.format != format)
+            sha256 = pack.describe(variant, self.onnx_path(variant)).sha256
+            scores.save(Ports(sha256, (*rest, made)), self.ports_path(variant))
+            parity = "" if made.psnr is None else f", worst {made.psnr:.1f} dB, {made.ms:.1f} ms"
+            print(f"{variant.id}: {format}, {made.bytes / 1000:.0f} kB{parity}", file=sys.stderr)
+
+    def ports(self, variant: VariantSettings) -> tuple[Ported, ...]:
+        """What was written of the file as it is."""
+        path = self.ports_path(variant)
+        if not path.exists():
+            return ()
+        known = scores.load(Ports, path)
+        return known.ported if known.sha256 == pack.describe(variant, self.onnx_path(variant)).sha256 else ()
 
     def describe(self) -> None:
         """Writes `pack.toml`, with the scores of the files as they are if they have been measured."""
@@ -306,7 +331,8 @@ class Workshop:
             tried = self.quantised_path(variant)
             trials = scores.load(Trials, tried) if tried.exists() else Trials("", ())
             current = trials.quantised if trials.sha256 == packed.sha256 else ()
-            subjects.append(card.Subject(packed, training, evaluation, current, variant.weights_of))
+            ported = () if variant.weights_of else self.ports(variant)
+            subjects.append(card.Subject(packed, training, evaluation, current, variant.weights_of, ported))
         text = card.card(self.recipe, self.lesson, subjects, self.credits)
         (self.pack_folder / "CARD.md").write_text(text, encoding="utf-8")
 

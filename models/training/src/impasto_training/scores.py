@@ -198,6 +198,30 @@ class Trials:
 
 
 @dataclass(frozen=True)
+class Ported:
+    """A variant as a file for another runtime."""
+
+    format: str
+    bytes: int
+    psnr: float | None
+    """Worst over styles and pictures against the student in float32, dB; none where the runtime does not run here."""
+
+    ms: float | None
+    """Median of a run on one thread of this machine's processor."""
+
+    ms_onnx: float | None
+    """The same of the ONNX file by ONNX Runtime, in turns."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """What was written of one shipped file."""
+
+    sha256: str
+    ported: tuple[Ported, ...]
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """Everything that a card says about one variant."""
 
