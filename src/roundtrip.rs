@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::canvas::CanvasSlot;
+use crate::canvas::SurfaceSlot;
 use crate::fault::Fault;
 use crate::frame::CameraFrame;
 use crate::kernels::canvas::{RestingCanvas, canvas_extent};
@@ -80,7 +80,7 @@ struct Shared {
     free: Mutex<Vec<Vec<[f32; 4]>>>,
     events: Mutex<Vec<RoundTripEvent>>,
     burden: Mutex<Burden>,
-    canvas: CanvasSlot,
+    surface: SurfaceSlot,
 }
 
 /// What the thread keeps from picture to picture.
@@ -134,9 +134,9 @@ impl RoundTrip {
         self.canvas_channels
     }
 
-    /// The canvas that is painted with from the next picture on, of a painter that takes one.
-    pub fn canvas(&self) -> &CanvasSlot {
-        &self.shared.canvas
+    /// What is painted on from the next picture on, by a painter that takes a canvas.
+    pub fn surface(&self) -> &SurfaceSlot {
+        &self.shared.surface
     }
 
     /// Hands a frame over. One that still waits is replaced and counted as dropped. Never blocks.
@@ -226,7 +226,7 @@ impl Shared {
         let crop = Crop::fitting(shape.extent, extent);
         kept.prepare.get_or_insert_with(|| Prepare::new(shape, crop, extent)).run(&frame, painter.image_mut());
         // After the image: which network paints is settled there.
-        if let Some(canvas) = self.canvas.now().filter(|_| !painter.canvas_mut().is_empty()) {
+        if let Some(canvas) = self.surface.now().canvas.filter(|_| !painter.canvas_mut().is_empty()) {
             kept.canvas.put(&canvas, extent, painter.canvas_mut());
         }
         let prepared = Instant::now();

@@ -5,12 +5,14 @@
 //! set aside under another name, never overwritten. Only what the user changes in the window is remembered: the command line
 //! holds for one run, and wins over the settings. Knows nothing of windows: whoever has choices hands them to [`Memory`].
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use crate::effect::Touch;
 use crate::export::Endpoint;
 use crate::fault::Fault;
 use crate::nn::engines::EngineWish;
@@ -37,6 +39,8 @@ pub struct Settings {
     pub mirror: Option<bool>,
     /// 0 shows the camera's picture, 1 the painting.
     pub strength: Option<f32>,
+    /// How the paint of effects is wanted, by their names in lower case.
+    pub touches: BTreeMap<String, Touch>,
     /// The window's inside, logical pixels.
     pub window: Option<WindowSize>,
     pub telemetry: Telemetry,
@@ -88,6 +92,9 @@ struct Raw {
     window: Option<toml::Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     telemetry: Option<toml::Value>,
+    /// By effect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    touch: Option<toml::Value>,
     #[serde(flatten)]
     unknown: toml::Table,
 }
@@ -98,6 +105,50 @@ struct RawTelemetry {
     on: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<String>,
+}
+
+/// Percent, and a hand's number.
+#[derive(Serialize, Deserialize)]
+#[serde(default)]
+struct RawTouch {
+    thickness: u16,
+    brush: u16,
+    boldness: u16,
+    hand: u32,
+}
+
+impl Default for RawTouch {
+    fn default() -> Self {
+        Self { thickness: 100, brush: 100, boldness: 100, hand: 0 }
+    }
+}
+
+/// Effects whose paint is remembered; more are not read.
+const MOST_TOUCHES: usize = 1024;
+
+impl RawTouch {
+    /// `None` where a number is out of its range.
+    fn checked((effect, raw): (String, Self)) -> Option<(String, Touch)> {
+        let share = |percent: u16| f32::from(percent) / 100.0;
+        let touch = Touch {
+            thickness: share(raw.thickness),
+            brush: share(raw.brush),
+            boldness: share(raw.boldness),
+            hand: raw.hand,
+        };
+        (touch.checked() == touch).then_some((effect, touch))
+    }
+
+    fn all(settings: &Settings) -> BTreeMap<&str, Self> {
+        let percent = |share: f32| (share * 100.0).round() as u16;
+        let raw = |touch: &Touch| Self {
+            thickness: percent(touch.thickness),
+            brush: percent(touch.brush),
+            boldness: percent(touch.boldness),
+            hand: touch.hand,
+        };
+        settings.touches.iter().take(MOST_TOUCHES).map(|(name, touch)| (name.as_str(), raw(touch))).collect()
+    }
 }
 
 /// Takes one entry out of the file, or says what would have made sense.
@@ -153,6 +204,21 @@ impl Raw {
                 },
                 &mut wrong,
             ),
+            touches: check(
+                self.touch,
+                "touch",
+                "tables such as [touch.oil] with thickness, brush and boldness in percent, and hand",
+                |v| {
+                    v.clone()
+                        .try_into::<BTreeMap<String, RawTouch>>()
+                        .ok()?
+                        .into_iter()
+                        .map(RawTouch::checked)
+                        .collect()
+                },
+                &mut wrong,
+            )
+            .unwrap_or_default(),
             window: check(
                 self.window,
                 "window",
@@ -196,6 +262,9 @@ impl Raw {
             mirror: settings.mirror.map(toml::Value::Boolean),
             strength: settings.strength.map(|s| toml::Value::Integer((s.clamp(0.0, 1.0) * 100.0).round() as i64)),
             window: settings.window.map(toml::Value::try_from).transpose()?,
+            touch: (!settings.touches.is_empty())
+                .then(|| toml::Value::try_from(RawTouch::all(settings)))
+                .transpose()?,
             telemetry: (*telemetry != Telemetry::default()).then(|| toml::Value::try_from(raw)).transpose()?,
             unknown: settings.unknown.clone(),
         })
@@ -318,7 +387,7 @@ impl Memory {
                     }
                 )*};
             }
-            learn!(effect, variant, engine, keep, overlay, mirror, strength);
+            learn!(effect, variant, engine, keep, overlay, mirror, strength, touches);
             // A window that is not there yet, or that covers the screen, has no size of the user's making.
             if seen.window.is_some() && chosen.window.is_some() && seen.window != chosen.window {
                 changed |= settings.window != chosen.window;
@@ -367,6 +436,7 @@ mod tests {
             overlay: Some(Level::Line),
             mirror: Some(false),
             strength: Some(0.35),
+            touches: [("oil".to_owned(), Touch { thickness: 1.2, brush: 0.8, boldness: 1.5, hand: 3 })].into(),
             window: Some(WindowSize { width: 1280, height: 720 }),
             telemetry: Telemetry { on: true, endpoint: Some(Endpoint::parse("http://localhost:4318").unwrap()) },
             unknown: toml::Table::new(),

@@ -17,7 +17,16 @@ use impasto::units::{Extent, FrameId};
 const FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Rgba8Unorm;
 const FRAME: Extent = Extent::new(96, 64);
 const STUDENT: Extent = Extent::new(48, 32);
-const LOOK: Look = Look { strength: 1.0, mirror: false, split: None, blend: 0.0, fit: impasto::pipeline::Fit::Contain };
+const LOOK: Look = Look {
+    strength: 1.0,
+    mirror: false,
+    split: None,
+    blend: 0.0,
+    thickness: 0.0,
+    brush: 1.0,
+    hand: 0,
+    fit: impasto::pipeline::Fit::Contain,
+};
 
 fn shape() -> FrameShape {
     FrameShape::packed(PixelFormat::Rgba8, FRAME)

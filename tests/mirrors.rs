@@ -10,6 +10,7 @@ use impasto::pipeline::pass::ingest::{self, RawLayout};
 use impasto::pipeline::pass::picture;
 use impasto::pipeline::pass::prepare::{self, PrepareLayout};
 use impasto::pipeline::pass::pyramid::{self, PyramidLayout};
+use impasto::pipeline::pass::relief::{self, FlowLayout, TensorLayout};
 use impasto::pipeline::pass::search::{self, SearchLayout};
 use impasto::pipeline::pass::stabilise::{self, StabiliseLayout};
 use impasto::pipeline::pass::stability::{self, CompareLayout, GatherLayout};
@@ -63,8 +64,39 @@ fn how_steady() {
 }
 
 #[test]
+fn the_relief() {
+    assert_mirror!(relief::TENSOR_SHADER, TensorLayout { width, height, columns, rows });
+    assert_mirror!(relief::FLOW_SHADER, FlowLayout { waves, columns, rows, step, swirl, follows, _pad });
+}
+
+#[test]
 fn the_window() {
-    assert_mirror!(picture::SHADER, PictureLayout { scale, shift, crop_scale, crop_shift, strength, split_px });
+    assert_mirror!(
+        picture::SHADER,
+        PictureLayout {
+            scale,
+            shift,
+            crop_scale,
+            crop_shift,
+            bristles_scale,
+            paper_scale,
+            hand,
+            strength,
+            split_px,
+            parts,
+            thickness,
+            gloss,
+            pigment,
+            drag,
+            length,
+            paper,
+            rim,
+            tooth,
+            press,
+            ripple,
+            _pad
+        }
+    );
 }
 
 /// The check itself can fail.

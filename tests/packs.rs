@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use impasto::canvas::Relief;
 use impasto::effect::{
     EffectKind, Gallery, Loaded, Pack, PackCanvas, PackError, StyleCanvas, StylePack, models_dirs, own_models_dir,
 };
@@ -458,6 +459,25 @@ fn a_pack_describes_its_canvas_and_an_effect_how_it_is_used() {
         (canvas, "canvas = { scale = 1.0 }", "strength"),
     ] {
         let error = with(canvas, effect).unwrap_err().to_string();
+        assert!(error.contains(told), "{error}");
+    }
+}
+
+#[test]
+fn an_effect_describes_its_relief() {
+    let with = |relief: &str| load(|m| m.replace("style = 1\n", &format!("style = 1\n{relief}\n")));
+    let pack = with("relief = { thickness = 0.5, width = 2, length = 1.5 }").unwrap();
+    let expected = Relief { thickness: 0.5, width: 2.0, length: 1.5, ..Relief::default() };
+    assert_eq!((pack.styles[1].relief, pack.styles[0].relief), (expected, Relief::default()));
+    assert!(pack.styles[0].relief.is_flat() && !expected.is_flat() && expected.turned(0.0, 1.0).is_flat());
+    for (relief, told) in [
+        ("relief = { thickness = -1 }", "thickness"),
+        ("relief = { gloss = nan }", "gloss"),
+        ("relief = { width = 0 }", "width"),
+        ("relief = { length = 9 }", "length"),
+        ("relief = { paper = \"much\" }", "paper"),
+    ] {
+        let error = with(relief).unwrap_err().to_string();
         assert!(error.contains(told), "{error}");
     }
 }

@@ -3,8 +3,10 @@
 //! What a choice comes to is a new [`EffectRequest`]; whoever asked for it hands it on. Knows the effects that there are to choose
 //! from, and neither the source nor what paints.
 
+use std::collections::BTreeMap;
+
 use crate::cli::{LookArgs, WindowArgs};
-use crate::effect::{Blend, Gallery, Share};
+use crate::effect::{Blend, Gallery, Share, Touch};
 use crate::fault::Fault;
 use crate::nn::engines::{Engine, EngineWish, Provider};
 use crate::pipeline::Look;
@@ -27,6 +29,8 @@ pub(super) struct Choices {
     /// What `B` brings back.
     last_blend: Option<Blend>,
     effects: Vec<EffectEntry>,
+    /// By effect, what differs from how it comes.
+    touches: BTreeMap<String, Touch>,
 }
 
 impl Choices {
@@ -44,16 +48,31 @@ impl Choices {
                 engine: args.paint.engine.or(settings.engine).unwrap_or_default(),
                 size: args.paint.size,
                 rung: None,
+                touch: Touch::default(),
             },
             keep: args.quality.keep.or(settings.keep).unwrap_or_default(),
-            controls: Controls { strength, mirror, split, frozen: false },
+            controls: Controls { strength, mirror, split, frozen: false, touch: Touch::default() },
             steadiness,
             mirror_by_hand: mirror,
             camera_mirror: settings.mirror,
             remembered: remembered && settings.effect.is_some(),
             last_blend: args.paint.blend.clone(),
             effects: Vec::new(),
+            touches: settings.touches.clone(),
         }
+        .touched(args)
+    }
+
+    /// With the paint of the first effect, as it was typed or remembered.
+    fn touched(mut self, args: &WindowArgs) -> Self {
+        let touch = args.paint.touch(self.touch_of(self.request.effect.as_deref()));
+        self.controls.touch = touch;
+        self.request.touch = touch.on_canvas();
+        self
+    }
+
+    fn touch_of(&self, effect: Option<&str>) -> Touch {
+        effect.and_then(|name| self.touches.get(&name.to_lowercase())).copied().unwrap_or_default()
     }
 
     /// As far as it is worth remembering.
@@ -65,6 +84,7 @@ impl Choices {
             keep: Some(self.keep),
             mirror: self.camera_mirror,
             strength: Some(self.controls.strength),
+            touches: self.touches.clone(),
             ..Settings::default()
         }
     }
@@ -74,6 +94,9 @@ impl Choices {
     }
 
     pub fn set_request(&mut self, request: EffectRequest) {
+        if request.effect != self.request.effect {
+            self.controls.touch = self.touch_of(request.effect.as_deref());
+        }
         if let Some(blend) = &request.blend {
             self.last_blend = Some(blend.clone());
         }
@@ -98,13 +121,28 @@ impl Choices {
 
     pub fn look(&self) -> Look {
         let Controls { strength, mirror, split, .. } = self.controls;
-        let look = Look { strength, mirror, split, ..Look::default() };
+        let look = Look { strength, mirror, split, ..Look::default() }.touched(self.controls.touch);
         Look { blend: self.steadiness.unwrap_or(look.blend), ..look }
     }
 
     /// In whole percent.
     pub fn set_strength(&mut self, strength: f32) {
         self.controls.strength = (strength * 100.0).round().clamp(0.0, 100.0) / 100.0;
+    }
+
+    /// How the chosen effect's paint is wanted from now on: what is wished for then, if that is another painting.
+    pub fn set_touch(&mut self, touch: Touch) -> Option<EffectRequest> {
+        let touch = touch.checked();
+        self.controls.touch = touch;
+        let name = self.chosen().map(|effect| effect.name.to_lowercase())?;
+        if touch == Touch::default() {
+            self.touches.remove(&name);
+        } else {
+            self.touches.insert(name, touch);
+        }
+        let heeds = self.chosen().is_some_and(|effect| effect.canvas);
+        let touch = touch.on_canvas();
+        (heeds && self.request.touch != touch).then(|| EffectRequest { touch, ..self.request.clone() })
     }
 
     pub fn set_split(&mut self, at: Option<f32>) {
@@ -150,6 +188,8 @@ impl Choices {
             variants: e.variants().iter().map(|v| v.id.clone()).collect(),
             kind: e.kind.title().to_owned(),
             network: if e.pack.styles.len() > 1 { e.pack.name.clone() } else { String::new() },
+            relief: !e.relief.is_flat(),
+            canvas: e.pack.canvas.is_some() && e.canvas.strength > 0.0,
         };
         self.effects = gallery.effects().iter().map(entry).collect();
     }
@@ -206,7 +246,8 @@ impl Choices {
             *other != index && self.effects.get(*other).is_some_and(|o| o.network == effect.network)
         };
         let blend = self.request.blend.clone().filter(|_| self.blend().as_ref().is_some_and(stays));
-        Some(EffectRequest { effect: Some(effect.name.clone()), blend, ..self.request.clone() })
+        let touch = self.touch_of(Some(&effect.name)).on_canvas();
+        Some(EffectRequest { effect: Some(effect.name.clone()), blend, touch, ..self.request.clone() })
     }
 
     pub fn with_variant(&self, id: String) -> EffectRequest {
@@ -294,6 +335,8 @@ mod tests {
             variants: vec!["s".to_owned(), "m".to_owned()],
             kind: String::new(),
             network: network.to_owned(),
+            relief: true,
+            canvas: name == "oil",
         };
         let effects = vec![entry("ink", "one"), entry("oil", "one"), entry("lead", "two")];
         Choices { effects, ..Choices::new(&cli.window, settings) }
@@ -324,6 +367,29 @@ mod tests {
         choices.effects.clear();
         assert_eq!((choices.effect_beside(1), choices.variant_after("s")), (None, None));
         assert!(choices.with_blend_toggled().unwrap().is_none());
+    }
+
+    #[test]
+    fn each_effect_keeps_its_touch() {
+        let mut choices = choices(&["--brush", "150"], &Settings::default());
+        assert_eq!(choices.look().brush, 1.5, "what was typed holds for the first effect");
+        let thin = Touch { thickness: 0.3, ..Touch::default() };
+        assert_eq!(choices.set_touch(thin), None, "ink heeds no canvas: the same painting");
+        choices.set_request(choices.with_effect(1).unwrap());
+        assert_eq!(choices.controls().touch, Touch::default());
+        let bold = Touch { boldness: 1.5, thickness: 0.5, ..Touch::default() };
+        let request = choices.set_touch(bold).unwrap();
+        assert_eq!(request.touch, Touch { boldness: 1.5, ..Touch::default() });
+        choices.set_request(request);
+        assert_eq!(choices.look().thickness, 0.5);
+        choices.set_request(choices.with_effect(0).unwrap());
+        assert_eq!((choices.controls().touch, choices.request().touch), (thin, Touch::default()));
+        let settings = choices.settings();
+        assert_eq!(settings.touches.len(), 2);
+        let again = super::tests::choices(&[], &Settings { effect: Some("oil".to_owned()), ..settings });
+        assert_eq!((again.controls().touch, again.request().touch), (bold, bold.on_canvas()));
+        choices.set_touch(Touch::default());
+        assert_eq!(choices.settings().touches.len(), 1, "as it comes is not remembered");
     }
 
     #[test]

@@ -394,6 +394,11 @@ impl Session {
             Action::Variant(id) => self.set_request(self.choices.with_variant(id)),
             Action::Source(text) => self.set_source(&text, now),
             Action::Strength(strength) => self.choices.set_strength(strength),
+            Action::Touch(touch) => {
+                if let Some(request) = self.choices.set_touch(touch) {
+                    self.set_request(request);
+                }
+            }
             Action::Mirror(on) => self.choices.set_mirror(on, self.stream.is_camera()),
             Action::Split(at) => self.choices.set_split(at),
             Action::Freeze(on) => {
@@ -439,6 +444,9 @@ impl Session {
             Err(what) => return self.tell(Fault::failed(what, ""), now),
         };
         self.stream.replace(spec, self.injector.as_ref());
+        if let Some(pipeline) = self.runtime.as_mut().and_then(Runtime::pipeline) {
+            pipeline.start_afresh();
+        }
         self.meter().pause();
         self.notices.recovered(Origin::Source);
         self.choices.source_chosen();

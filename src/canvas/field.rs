@@ -28,6 +28,9 @@ const DEVIATION: f64 = 1.0 / 3.0;
 const PLACES: usize = SIDE * SIDE;
 /// Cosines of which a direction field is the sum.
 const WAVES: usize = 6;
+/// The first direction, and the amplitude of its turns, in radians.
+const FIRST: f64 = 0.6;
+const FIRST_TURNS: f64 = 1.3;
 
 // Numbers that keep the uses of the hash apart; white noise takes its layer's number.
 const TURN: u32 = 16;
@@ -42,6 +45,38 @@ const DAB: usize = 16;
 /// Standard deviations of a dab, in places.
 const DAB_ALONG: f64 = 8.0;
 const DAB_ACROSS: f64 = 2.4;
+
+/// The direction in which the first of a field's strokes swirl, as it can be had without the field.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Swirl {
+    /// Of each of the cosines that it is the sum of: periods per side to the right and down, and the phase in radians.
+    pub waves: [[f32; 3]; WAVES],
+}
+
+impl Swirl {
+    /// Where all strokes go when nothing turns, in radians.
+    pub const STRAIGHT: f32 = FIRST as f32;
+    /// How much one cosine turns, in radians.
+    pub const TURN: f32 = 0.750_555_3;
+
+    pub fn new(seed: u32) -> Self {
+        let draws = uniform(seed, TURN, WAVES, 3);
+        Self { waves: std::array::from_fn(|i| wave(&draws[3 * i..3 * i + 3]).map(|v| v as f32)) }
+    }
+
+    /// The direction at a place, in radians, with a share of the turns.
+    pub fn angle(&self, [x, y]: [f32; 2], share: f32) -> f32 {
+        let turn = |[kx, ky, phase]: [f32; 3]| (std::f32::consts::TAU / SIDE as f32 * (kx * x + ky * y) + phase).cos();
+        Self::STRAIGHT + share * Self::TURN * self.waves.into_iter().map(turn).sum::<f32>()
+    }
+}
+
+/// Periods per side to the right and down, and the phase in radians, from three draws.
+fn wave(draw: &[f64]) -> [f64; 3] {
+    let periods = |draw: f64| (draw * 4.5 + 0.5).floor();
+    let (kx, ky) = (periods(draw[0]), periods(draw[1]));
+    [if kx == 0.0 && ky == 0.0 { 2.0 } else { kx }, ky, PI * draw[2]]
+}
 
 /// The values of one layer, row by row.
 type Plane = Vec<f64>;
@@ -167,9 +202,9 @@ fn band(white: &[f64], wavelength: f64) -> Plane {
 
 /// The two directions in which strokes swirl, in radians.
 fn directions(seed: u32) -> (Plane, Plane) {
-    let turns = waves(seed, TURN, 1.3);
+    let turns = waves(seed, TURN, FIRST_TURNS);
     let crossings = waves(seed, CROSS, 0.5);
-    let first: Plane = turns.iter().map(|turn| 0.6 + turn).collect();
+    let first: Plane = turns.iter().map(|turn| FIRST + turn).collect();
     let second = first.iter().zip(&crossings).map(|(first, crossing)| first + 1.1 + crossing).collect();
     (first, second)
 }
@@ -179,12 +214,7 @@ fn waves(seed: u32, kind: u32, amplitude: f64) -> Plane {
     let draws = uniform(seed, kind, WAVES, 3);
     let mut field = vec![0.0; PLACES];
     for draw in draws.as_chunks::<3>().0 {
-        let periods = |draw: f64| (draw * 4.5 + 0.5).floor();
-        let (mut kx, ky) = (periods(draw[0]), periods(draw[1]));
-        if kx == 0.0 && ky == 0.0 {
-            kx = 2.0;
-        }
-        let phase = PI * draw[2];
+        let [kx, ky, phase] = wave(draw);
         each_row(&mut field, |y, row| {
             let y = y as f64 / SIDE as f64;
             for (x, value) in row.iter_mut().enumerate() {
@@ -330,6 +360,17 @@ mod tests {
         let sums: [i64; CHANNELS] = std::array::from_fn(sum);
         assert_eq!(sums, [1125, 3104, -57, -465, 2150, 3662, 6, 960]);
         assert_eq!(field.seed(), 7);
+    }
+
+    #[test]
+    fn the_swirl_is_the_fields_first_direction() {
+        let (first, _) = directions(7);
+        let swirl = Swirl::new(7);
+        for at in (0..PLACES).step_by(997) {
+            let place = [(at % SIDE) as f32, (at / SIDE) as f32];
+            assert!((f64::from(swirl.angle(place, 1.0)) - first[at]).abs() < 1e-4, "{place:?}");
+        }
+        assert_eq!(swirl.angle([3.0, 5.0], 0.0), Swirl::STRAIGHT);
     }
 
     #[test]

@@ -1,14 +1,18 @@
-//! The canvas: what tells a network where strokes lie, even on a flat wall.
+//! The canvas: what tells a network where strokes lie, even on a flat wall; and the relief: what the window shows of paint
+//! and paper from close by.
 //!
 //! A [`Field`] is fixed noise at stroke scales, made from a seed alone ([`field`]): a pack stores the seed, and the training
 //! makes the very same numbers. A network that takes a canvas is given the field's samples at half its picture's size
 //! ([`crate::kernels::canvas`]). Knows numbers; not packs, engines or frames.
 
+pub mod bristles;
 pub mod field;
+mod relief;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub use field::{CHANNELS, Field, SIDE};
+pub use field::{CHANNELS, Field, SIDE, Swirl};
+pub use relief::{Relief, Tables};
 
 /// How a canvas is made, as plain numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -72,38 +76,50 @@ pub fn known(seed: u32) -> Arc<Field> {
     field
 }
 
-/// The canvas that is painted with now, for whoever paints and for whoever changes it: one is prepared aside, and a switch
+/// What an effect is painted on, and what is laid on its painting. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Surface {
+    /// Of a network that takes one; `None` leaves an empty canvas empty.
+    pub canvas: Option<Canvas>,
+    /// How the canvas is, or would be: the relief's strokes follow it.
+    pub brush: Brush,
+    pub relief: Relief,
+    /// Where the relief is not flat.
+    pub tables: Option<Arc<Tables>>,
+}
+
+/// The surface that is painted with now, for whoever paints and for whoever changes it: one is prepared aside, and a switch
 /// shows it. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct CanvasSlot(Arc<Mutex<Exchange>>);
+pub struct SurfaceSlot(Arc<Mutex<Exchange>>);
 
 #[derive(Debug, Default)]
 struct Exchange {
-    now: Option<Canvas>,
-    next: Option<Canvas>,
+    now: Surface,
+    next: Option<Surface>,
 }
 
-impl CanvasSlot {
-    /// From now on `canvas`; `None` leaves an empty canvas empty.
-    pub fn set(&self, canvas: Option<Canvas>) {
-        *self.lock() = Exchange { now: canvas, next: None };
+impl SurfaceSlot {
+    /// From now on `surface`.
+    pub fn set(&self, surface: Surface) {
+        *self.lock() = Exchange { now: surface, next: None };
     }
 
     /// What [`Self::switch`] will show.
-    pub fn prepare(&self, canvas: Option<Canvas>) {
-        self.lock().next = canvas;
+    pub fn prepare(&self, surface: Surface) {
+        self.lock().next = Some(surface);
     }
 
     /// Shows what was prepared, if anything was.
     pub fn switch(&self) {
         let mut exchange = self.lock();
         if let Some(next) = exchange.next.take() {
-            exchange.now = Some(next);
+            exchange.now = next;
         }
     }
 
-    /// What to paint with; `None` where no canvas was ever given.
-    pub fn now(&self) -> Option<Canvas> {
+    /// What to paint with.
+    pub fn now(&self) -> Surface {
         self.lock().now.clone()
     }
 

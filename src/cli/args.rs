@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::effect::Blend;
+use crate::effect::Touch;
 use crate::export::Endpoint;
 use crate::inject::Script;
 use crate::nn::engines::EngineWish;
@@ -77,6 +78,31 @@ pub struct PaintArgs {
     /// Size at which the network paints, instead of the variant's own, for example 512x288
     #[arg(long, value_name = "WxH")]
     pub size: Option<Extent>,
+    /// How thick the effect's paint or paper is, 0 to 200 percent of what the effect says; 0 is flat [default: 100; in the
+    /// window, that of the last time, as what follows]
+    #[arg(long, value_name = "PERCENT", value_parser = |text: &str| percent_within(text, Touch::THICKNESS))]
+    pub thickness: Option<f32>,
+    /// How wide its brush strokes are, 25 to 400 percent of what the effect says [default: 100]
+    #[arg(long, value_name = "PERCENT", value_parser = |text: &str| percent_within(text, Touch::BRUSH))]
+    pub brush: Option<f32>,
+    /// How much a network that takes a canvas heeds it, 0 to 150 percent of what the effect says [default: 100]
+    #[arg(long, value_name = "PERCENT", value_parser = |text: &str| percent_within(text, Touch::BOLDNESS))]
+    pub boldness: Option<f32>,
+    /// Another hand: strokes lie elsewhere for each number, 0 to 999 [default: 0]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..i64::from(Touch::HANDS)))]
+    pub hand: Option<u32>,
+}
+
+impl PaintArgs {
+    /// What was said of the paint, over `known`.
+    pub fn touch(&self, known: Touch) -> Touch {
+        Touch {
+            thickness: self.thickness.unwrap_or(known.thickness),
+            brush: self.brush.unwrap_or(known.brush),
+            boldness: self.boldness.unwrap_or(known.boldness),
+            hand: self.hand.unwrap_or(known.hand),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Args)]
@@ -334,10 +360,14 @@ pub struct TelemetryArgs {
 
 /// 0 to 100 to a share of 0 to 1.
 fn percent(text: &str) -> Result<f32, String> {
+    percent_within(text, [0, 100])
+}
+
+fn percent_within(text: &str, [least, most]: [u16; 2]) -> Result<f32, String> {
     let number = text.trim_end_matches('%').trim().parse::<f32>().ok();
-    match number.filter(|n| (0.0..=100.0).contains(n)) {
+    match number.filter(|n| (f32::from(least)..=f32::from(most)).contains(n)) {
         Some(n) => Ok(n / 100.0),
-        None => Err("write a number from 0 to 100".to_owned()),
+        None => Err(format!("write a number from {least} to {most}")),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use super::{BenchArgs, CliError, Common, print, print_json};
-use crate::effect::models_dirs;
+use crate::effect::{Touch, models_dirs};
 use crate::export::compare::THRESHOLD;
 use crate::export::{Circumstances, RunExport, crash};
 use crate::fault::Fault;
@@ -71,6 +71,7 @@ fn measure(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
     });
     let mut feed = Feed::open(args, injector.as_ref(), waker.clone())?;
     let factory = PipelineFactory { gpu: gpu.clone(), catalog, format: FORMAT, waker };
+    let touch = args.paint.touch(Touch::default());
     let request = EffectRequest {
         effect: args.paint.effect.clone(),
         blend: args.paint.blend.clone(),
@@ -78,6 +79,7 @@ fn measure(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
         engine: args.paint.engine.unwrap_or_default(),
         size: args.paint.size,
         rung: None,
+        touch: touch.on_canvas(),
     };
     let (first, info) = feed.first(&rung)?;
     let shape = first.shape();
@@ -137,7 +139,7 @@ fn measure(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
         }
         if polled.picture.is_some() {
             progress = now;
-            target.draw(&gpu, &mut runtime);
+            target.draw(&gpu, &mut runtime, &Look::default().touched(touch));
             if polled.painted || !runtime.governor().rung.painted {
                 runtime.presented(&[], Instant::now());
                 counted.take(runtime.meter());
@@ -334,9 +336,9 @@ impl Target {
         Self { view: texture.create_view(&wgpu::TextureViewDescriptor::default()), extent }
     }
 
-    fn draw(&mut self, gpu: &Gpu, runtime: &mut Runtime) {
+    fn draw(&mut self, gpu: &Gpu, runtime: &mut Runtime, look: &Look) {
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("bench") });
-        runtime.draw(&mut encoder, &self.view, self.extent, &Look::default());
+        runtime.draw(&mut encoder, &self.view, self.extent, look);
         gpu.submit([encoder.finish()]);
     }
 }

@@ -8,6 +8,7 @@ use std::time::Instant;
 use image::{DynamicImage, RgbImage, RgbaImage};
 
 use super::{CliError, LookArgs, large};
+use crate::effect::Touch;
 use crate::fault::Fault;
 use crate::frame::{CameraFrame, FrameBytes, FrameShape, PixelFormat};
 use crate::kernels::ingest::ingest;
@@ -21,7 +22,7 @@ use crate::units::{CaptureClock, Extent, FrameId, FrameStamp};
 const MOST_PIPELINES: usize = 3;
 
 /// What the command line says of the look, over the defaults.
-pub(super) fn look_of(args: &LookArgs) -> Look {
+pub(super) fn look_of(args: &LookArgs, touch: Touch) -> Look {
     let defaults = Look::default();
     Look {
         strength: args.strength.unwrap_or(defaults.strength),
@@ -30,6 +31,7 @@ pub(super) fn look_of(args: &LookArgs) -> Look {
         blend: args.steadiness.unwrap_or(defaults.blend),
         ..defaults
     }
+    .touched(touch)
 }
 
 /// Paints pictures in one effect and look.
@@ -101,11 +103,15 @@ impl Painter {
     fn paint_at(&mut self, frame: CameraFrame, look: &Look) -> Result<RgbaImage, CliError> {
         let shape = frame.shape();
         self.use_pipeline_for(shape)?;
-        let blend = if std::mem::take(&mut self.fresh) { 0.0 } else { look.blend };
+        let fresh = std::mem::take(&mut self.fresh);
+        let blend = if fresh { 0.0 } else { look.blend };
         let frame = frame.with_id(FrameId(self.frames));
         self.frames += 1;
         let Some((_, built)) = self.pipelines.last_mut() else { return Err("no pipeline was made".into()) };
         built.pipeline.set_blend(blend);
+        if fresh {
+            built.pipeline.start_afresh();
+        }
         paint(&mut built.pipeline, frame, shape.extent, look)
     }
 

@@ -147,6 +147,7 @@ impl Chain {
             let id = FrameId(self.frames);
             self.frames += 1;
             let frame = frame_of(subject.frame.clone(), id)?;
+            built.pipeline.start_afresh();
             let picture = paint(&mut built.pipeline, frame, shape.extent, &look)?;
             painted.push(cut(&picture, subject.inside));
         }

@@ -9,7 +9,7 @@ use super::pack::{
     About, MAX_NETWORK_BYTES, Numbers, OwnRow, PACK_SCHEMA, Pack, PackCanvas, PackError, StyleCanvas, StyleEntry,
     StylePack, Variant,
 };
-use crate::canvas::{Brush, CHANNELS};
+use crate::canvas::{Brush, CHANNELS, Relief};
 
 /// A style is two numbers for each channel of a network: thousands.
 const MAX_ROW_BYTES: u64 = 1 << 20;
@@ -115,6 +115,8 @@ struct RawEffect {
     #[serde(default)]
     scores: BTreeMap<String, Numbers>,
     canvas: Option<RawStyleCanvas>,
+    #[serde(default)]
+    relief: Relief,
 }
 
 pub(super) struct Check<'a> {
@@ -255,6 +257,12 @@ impl Check<'_> {
             self.numbers("scores", numbers)?;
         }
         let canvas = raw.canvas.map(|canvas| self.style_canvas(&raw.name, &canvas)).transpose()?;
+        for (name, value, range) in raw.relief.parts() {
+            self.ensure(range.contains(&value), || {
+                let (low, high) = range.into_inner();
+                format!("the relief of {} has a {name} of {value}, expected {low} to {high}", raw.name)
+            })?;
+        }
         // A picture that is missing costs the user a picture, not the effect. One that leads elsewhere is refused.
         let thumbnail = match raw.thumbnail {
             None => None,
@@ -273,6 +281,7 @@ impl Check<'_> {
             thumbnail,
             scores: raw.scores,
             canvas: canvas.unwrap_or_default(),
+            relief: raw.relief,
         })
     }
 

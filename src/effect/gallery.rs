@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::canvas::Relief;
 use crate::fault::Fault;
 use crate::units::Extent;
 
@@ -27,6 +28,8 @@ pub struct Effect {
     pub scores: BTreeMap<String, Numbers>,
     /// How it uses the canvas of its pack's networks.
     pub canvas: StyleCanvas,
+    /// What is laid on its painting where it is shown.
+    pub relief: Relief,
     /// Whose networks paint it.
     pub pack: Arc<Pack>,
     variants: Arc<[Variant]>,
@@ -52,6 +55,7 @@ impl Effect {
             thumbnail: entry.thumbnail.clone(),
             scores: entry.scores.clone(),
             canvas: entry.canvas,
+            relief: entry.relief,
             pack: pack.clone(),
             variants,
         }

@@ -18,6 +18,7 @@ mod kind;
 mod listing;
 pub mod pack;
 mod parameter;
+mod touch;
 
 pub use blend::{Blend, Share};
 pub use extent::{fitted_size, student_extent};
@@ -26,3 +27,4 @@ pub use kind::EffectKind;
 pub use listing::{EffectListing, GalleryListing, VariantListing};
 pub use pack::{Loaded, PACK_SCHEMA, Pack, PackCanvas, PackError, StyleCanvas, StyleEntry, StylePack, Variant};
 pub use parameter::{PARAMETERS, Parameter, Unit};
+pub use touch::Touch;

@@ -43,6 +43,7 @@
 //! kind = "painting"               # may be left out
 //! style = 0                       # which of the network's styles
 //! thumbnail = "starry-night.jpg"
+//! relief = { thickness = 0.6, width = 1.2 }  # strokes, paper or press where it is shown: the numbers of canvas::Relief
 //! canvas = { strength = 1.0, scale = 1.4 }  # how strong the canvas is, and how large its strokes; left out, it is empty
 //! [effects.scores.s]              # numbers of the card for a variant, by name; all of them optional:
 //! student_psnr = 20.1             #   dB against the teacher, mean of the held-out pictures
@@ -86,6 +87,8 @@ use std::sync::Arc;
 
 use super::EffectKind;
 use super::check::{self, MAX_NAME_CHARS, is_name_char};
+use crate::canvas::Relief;
+
 use super::file::{read_bounded, read_summed, sum_of};
 
 /// The `schema` that `pack.toml` must name.
@@ -257,6 +260,7 @@ pub struct StyleEntry {
     /// What the card says of the effect, by the variant's id.
     pub scores: BTreeMap<String, Numbers>,
     pub canvas: StyleCanvas,
+    pub relief: Relief,
 }
 
 /// How an effect uses its networks' canvas.
@@ -368,6 +372,7 @@ impl Pack {
             thumbnail: None,
             scores: BTreeMap::new(),
             canvas: StyleCanvas::default(),
+            relief: Relief::default(),
         };
         Ok(Self {
             name,

@@ -1,7 +1,7 @@
 //! Finding an adapter and opening it, and the one place that asks what it can do.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{GpuClock, GpuWork};
 
@@ -67,6 +67,14 @@ pub struct Gpu {
     /// Counts what is recorded and submitted.
     pub work: Arc<GpuWork>,
     lost: Arc<AtomicBool>,
+    shared: Arc<Mutex<SharedTextures>>,
+}
+
+/// Textures that all users of a device share, by their label, and those of them that are filled.
+#[derive(Default)]
+struct SharedTextures {
+    textures: Vec<(String, wgpu::Texture)>,
+    filled: Vec<&'static str>,
 }
 
 impl Gpu {
@@ -146,7 +154,8 @@ impl Gpu {
         };
         let clock = Arc::new(GpuClock::new(f64::from(caps.timestamp_period_ns)));
         let work = Arc::default();
-        let gpu = Self { instance, adapter, device, queue, caps: Arc::new(caps), clock, work, lost };
+        let gpu =
+            Self { instance, adapter, device, queue, caps: Arc::new(caps), clock, work, lost, shared: Arc::default() };
         GpuClock::calibrate(&gpu);
         Ok(gpu)
     }
@@ -155,6 +164,31 @@ impl Gpu {
     pub fn submit(&self, commands: impl IntoIterator<Item = wgpu::CommandBuffer>) -> wgpu::SubmissionIndex {
         self.work.submitted();
         self.queue.submit(commands)
+    }
+
+    /// The texture of that label that all users of the device share, made when it is first asked for. Not for the frame path.
+    ///
+    /// # Errors
+    /// When the device refuses it.
+    pub fn shared_texture(&self, descriptor: &wgpu::TextureDescriptor<'_>) -> Result<wgpu::Texture, GpuError> {
+        let label = descriptor.label.unwrap_or_default();
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, texture)) = shared.textures.iter().find(|(name, _)| name == label) {
+            return Ok(texture.clone());
+        }
+        let texture = self.checked(label, || Ok(self.device.create_texture(descriptor)))?;
+        shared.textures.push((label.to_owned(), texture.clone()));
+        Ok(texture)
+    }
+
+    /// True the first time that it is asked about a shared texture: whoever asked fills it.
+    pub fn is_first_use(&self, label: &'static str) -> bool {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = !shared.filled.contains(&label);
+        if first {
+            shared.filled.push(label);
+        }
+        first
     }
 
     /// Whether the driver took the device away. Everything made from it is dead then: open a new one.

@@ -6,4 +6,5 @@ pub mod ingest;
 pub mod motion;
 pub mod nn;
 pub mod prepare;
+pub mod relief;
 pub mod stability;

@@ -11,8 +11,18 @@
 //! execute what it gives, in that order. `impasto plan` prints it.
 
 use super::pass::{
-    Pass, canvas::SAMPLE_CANVAS, carry::CARRY, gain::GAIN, ingest::INGEST, paint::PAINT, picture::PICTURE,
-    prepare::PREPARE, pyramid::PYRAMID, search::SEARCH, sight, stabilise, stability, upload,
+    Pass,
+    canvas::SAMPLE_CANVAS,
+    carry::CARRY,
+    gain::GAIN,
+    ingest::INGEST,
+    paint::PAINT,
+    picture::PICTURE,
+    prepare::PREPARE,
+    pyramid::PYRAMID,
+    relief::{FLOW_OF_CELLS, TENSOR_OF_CELLS},
+    search::SEARCH,
+    sight, stabilise, stability, upload,
 };
 use crate::metrics::Stage;
 
@@ -48,6 +58,9 @@ pub const LIST: &[Line] = &[
     line(Stage::Compose, &stabilise::STABILISE, |w| matches!(w.paint, Paint::Student | Paint::Arrived)),
     line(Stage::Compose, &stabilise::STABILISE_CARRIED, |w| w.paint == Paint::Carried),
     line(Stage::Compose, &GAIN, Wanted::lays),
+    // Where strokes of the relief go.
+    line(Stage::Compose, &TENSOR_OF_CELLS, |w| w.relief && w.lays()),
+    line(Stage::Compose, &FLOW_OF_CELLS, |w| w.relief && w.lays()),
     // How steady it is.
     line(Stage::Compose, &stability::COMPARE, |w| w.compared),
     line(Stage::Compose, &stability::GATHER, |w| w.compared),
@@ -122,12 +135,21 @@ pub struct Wanted {
     pub compared: bool,
     /// The student that paints in place takes a canvas in.
     pub canvas: bool,
+    /// Strokes and paper are laid on its painting where it is shown.
+    pub relief: bool,
 }
 
 impl Wanted {
     /// To draw the newest finished frame.
-    pub const SHOW: Self =
-        Self { event: Event::Show, paint: Paint::Nobody, cadenced: false, sent: false, compared: false, canvas: false };
+    pub const SHOW: Self = Self {
+        event: Event::Show,
+        paint: Paint::Nobody,
+        cadenced: false,
+        sent: false,
+        compared: false,
+        canvas: false,
+        relief: false,
+    };
 
     /// A frame with that laid on it.
     pub const fn frame(paint: Paint) -> Self {
@@ -187,6 +209,8 @@ impl Wanted {
             let canvas = all.iter().filter(|w| w.paint == Paint::Student).map(|w| Self { canvas: true, ..*w });
             all.extend(canvas.collect::<Vec<_>>());
         }
+        let relief = all.iter().filter(|w| w.lays()).map(|w| Self { relief: true, ..*w });
+        all.extend(relief.collect::<Vec<_>>());
         let compared = all.iter().filter(|w| w.is_frame() && w.lays()).map(|w| Self { compared: true, ..*w });
         all.extend(compared.collect::<Vec<_>>());
         all.push(Self::SHOW);
@@ -225,6 +249,9 @@ mod tests {
         assert_eq!(names(&frame(Paint::Student)), painted);
         let with_canvas = ["upload", "ingest", "prepare", "sample_canvas", "paint", "stabilise", "gain"];
         assert_eq!(names(&Wanted { canvas: true, ..frame(Paint::Student) }), with_canvas);
+        let with_relief =
+            ["upload", "ingest", "prepare", "paint", "stabilise", "gain", "tensor_of_cells", "flow_of_cells"];
+        assert_eq!(names(&Wanted { relief: true, ..frame(Paint::Student) }), with_relief);
         let arrived = ["upload", "upload_painted", "ingest", "prepare", "stabilise", "gain", "compare", "gather"];
         assert_eq!(names(&Wanted { compared: true, ..frame(Paint::Arrived) }), arrived);
         let carried =

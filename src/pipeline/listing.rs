@@ -32,7 +32,8 @@ pub struct PassListing {
 pub fn listings(route: Route, sizes: &Sizes) -> Vec<Listing> {
     let takes_canvas =
         |wanted: &Wanted| route == Route::InPlace && wanted.paint == Paint::Student && sizes.canvas_channels > 0;
-    let kinds = Wanted::all(route).into_iter().filter(|w| !w.compared && w.canvas == takes_canvas(w));
+    let kinds =
+        Wanted::all(route).into_iter().filter(|w| !w.compared && w.canvas == takes_canvas(w) && w.relief == w.lays());
     kinds.map(|wanted| listing(route, &wanted, sizes)).collect()
 }
 

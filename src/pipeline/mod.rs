@@ -39,7 +39,7 @@ use product::Sizes;
 use sights::Sights;
 use steadiness::Steadiness;
 
-use crate::canvas::CanvasSlot;
+use crate::canvas::{Relief, Surface, SurfaceSlot};
 use crate::frame::{CameraFrame, FrameShape};
 use crate::gpu::{Gpu, GpuError, Shader};
 pub use crate::kernels::stability::Stability;
@@ -126,6 +126,8 @@ struct Slot {
     stamp: Option<FrameStamp>,
     /// Whether something is laid on it.
     painted: bool,
+    /// Whether it is known where strokes of a relief go.
+    flow: bool,
 }
 
 struct InFlight {
@@ -140,7 +142,9 @@ pub struct Pipeline {
     sizes: Sizes,
     chain: GpuChain,
     painter: Painter,
-    canvas: CanvasSlot,
+    surface: SurfaceSlot,
+    /// Of the look that was drawn last: without a relief its passes do not run.
+    thickness: f32,
     slots: [Slot; 2],
     sights: Sights,
     steadiness: Steadiness,
@@ -150,6 +154,8 @@ pub struct Pipeline {
     /// Became shown without a poll.
     fresh: Option<FrameStamp>,
     blend: f32,
+    /// See [`Pipeline::start_afresh`].
+    afresh: bool,
     /// See [`Pipeline::set_every`].
     every: u32,
     /// Frames since the one that the student was last given.
@@ -175,9 +181,10 @@ impl Pipeline {
         let trips = if painter.route() == Route::RoundTrip { TRIPS } else { 0 };
         let canvas_channels = in_place.as_ref().and_then(|s| s.plan().canvas()).map_or(0, |c| c.channels as u32);
         let sizes = Sizes { canvas_channels, ..Sizes::new(shape, extent, trips) };
-        let canvas = painter.round_trip().map(|student| student.canvas().clone()).unwrap_or_default();
+        let surface = painter.round_trip().map(|student| student.surface().clone()).unwrap_or_default();
         Ok(Self {
-            canvas,
+            surface,
+            thickness: Look::default().thickness,
             chain: GpuChain::new(gpu, sizes, painter.route(), in_place, target_format)?,
             sizes,
             painter,
@@ -189,6 +196,7 @@ impl Pipeline {
             shown: None,
             fresh: None,
             blend: Look::default().blend,
+            afresh: true,
             every: 1,
             since: u32::MAX,
             counts: PipelineCounts::default(),
@@ -209,6 +217,7 @@ impl Pipeline {
         look: &Look,
     ) {
         self.blend = look.blend.clamp(0.0, 1.0);
+        self.thickness = look.thickness;
         let layout = self.picture_layout(target_extent, look);
         let frame = self.shown().map(|stamp| stamp.id);
         self.chain.draw(encoder, target, layout, self.shown, frame);
@@ -224,7 +233,11 @@ impl Pipeline {
     }
 
     fn picture_layout(&self, target: Extent, look: &Look) -> PictureLayout {
-        PictureLayout::new(self.sizes.shape.extent, self.sizes.crop, target, look, self.shown_painted())
+        let surface = self.surface.now();
+        let flow = self.shown.is_some_and(|index| self.slots[index].flow);
+        let relief = if flow { surface.relief } else { Relief::default() };
+        let relief = (relief, surface.brush.seed);
+        PictureLayout::new(self.sizes.shape.extent, self.sizes.crop, target, look, self.shown_painted(), relief)
     }
 
     /// Whose frame is shown.
@@ -261,9 +274,9 @@ impl Pipeline {
         self.painter.round_trip()
     }
 
-    /// Where the canvas goes that the student paints with; what is there holds from the next frame on.
-    pub fn canvas(&self) -> &CanvasSlot {
-        &self.canvas
+    /// Where that goes which the student paints on, and what is laid on its painting; it holds from the next frame on.
+    pub fn surface(&self) -> &SurfaceSlot {
+        &self.surface
     }
 
     /// Channels of the canvas that the student takes in; 0 where it takes none.
@@ -290,6 +303,11 @@ impl Pipeline {
         self.blend = blend.clamp(0.0, 1.0);
     }
 
+    /// The next frame has nothing to do with those before it: strokes lie as if it were the first.
+    pub fn start_afresh(&mut self) {
+        self.afresh = true;
+    }
+
     /// Puts more work on the student from the next frame on, to try out what becomes of it: on the GPU it paints each picture
     /// as many times over as take about that long, on the round trip its thread waits.
     pub fn set_burden(&mut self, burden: Burden) {
@@ -312,24 +330,32 @@ impl Pipeline {
         sent: bool,
     ) -> Ticket {
         let stamp = frame.stamp();
-        let follows = self.slots[1 - index].painted;
+        let painted_before = self.slots[1 - index].painted;
         let lays = paint != Paint::Nobody;
-        let compared = lays && follows && self.steadiness.is_due(self.chain.can_compare());
+        let compared = lays && painted_before && self.steadiness.is_due(self.chain.can_compare());
         let cadenced = self.is_cadenced();
         let trip = if cadenced && sent { self.sights.send(stamp.id) } else { None };
-        let canvas = self.canvas.now().filter(|_| paint == Paint::Student && self.sizes.canvas_channels > 0);
+        let surface = self.surface.now();
+        let relief = lays && self.load_relief(&surface);
+        let afresh = std::mem::take(&mut self.afresh);
+        let follows = self.slots[1 - index].flow && !afresh;
+        let canvas = surface.canvas.filter(|_| paint == Paint::Student && self.sizes.canvas_channels > 0);
         if let Some(canvas) = &canvas {
             self.chain.load_canvas(canvas);
         }
         let sent = trip.is_some();
-        let wanted = Wanted { event: Event::Frame, paint, cadenced, sent, compared, canvas: canvas.is_some() };
-        let brush = canvas.map(|canvas| canvas.brush).unwrap_or_default();
+        let wanted = Wanted { event: Event::Frame, paint, cadenced, sent, compared, canvas: canvas.is_some(), relief };
         let ticket = self.chain.run(&FrameJob {
             wanted,
             stamp,
             slot: index,
             trip: trip.unwrap_or(0),
-            varying: Varying { blend: if follows { self.blend } else { 0.0 }, brush },
+            varying: Varying {
+                blend: if painted_before { self.blend } else { 0.0 },
+                brush: surface.brush,
+                swirl: surface.relief.swirl,
+                follows,
+            },
             bytes: Some(&frame.bytes()[..self.sizes.shape.min_bytes()]),
             painting,
             measured: lays || self.painter.route() != Route::RoundTrip,
@@ -337,7 +363,7 @@ impl Pipeline {
         if cadenced && paint == Paint::Student {
             self.sights.keep();
         }
-        self.slots[index] = Slot { stamp: Some(stamp), painted: lays };
+        self.slots[index] = Slot { stamp: Some(stamp), painted: lays, flow: relief };
         ticket
     }
 
@@ -347,21 +373,32 @@ impl Pipeline {
         let Some(trip) = self.sights.receive(frame.id) else { return false };
         let bare = self.shown.filter(|index| !self.slots[*index].painted);
         let paint = if bare.is_some() { Paint::Carried } else { Paint::Nobody };
+        let surface = self.surface.now();
+        let relief = bare.is_some() && self.load_relief(&surface);
         self.chain.run(&FrameJob {
-            wanted: Wanted { event: Event::Arrival, paint, cadenced: true, ..Wanted::SHOW },
+            wanted: Wanted { event: Event::Arrival, paint, cadenced: true, relief, ..Wanted::SHOW },
             stamp: frame,
             slot: bare.unwrap_or(0),
             trip,
-            varying: Varying::default(),
+            varying: Varying { brush: surface.brush, swirl: surface.relief.swirl, ..Varying::default() },
             bytes: None,
             painting: Some(pixels),
             measured: false,
         });
         if let Some(index) = bare {
-            self.slots[index].painted = true;
+            (self.slots[index].painted, self.slots[index].flow) = (true, relief);
             self.fresh = self.slots[index].stamp;
         }
         true
+    }
+
+    /// Whether a relief is to be laid on paintings from now on; what it is made from is on the GPU then.
+    fn load_relief(&mut self, surface: &Surface) -> bool {
+        let Some(tables) = surface.tables.as_ref().filter(|_| self.thickness > 0.0 && !surface.relief.is_flat()) else {
+            return false;
+        };
+        // Refused by the device, which is told elsewhere: the picture is shown without.
+        self.chain.load_tables(tables).is_ok()
     }
 
     /// A cadence begins on the round trip while a painting is shown on its own frame: that one is carried on.

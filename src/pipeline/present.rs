@@ -1,6 +1,9 @@
 //! How the picture is shown: what the user chose, and where it lies on a target.
 
+use crate::canvas::Relief;
+use crate::effect::Touch;
 use crate::kernels::prepare::Crop;
+use crate::kernels::relief::ReliefLook;
 use crate::units::Extent;
 
 /// How a picture of another aspect ratio meets its target.
@@ -25,12 +28,34 @@ pub struct Look {
     pub split: Option<f32>,
     /// Share of the previous painting where nothing moves, 0..=1: steadier the higher. From the next frame on.
     pub blend: f32,
+    /// How thick the effect's relief of paint or paper is, by factors of what the effect says; 0 is none.
+    pub thickness: f32,
+    /// How wide its strokes are, likewise.
+    pub brush: f32,
+    /// Strokes lie elsewhere for each.
+    pub hand: u32,
     pub fit: Fit,
+}
+
+impl Look {
+    /// With the paint as the user wants it.
+    pub fn touched(self, touch: Touch) -> Self {
+        Self { thickness: touch.thickness, brush: touch.brush, hand: touch.hand, ..self }
+    }
 }
 
 impl Default for Look {
     fn default() -> Self {
-        Self { strength: 1.0, mirror: false, split: None, blend: 0.5, fit: Fit::Contain }
+        Self {
+            strength: 1.0,
+            mirror: false,
+            split: None,
+            blend: 0.5,
+            thickness: 1.0,
+            brush: 1.0,
+            hand: 0,
+            fit: Fit::Contain,
+        }
     }
 }
 
@@ -74,15 +99,31 @@ pub struct PictureLayout {
     pub shift: [f32; 2],
     pub crop_scale: [f32; 2],
     pub crop_shift: [f32; 2],
+    pub bristles_scale: [f32; 2],
+    pub paper_scale: [f32; 2],
+    pub hand: [f32; 2],
     pub strength: f32,
     pub split_px: f32,
+    pub parts: u32,
+    pub thickness: f32,
+    pub gloss: f32,
+    pub pigment: f32,
+    pub drag: f32,
+    pub length: f32,
+    pub paper: f32,
+    pub rim: f32,
+    pub tooth: f32,
+    pub press: f32,
+    pub ripple: f32,
+    pub _pad: u32,
 }
 
 impl PictureLayout {
     /// `split_px` where there is no line: left of every column.
     const NO_LINE: f32 = -1e6;
 
-    pub fn new(frame: Extent, crop: Crop, target: Extent, look: &Look, painted: bool) -> Self {
+    /// `relief`: what is laid on the painting, and the seed of its strokes.
+    pub fn new(frame: Extent, crop: Crop, target: Extent, look: &Look, painted: bool, relief: (Relief, u32)) -> Self {
         let place = Placement::of(crop.aspect(), target, look.fit);
         let (mut scale, mut shift) =
             ([1.0 / place.width, 1.0 / place.height], [-place.left / place.width, -place.top / place.height]);
@@ -94,7 +135,32 @@ impl PictureLayout {
             Some(split) if painted => (place.left + split.clamp(0.0, 1.0) * place.width).round(),
             _ => Self::NO_LINE,
         };
+        let (relief, seed) = relief;
+        let relief = ReliefLook::new(
+            relief.turned(look.thickness, look.brush),
+            crop.aspect(),
+            place.height,
+            seed.wrapping_add(look.hand),
+        );
+        let ReliefLook { bristles_scale, paper_scale, hand, .. } = relief;
+        let parts = if painted { relief.parts() } else { 0 };
+        let Relief { thickness, gloss, pigment, drag, length, paper, rim, tooth, press, ripple, .. } = relief.relief;
         Self {
+            bristles_scale,
+            paper_scale,
+            hand,
+            parts,
+            thickness,
+            gloss,
+            pigment,
+            drag,
+            length,
+            paper,
+            rim,
+            tooth,
+            press,
+            ripple,
+            _pad: 0,
             scale,
             shift,
             crop_scale: [crop.width / width, crop.height / height],

@@ -15,6 +15,7 @@ use crate::frame::FrameShape;
 use crate::kernels::canvas::canvas_extent;
 use crate::kernels::motion::{Fields, levels_len};
 use crate::kernels::prepare::Crop;
+use crate::kernels::relief::{Flow, Tensor, cells};
 use crate::kernels::stability::{Block, Gathered, blocks_of};
 use crate::nn::plan::channel_groups;
 use crate::units::Extent;
@@ -55,7 +56,7 @@ impl Sizes {
             Count::Canvas => canvas_extent(self.student).pixels() * u64::from(self.canvas_groups()),
             Count::CanvasField => (SIDE * SIDE) as u64,
             Count::One => 1,
-            Count::Frame | Count::Student => self.extent(count).pixels(),
+            Count::Frame | Count::Student | Count::Cells => self.extent(count).pixels(),
         }
     }
 
@@ -63,6 +64,7 @@ impl Sizes {
     pub fn extent(&self, count: Count) -> Extent {
         match count {
             Count::Frame => self.shape.extent,
+            Count::Cells => cells(self.student),
             _ => self.student,
         }
     }
@@ -87,6 +89,8 @@ pub enum Count {
     Canvas,
     /// One for each place of the canvas's field.
     CanvasField,
+    /// One for each cell of two by two pixels of the student.
+    Cells,
     One,
 }
 
@@ -337,6 +341,24 @@ pub const GAINS: Product<[u8; 4]> = Product::new(&Info {
     name: "gains",
     element: "three gains in eight bits",
     count: Count::Student,
+    copies: Copies::PerFrame,
+    memory: Memory::Texture,
+});
+
+/// How the painting changes in each cell: what strokes follow.
+pub const TENSOR: Product<Tensor> = Product::new(&Info {
+    name: "tensor",
+    element: "four sums, floats",
+    count: Count::Cells,
+    copies: Copies::One,
+    memory: Memory::Buffer(16),
+});
+
+/// Where strokes go.
+pub const FLOW: Product<Flow> = Product::new(&Info {
+    name: "flow",
+    element: "direction, sharpness and fineness in eight bits",
+    count: Count::Cells,
     copies: Copies::PerFrame,
     memory: Memory::Texture,
 });

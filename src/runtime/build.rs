@@ -9,7 +9,7 @@ use super::Catalog;
 use super::autotune::network;
 use super::style_switch::{ResolvedEffect, Restylable};
 use crate::autotune::FIRST_CHOICE;
-use crate::effect::{Blend, Effect, EffectKind, Variant, fitted_size};
+use crate::effect::{Blend, Effect, EffectKind, Touch, Variant, fitted_size};
 use crate::fault::Fault;
 use crate::frame::FrameShape;
 use crate::gpu::Gpu;
@@ -41,6 +41,8 @@ pub struct EffectRequest {
     /// How it is painted, as the governor decided, where neither `variant` nor `size` was chosen by hand; what suits the
     /// engine when `None`.
     pub rung: Option<Rung>,
+    /// How the user wants the paint of a network that takes a canvas.
+    pub touch: Touch,
 }
 
 impl EffectRequest {
@@ -268,8 +270,8 @@ impl PipelineFactory {
         let mut pipeline = self.pipeline(shape, student)?;
         pipeline.set_every(rung.every);
         let channels = pipeline.canvas_channels();
-        pipeline.canvas().set(chosen.canvas(channels));
-        let restylable = restylable.map(|of: Restylable| of.on_canvas(pipeline.canvas().clone(), channels));
+        pipeline.surface().set(chosen.surface(channels, request.touch));
+        let restylable = restylable.map(|of: Restylable| of.on_surface(pipeline.surface().clone(), channels));
         Ok(BuiltPipeline { pipeline, subject, notices: Vec::new(), restylable, standing })
     }
 

@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::build::{PipelineFactory, ResolvedRequest, capital};
 use super::{EffectRequest, FrameShape};
-use crate::canvas::{Brush, Canvas, CanvasSlot};
-use crate::effect::{Blend, Effect, Gallery, Share, StyleCanvas, Variant};
+use crate::canvas::{Brush, Canvas, Relief, Surface, SurfaceSlot, Tables};
+use crate::effect::{Blend, Effect, Gallery, Share, StyleCanvas, Touch, Variant};
 use crate::fault::Fault;
 use crate::metrics::Subject;
 use crate::nn::cpu::CpuRestyler;
@@ -24,6 +24,9 @@ use crate::nn::plan::Plan;
 use crate::nn::restyle::StyleSender;
 use crate::nn::style::{StyleRow, between};
 use crate::units::{Budget, Extent};
+
+/// What strokes swirl by where a pack says nothing of it.
+const SEED: u32 = 7;
 
 /// What is to be painted: one effect, or a blend of two that share their networks.
 #[derive(Clone, Debug)]
@@ -64,23 +67,41 @@ impl ResolvedEffect {
     }
 
     /// The canvas that the effects are painted on; `None` where their pack describes none.
-    pub fn brush(&self) -> Option<Brush> {
+    fn brush(&self, touch: Touch) -> Option<Brush> {
         let own = self.effect.canvas;
         let StyleCanvas { strength, scale } = match &self.other {
             None => own,
             Some((other, share)) => own.between(other.canvas, share.get()),
         };
-        self.effect.pack.canvas.map(|canvas| Brush { seed: canvas.seed, strength, scale })
+        let touch = touch.checked();
+        self.effect.pack.canvas.map(|canvas| Brush {
+            seed: canvas.seed.wrapping_add(touch.hand),
+            strength: strength * touch.boldness,
+            scale: (scale * touch.brush).clamp(*Brush::SCALES.start(), *Brush::SCALES.end()),
+        })
+    }
+
+    /// What the effects are painted on by a network that takes a canvas of so many channels, and what is laid on their
+    /// painting. May take half a second the first time.
+    pub fn surface(&self, channels: usize, touch: Touch) -> Surface {
+        let relief = match &self.other {
+            None => self.effect.relief,
+            Some((other, share)) => self.effect.relief.between(other.relief, share.get()),
+        };
+        // Strokes of a relief swirl as a canvas would, also where there is none.
+        let brush = self.brush(touch).unwrap_or(Brush { seed: SEED, ..Brush::default() });
+        let tables = (relief != Relief::default()).then(Tables::known);
+        Surface { canvas: self.canvas(channels, touch), brush, relief, tables }
     }
 
     /// The canvas for a network that takes so many channels. `None` where it takes none, or none that fits is described:
     /// then the network's stays empty, and the log says so. May take half a second the first time.
-    pub fn canvas(&self, channels: usize) -> Option<Canvas> {
+    fn canvas(&self, channels: usize, touch: Touch) -> Option<Canvas> {
         if let Some(trouble) = self.effect.pack.canvas_trouble(channels) {
             log::warn!("{trouble}");
             return None;
         }
-        self.brush().filter(|_| channels > 0).map(Brush::canvas)
+        self.brush(touch).filter(|_| channels > 0).map(Brush::canvas)
     }
 
     /// Whether `variant` can paint both effects.
@@ -169,7 +190,7 @@ pub struct Restylable {
     engine: Engine,
     shape: FrameShape,
     subject: Subject,
-    canvas: CanvasSlot,
+    surface: SurfaceSlot,
     canvas_channels: usize,
 }
 
@@ -190,14 +211,14 @@ impl Restylable {
             engine,
             shape,
             subject: subject.clone(),
-            canvas: CanvasSlot::default(),
+            surface: SurfaceSlot::default(),
             canvas_channels: 0,
         }
     }
 
     /// For a pipeline whose student takes a canvas of so many channels.
-    pub(super) fn on_canvas(self, canvas: CanvasSlot, canvas_channels: usize) -> Self {
-        Self { canvas, canvas_channels, ..self }
+    pub(super) fn on_surface(self, surface: SurfaceSlot, canvas_channels: usize) -> Self {
+        Self { surface, canvas_channels, ..self }
     }
 
     /// What was prepared by [`PipelineFactory::restyle`] paints from the next frame on. To be called where frames are submitted.
@@ -207,7 +228,7 @@ impl Restylable {
             // What was sent is picked up with the next picture.
             How::Processor(_) | How::RoundTrip { .. } => {}
         }
-        self.canvas.switch();
+        self.surface.switch();
     }
 
     /// Whether the style is painted by a slower network for now, until [`PipelineFactory::settle`].
@@ -239,7 +260,7 @@ impl PipelineFactory {
                 sender.tidy();
             }
         }
-        of.canvas.prepare(resolved.chosen.canvas(of.canvas_channels));
+        of.surface.prepare(resolved.chosen.surface(of.canvas_channels, request.touch));
         Some(Subject { effect: resolved.chosen.name(), ..of.subject.clone() })
     }
 

@@ -3,6 +3,7 @@
 use egui::{Align2, Button, ComboBox, Popup, PopupCloseBehavior, RichText, ScrollArea, Ui, vec2};
 
 use super::{Action, EffectEntry, Level, View, style};
+use crate::effect::Touch;
 use crate::quality::Keep;
 
 /// What the bar takes of the window.
@@ -141,9 +142,53 @@ fn painting(ui: &mut Ui, view: &View<'_>, actions: &mut Vec<Action>) {
     if slider(ui, &mut percent, "How much of the painting is shown (Up, Down)") {
         actions.push(Action::Strength(percent / 100.0));
     }
+    if let Some(effect) = current {
+        paint(ui, view, effect, actions);
+    }
     if let Some((i, effect)) = view.effect.zip(current) {
         blend(ui, view, i, effect, actions);
     }
+}
+
+/// The chosen effect's paint: its relief and its strokes.
+fn paint(ui: &mut Ui, view: &View<'_>, effect: &EffectEntry, actions: &mut Vec<Action>) {
+    if !effect.relief && !effect.canvas {
+        return;
+    }
+    let button = ui.button("Paint \u{25bc}").on_hover_text("Thickness of the paint, size of the brush");
+    Popup::menu(&button).close_behavior(PopupCloseBehavior::CloseOnClickOutside).show(|ui| {
+        let before = view.controls.touch;
+        let mut touch = before;
+        let mut row = |name: &str, value: &mut f32, [least, most]: [u16; 2], hint: &str| {
+            ui.horizontal(|ui| {
+                let mut percent = (*value * 100.0).round();
+                let range = f32::from(least)..=f32::from(most);
+                let slider = egui::Slider::new(&mut percent, range).step_by(5.0).fixed_decimals(0).suffix(" %");
+                if ui.add(slider).on_hover_text(hint).changed() {
+                    *value = percent / 100.0;
+                }
+                ui.label(name);
+            });
+        };
+        if effect.relief {
+            row("Thickness", &mut touch.thickness, Touch::THICKNESS, "How thick the paint lies; 0 is flat");
+        }
+        row("Brush size", &mut touch.brush, Touch::BRUSH, "How wide the strokes are");
+        if effect.canvas {
+            row("Boldness", &mut touch.boldness, Touch::BOLDNESS, "How boldly the network paints strokes");
+        }
+        ui.horizontal(|ui| {
+            if ui.button("Another hand").on_hover_text("The same paint, with other strokes").clicked() {
+                touch = touch.next_hand();
+            }
+            if ui.button("Reset").on_hover_text("As the effect comes").clicked() {
+                touch = Touch::default();
+            }
+        });
+        if touch != before {
+            actions.push(Action::Touch(touch));
+        }
+    });
 }
 
 /// A second style of the same network, and its share.

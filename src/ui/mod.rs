@@ -24,6 +24,7 @@ pub use words::Words;
 
 use std::time::{Duration, Instant};
 
+use crate::effect::Touch;
 use crate::fault::Fault;
 use crate::metrics::{Meter, Subject, Summary};
 use crate::quality;
@@ -71,6 +72,8 @@ pub struct Controls {
     pub split: Option<f32>,
     /// The picture stands still.
     pub frozen: bool,
+    /// How the chosen effect's paint is wanted.
+    pub touch: Touch,
 }
 
 /// One effect to choose.
@@ -84,6 +87,10 @@ pub struct EffectEntry {
     pub kind: String,
     /// Effects with the same one share a network and can be blended.
     pub network: String,
+    /// It has a relief of paint or paper.
+    pub relief: bool,
+    /// Its network heeds a canvas.
+    pub canvas: bool,
 }
 
 /// One source to choose.
@@ -132,6 +139,8 @@ pub enum Action {
     /// A spec from [`View::sources`].
     Source(String),
     Strength(f32),
+    /// How the chosen effect's paint is wanted.
+    Touch(Touch),
     Mirror(bool),
     Split(Option<f32>),
     Freeze(bool),

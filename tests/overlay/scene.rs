@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use egui::{Color32, Rect, Vec2, pos2, vec2};
+use impasto::effect::Touch;
 use impasto::fault::Fault;
 use impasto::metrics::{Meter, Span, Stage, Subject, Summary};
 use impasto::quality::{Keep, Rung, State};
@@ -145,7 +146,7 @@ impl Scene {
                 })
                 .into(),
             faults: Vec::new(),
-            controls: Controls { strength: 1.0, mirror: true, split: None, frozen: false },
+            controls: Controls { strength: 1.0, mirror: true, split: None, frozen: false, touch: Touch::default() },
             blend: None,
             governor: Some(governor(chain)),
             system: machine(chain),
@@ -203,6 +204,8 @@ fn effects() -> Vec<EffectEntry> {
         variants: vec!["s".into(), "m".into()],
         kind: kind.into(),
         network: network.into(),
+        relief: false,
+        canvas: false,
     };
     let paintings = ["Gauguin", "Starry Night", "The Great Wave", "Water Lilies", "The Scream", "Composition VII"];
     let drawings = ["Woodcut", "Charcoal", "Ink"];

@@ -8,7 +8,7 @@ from impasto_training import canvas, card, fixture, pack
 from impasto_training.engine import Engine
 from impasto_training.evaluate import parity
 from impasto_training.paths import packs_root
-from impasto_training.recipe import Recipe
+from impasto_training.recipe import Recipe, ReliefOfEffect
 from impasto_training.scores import HALF_GATE_DB, Brushwork, Evaluation, Quantised
 from impasto_training.teach import Lesson
 
@@ -24,6 +24,17 @@ def test_pack_describes_its_files(recipe: Recipe, tmp_path: Path) -> None:
     assert variant["bytes"] == path.stat().st_size
     assert variant["pixel_budget"] == 64 * 32
     assert [effect["style"] for effect in table["effects"]] == [0, 1]
+
+
+def test_pack_describes_reliefs(recipe: Recipe, tmp_path: Path) -> None:
+    path = tmp_path / "t.onnx"
+    fixture.write(path)
+    packed = pack.describe(recipe.variants[0], path)
+    first, second = recipe.effects
+    thick = replace(first, relief=ReliefOfEffect(thickness=0.5, width=1.4))
+    table = tomllib.loads(pack.pack_toml(replace(recipe, effects=(thick, second)), [packed], []))
+    assert table["effects"][0]["relief"] == {"thickness": 0.5, "width": 1.4}
+    assert "relief" not in table["effects"][1]
 
 
 def test_pack_lists_the_scores_of_its_own_files_alone(recipe: Recipe, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::painter::{Painter, look_of};
 use super::{CliError, Common, Incomplete, RenderArgs, describe};
-use crate::effect::models_dirs;
+use crate::effect::{Touch, models_dirs};
 use crate::fault::Fault;
 use crate::frame::CameraFrame;
 use crate::gpu::Gpu;
@@ -85,13 +85,14 @@ impl<'a> Rendering<'a> {
             engine: args.paint.engine.unwrap_or_default(),
             size: args.paint.size,
             rung: None,
+            touch: args.paint.touch(Touch::default()).on_canvas(),
         };
         let encoders =
             args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from).min(MOST_JOBS));
         Ok(Self {
             args,
             stops: jobs.iter().map(|_| Stop::default()).collect(),
-            painter: Painter::new(factory, request, look_of(&args.look)),
+            painter: Painter::new(factory, request, look_of(&args.look, args.paint.touch(Touch::default()))),
             writing: Some(Writing::start(encoders)?),
             progress: Progress::new(jobs.len()),
             lacking: vec![false; jobs.len()],

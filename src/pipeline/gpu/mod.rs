@@ -12,7 +12,7 @@ mod store;
 use std::time::Duration;
 
 pub use bound::BoundPass;
-use present::{Present, PresentSource};
+use present::{Present, PresentSource, TableTextures};
 pub use store::{GpuStore, Place};
 
 use super::list::{self, LIST, Line, Route};
@@ -20,10 +20,10 @@ use super::load::Load;
 use super::pass::OnGpu;
 use super::present::PictureLayout;
 use super::product::{
-    CANVAS, CANVAS_FIELD, FRAME, GAINS, IMAGE, Info, PAINTED, PAINTING, RAW, STABILITY, Sizes, Use, Which,
+    CANVAS, CANVAS_FIELD, FLOW, FRAME, GAINS, IMAGE, Info, PAINTED, PAINTING, RAW, STABILITY, Sizes, Use, Which,
 };
 use super::{FrameJob, PipelineError};
-use crate::canvas::Canvas;
+use crate::canvas::{Canvas, Tables};
 use crate::frame::FrameShape;
 use crate::gpu::{Belt, Gpu, GpuError, Measure, Timestamps, Uploader};
 use crate::kernels::stability::Gathered;
@@ -56,6 +56,8 @@ pub(super) struct GpuChain {
     student: Option<GpuStudent>,
     /// Of what lies in the canvas's field now.
     canvas_seed: Option<u32>,
+    /// Whether what reliefs are made from is there.
+    tables_loaded: bool,
     load: Load,
     upload_raw: Uploader,
     upload_painted: Option<Uploader>,
@@ -123,6 +125,7 @@ impl GpuChain {
             bound,
             student,
             canvas_seed: None,
+            tables_loaded: false,
             load: Load::default(),
             drawn: None,
             drawn_frame: None,
@@ -154,6 +157,17 @@ impl GpuChain {
             self.gpu.queue.write_buffer(buffer, 0, bytemuck::cast_slice(canvas.field.places()));
         }
         self.canvas_seed = Some(canvas.brush.seed);
+    }
+
+    /// Puts what reliefs are made from where the last pass reads it, unless it is there.
+    ///
+    /// # Errors
+    /// When the device refuses the textures.
+    pub fn load_tables(&mut self, tables: &Tables) -> Result<(), GpuError> {
+        if !std::mem::replace(&mut self.tables_loaded, true) {
+            TableTextures::of(&self.gpu)?.fill(&self.gpu, tables);
+        }
+        Ok(())
     }
 
     /// Whether a comparison's result could be brought back.
@@ -351,7 +365,7 @@ fn copy(gpu: &Gpu, store: &GpuStore, encoder: &mut wgpu::CommandEncoder, line: &
 
 /// Whether a product is there only where somebody paints.
 fn is_of_student(product: &Info) -> bool {
-    *product == *PAINTING.info || *product == *GAINS.info
+    [PAINTING.info, GAINS.info, FLOW.info].contains(&product)
 }
 
 /// The last pass for targets of `format`, over both slots.
@@ -371,9 +385,14 @@ fn build_present(gpu: &Gpu, format: wgpu::TextureFormat, store: &GpuStore) -> Re
     })?;
     let source = |slot| {
         let view = |info: &Info| store.view(info, Which::Now, Place { slot, trip: 0 }).unwrap_or(&none);
-        PresentSource { frame: view(FRAME.info), painting: view(PAINTING.info), gains: view(GAINS.info) }
+        PresentSource {
+            frame: view(FRAME.info),
+            painting: view(PAINTING.info),
+            gains: view(GAINS.info),
+            flow: view(FLOW.info),
+        }
     };
-    Present::new(gpu, format, &[source(0), source(1)])
+    Present::new(gpu, format, &[source(0), source(1)], &TableTextures::of(gpu)?)
 }
 
 /// Whether the GPU takes a frame's bytes in one buffer.

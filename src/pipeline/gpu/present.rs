@@ -2,6 +2,7 @@
 
 use wgpu::util::DeviceExt as _;
 
+use crate::canvas::{Tables, bristles};
 use crate::gpu::{Gpu, GpuError};
 use crate::pipeline::pass::picture::SHADER;
 use crate::pipeline::present::PictureLayout;
@@ -22,12 +23,71 @@ pub struct PresentSource<'a> {
     pub frame: &'a wgpu::TextureView,
     pub painting: &'a wgpu::TextureView,
     pub gains: &'a wgpu::TextureView,
+    pub flow: &'a wgpu::TextureView,
 }
+
+/// What reliefs are made from, in textures that all pipelines of a device share.
+#[derive(Debug)]
+pub struct TableTextures {
+    bristles: wgpu::Texture,
+    paper: wgpu::Texture,
+}
+
+impl TableTextures {
+    /// Those of the device, made when they are first asked for and then empty.
+    ///
+    /// # Errors
+    /// When the device refuses them.
+    pub fn of(gpu: &Gpu) -> Result<Self, GpuError> {
+        let make = |name, layers, dimension| {
+            let side = bristles::SIDE as u32;
+            gpu.shared_texture(&wgpu::TextureDescriptor {
+                label: Some(name),
+                size: wgpu::Extent3d { width: side, height: side, depth_or_array_layers: layers },
+                mip_level_count: 1,
+                sample_count: 1,
+                dimension,
+                format: wgpu::TextureFormat::Rgba8Snorm,
+                usage: wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::COPY_DST,
+                view_formats: &[],
+            })
+        };
+        Ok(Self {
+            bristles: make(BRISTLES, bristles::TURNS as u32, wgpu::TextureDimension::D3)?,
+            paper: make(PAPER, 1, wgpu::TextureDimension::D2)?,
+        })
+    }
+
+    /// Once for a device: four megabytes.
+    pub fn fill(&self, gpu: &Gpu, tables: &Tables) {
+        for (texture, name, texels) in
+            [(&self.bristles, BRISTLES, &tables.bristles.texels), (&self.paper, PAPER, &tables.paper.texels)]
+        {
+            if gpu.is_first_use(name) {
+                let size = texture.size();
+                let layout = wgpu::TexelCopyBufferLayout {
+                    offset: 0,
+                    bytes_per_row: Some(size.width * 4),
+                    rows_per_image: Some(size.height),
+                };
+                gpu.queue.write_texture(texture.as_image_copy(), bytemuck::cast_slice(texels), layout, size);
+            }
+        }
+    }
+}
+
+const BRISTLES: &str = "bristles";
+const PAPER: &str = "paper";
 
 impl Present {
     /// # Errors
     /// When the device refuses the shader, or a target of that format.
-    pub fn new(gpu: &Gpu, format: wgpu::TextureFormat, slots: &[PresentSource<'_>]) -> Result<Self, GpuError> {
+    pub fn new(
+        gpu: &Gpu,
+        format: wgpu::TextureFormat,
+        slots: &[PresentSource<'_>],
+        tables: &TableTextures,
+    ) -> Result<Self, GpuError> {
         gpu.checked(SHADER.name, || {
             let module = gpu.device.create_shader_module(wgpu::ShaderModuleDescriptor {
                 label: Some(SHADER.name),
@@ -63,6 +123,17 @@ impl Present {
                 min_filter: wgpu::FilterMode::Linear,
                 ..Default::default()
             });
+            let repeat = gpu.device.create_sampler(&wgpu::SamplerDescriptor {
+                label: Some("linear repeat"),
+                address_mode_u: wgpu::AddressMode::Repeat,
+                address_mode_v: wgpu::AddressMode::Repeat,
+                address_mode_w: wgpu::AddressMode::Repeat,
+                mag_filter: wgpu::FilterMode::Linear,
+                min_filter: wgpu::FilterMode::Linear,
+                ..Default::default()
+            });
+            let [bristles, paper] = [&tables.bristles, &tables.paper]
+                .map(|texture| texture.create_view(&wgpu::TextureViewDescriptor::default()));
             let written = bytemuck::Zeroable::zeroed();
             let layout = gpu.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
                 label: Some("picture layout"),
@@ -81,6 +152,10 @@ impl Present {
                         entry(2, wgpu::BindingResource::TextureView(source.gains)),
                         entry(3, wgpu::BindingResource::Sampler(&sampler)),
                         entry(4, layout.as_entire_binding()),
+                        entry(5, wgpu::BindingResource::TextureView(source.flow)),
+                        entry(6, wgpu::BindingResource::TextureView(&bristles)),
+                        entry(7, wgpu::BindingResource::TextureView(&paper)),
+                        entry(8, wgpu::BindingResource::Sampler(&repeat)),
                     ],
                 })
             };

@@ -18,6 +18,7 @@ pub mod paint;
 pub mod picture;
 pub mod prepare;
 pub mod pyramid;
+pub mod relief;
 pub mod search;
 pub mod sight;
 pub mod stabilise;
@@ -88,8 +89,12 @@ impl Variant {
 pub struct Varying {
     /// Share of the previous painting where nothing moves, 0..=1; 0 where there is none.
     pub blend: f32,
-    /// How the canvas is made, of a network that takes one.
+    /// How the canvas is made, of a network that takes one; strokes of the relief follow it too.
     pub brush: Brush,
+    /// How much strokes of the relief swirl.
+    pub swirl: f32,
+    /// Whether strokes are held where those of the frame before were.
+    pub follows: bool,
 }
 
 /// The contents of a small uniform buffer.

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 
@@ -16,7 +16,7 @@ from impasto_training import canvas, export
 from impasto_training.easel import Easel
 from impasto_training.images import FloatPicture, resize, save_picture, to_picture
 from impasto_training.networks.student import STRIDE
-from impasto_training.recipe import Recipe, VariantSettings
+from impasto_training.recipe import Recipe, ReliefOfEffect, VariantSettings
 from impasto_training.scores import Brushwork, Evaluation, Groups
 
 SCHEMA = "impasto.pack/1"
@@ -150,6 +150,13 @@ def _scores(evaluation: Evaluation, effect: str) -> list[str]:
     return []
 
 
+def _relief(relief: ReliefOfEffect) -> str:
+    """The line that describes an effect's relief: what is not as it would be without; empty if nothing is."""
+    usual = ReliefOfEffect()
+    own = {name: value for name, value in asdict(relief).items() if value != getattr(usual, name)}
+    return f"relief = {{ {', '.join(f'{name} = {value}' for name, value in own.items())} }}" if own else ""
+
+
 def pack_toml(
     recipe: Recipe,
     variants: Sequence[PackedVariant],
@@ -203,6 +210,8 @@ def pack_toml(
         ]
         if channels and effect.canvas_strength > 0.0:
             lines.append(f"canvas = {{ strength = {effect.canvas_strength}, scale = {effect.brush.scale} }}")
+        if relief := _relief(effect.relief):
+            lines.append(relief)
         for evaluation in current:
             lines += _scores(evaluation, effect.name)
     return "\n".join(lines) + "\n"

@@ -105,6 +105,47 @@ class BrushOfEffect:
 
 
 @dataclass(frozen=True)
+class ReliefOfEffect:
+    """What paint, paper or press the app lays on the painting where it brings it to the window; amounts are 0 to 2."""
+
+    thickness: float = 0.0
+    """How strongly light from one side shows the ridges of paint."""
+
+    gloss: float = 0.0
+    """How much wet paint shines."""
+
+    pigment: float = 0.0
+    """How much bristles vary the tone of paint."""
+
+    drag: float = 0.0
+    """How far strokes drag colours over edges."""
+
+    width: float = 1.0
+    """How wide strokes are: 1 is ridges 1/53 of the picture's height apart."""
+
+    length: float = 1.0
+    """How long strokes are, 1 to 2."""
+
+    swirl: float = 1.0
+    """How much strokes swirl where the painting has no direction."""
+
+    paper: float = 0.0
+    """Grain of watercolour paper, and pigment that gathers in it."""
+
+    rim: float = 0.0
+    """Dark rims where watercolour dries."""
+
+    tooth: float = 0.0
+    """Tooth of drawing paper, which a pencil or a dry brush does not fill."""
+
+    press: float = 0.0
+    """A printing press: plates that miss one another, ink that does not cover."""
+
+    ripple: float = 0.0
+    """Ripples of old glass."""
+
+
+@dataclass(frozen=True)
 class VariantSettings:
     """One size class; `width` x `height` is its nominal size, `network` names its architecture."""
 
@@ -133,6 +174,7 @@ class EffectSettings:
     """Who painted the model, and when; empty for algorithms."""
 
     brush: BrushOfEffect = BrushOfEffect()
+    relief: ReliefOfEffect = ReliefOfEffect()
 
     @property
     def painting(self) -> str | None:
@@ -206,6 +248,7 @@ def parse(text: str) -> Recipe:
     table["brush"] = _checked(BrushSettings, table.get("brush", {}), "[brush]")
     for index, entry in enumerate(table.get("effects", [])):
         entry["brush"] = _checked(BrushOfEffect, entry.get("brush", {}), f"effect {index}, brush")
+        entry["relief"] = _checked(ReliefOfEffect, entry.get("relief", {}), f"effect {index}, relief")
     table["effects"] = tuple(
         _checked(EffectSettings, entry, f"effect {index}") for index, entry in enumerate(table.get("effects", []))
     )

@@ -1,0 +1,77 @@
+//! Where strokes go: what the last pass lays the relief along. Two dispatches over the cells of the student's picture.
+
+use super::{Dispatch, Layout, OnGpu, Pass, Variant};
+use crate::canvas::Swirl;
+use crate::gpu::{Shader, shader};
+use crate::kernels::canvas::step;
+use crate::kernels::relief::{SLOW, cells};
+use crate::pipeline::product::{FLOW, STEADY, Sizes, TENSOR};
+use crate::units::Extent;
+
+pub const TENSOR_SHADER: Shader = shader!("relief/tensor_of_cells");
+pub const FLOW_SHADER: Shader = shader!("relief/flow_of_cells");
+
+/// Mirrors `TensorLayout` in `shaders/relief/tensor_of_cells.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct TensorLayout {
+    pub width: u32,
+    pub height: u32,
+    pub columns: u32,
+    pub rows: u32,
+}
+
+/// Mirrors `FlowLayout` in `shaders/relief/flow_of_cells.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct FlowLayout {
+    pub waves: [[f32; 4]; 6],
+    pub columns: u32,
+    pub rows: u32,
+    pub step: f32,
+    pub swirl: f32,
+    pub follows: u32,
+    pub _pad: [u32; 3],
+}
+
+pub const TENSOR_OF_CELLS: Pass = Pass {
+    name: "tensor_of_cells",
+    reads: &[STEADY.now()],
+    writes: &[TENSOR.now()],
+    gpu: OnGpu::Dispatch(Dispatch {
+        shaders: &[TENSOR_SHADER],
+        shader: |_| Variant::plain(TENSOR_SHADER),
+        layout_name: "tensor_layout",
+        layout: |sizes, _, _| {
+            let Extent { width, height } = sizes.student;
+            let Extent { width: columns, height: rows } = cells(sizes.student);
+            Layout::of(&TensorLayout { width, height, columns, rows })
+        },
+        count: 1,
+        invocations: |sizes, _| invocations(sizes),
+    }),
+};
+
+pub const FLOW_OF_CELLS: Pass = Pass {
+    name: "flow_of_cells",
+    reads: &[TENSOR.now(), FLOW.before("previous")],
+    writes: &[FLOW.now()],
+    gpu: OnGpu::Dispatch(Dispatch {
+        shaders: &[FLOW_SHADER],
+        shader: |_| Variant::plain(FLOW_SHADER),
+        layout_name: "flow_layout",
+        layout: |sizes, varying, _| {
+            let Extent { width: columns, height: rows } = cells(sizes.student);
+            let waves = Swirl::new(varying.brush.seed).waves.map(|[x, y, phase]| [x, y, phase, 0.0]);
+            let (step, follows) = (SLOW * step(&varying.brush), u32::from(varying.follows));
+            Layout::of(&FlowLayout { waves, columns, rows, step, swirl: varying.swirl, follows, _pad: [0; 3] })
+        },
+        count: 1,
+        invocations: |sizes, _| invocations(sizes),
+    }),
+};
+
+fn invocations(sizes: &Sizes) -> [u32; 3] {
+    let Extent { width, height } = cells(sizes.student);
+    [width, height, 1]
+}
