@@ -8,14 +8,14 @@
 //! which engine paints, nor anything of the GPU or the window.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::canvas::SurfaceSlot;
 use crate::fault::Fault;
 use crate::frame::CameraFrame;
-use crate::kernels::canvas::{RestingCanvas, canvas_extent};
+use crate::kernels::canvas::{FollowingCanvas, canvas_extent};
 use crate::kernels::prepare::{Crop, Prepare};
 use crate::mailbox::{Latest, MailboxCounts};
 use crate::units::{Burden, Extent};
@@ -81,6 +81,8 @@ struct Shared {
     events: Mutex<Vec<RoundTripEvent>>,
     burden: Mutex<Burden>,
     surface: SurfaceSlot,
+    /// The next picture has nothing to do with those before.
+    afresh: AtomicBool,
 }
 
 /// What the thread keeps from picture to picture.
@@ -88,7 +90,7 @@ struct Shared {
 struct Kept {
     /// Serves all frames of one shape.
     prepare: Option<Prepare>,
-    canvas: RestingCanvas,
+    canvas: FollowingCanvas,
 }
 
 /// Painted pictures in use at once: being painted, waiting, shown, and one changing hands.
@@ -137,6 +139,11 @@ impl RoundTrip {
     /// What is painted on from the next picture on, by a painter that takes a canvas.
     pub fn surface(&self) -> &SurfaceSlot {
         &self.shared.surface
+    }
+
+    /// The next picture has nothing to do with those before it: strokes lie as if it were the first.
+    pub fn start_afresh(&self) {
+        self.shared.afresh.store(true, Ordering::Release);
     }
 
     /// Hands a frame over. One that still waits is replaced and counted as dropped. Never blocks.
@@ -227,6 +234,10 @@ impl Shared {
         kept.prepare.get_or_insert_with(|| Prepare::new(shape, crop, extent)).run(&frame, painter.image_mut());
         // After the image: which network paints is settled there.
         if let Some(canvas) = self.surface.now().canvas.filter(|_| !painter.canvas_mut().is_empty()) {
+            if self.afresh.swap(false, Ordering::AcqRel) {
+                kept.canvas.start_afresh();
+            }
+            kept.canvas.see(painter.image_mut(), extent);
             kept.canvas.put(&canvas, extent, painter.canvas_mut());
         }
         let prepared = Instant::now();

@@ -139,7 +139,7 @@ fn truth(style: &[f32], brush: Brush) -> image::RgbaImage {
     let rgb = bytes();
     let image: Vec<f32> = (0..3 * plane).map(|at| f32::from(rgb[at % plane * 3 + at / plane]) / 255.0).collect();
     let mut canvas = vec![0.0; 8 * plane / 4];
-    sample_canvas(&known(brush.seed), &brush, SIZE, &mut canvas);
+    sample_canvas(&known(brush.seed), &brush, SIZE, None, &mut canvas);
     let inputs = Inputs { image: &image, canvas: Some(&canvas), ..Inputs::default() };
     let painted = graph::run(&graph, SIZE, inputs).unwrap().data;
     image::RgbaImage::from_fn(SIZE.width, SIZE.height, |x, y| {

@@ -5,6 +5,7 @@ use impasto::kernels::ingest::YuvToRgb;
 use impasto::pipeline::PictureLayout;
 use impasto::pipeline::pass::canvas::{self, CanvasLayout};
 use impasto::pipeline::pass::carry::{self, CarryLayout};
+use impasto::pipeline::pass::drift::{self, DriftLayout};
 use impasto::pipeline::pass::gain::{self, GainLayout};
 use impasto::pipeline::pass::ingest::{self, RawLayout};
 use impasto::pipeline::pass::picture;
@@ -64,6 +65,11 @@ fn how_steady() {
 }
 
 #[test]
+fn the_drift() {
+    assert_mirror!(drift::SHADER, DriftLayout { width, height, columns, rows, blocks_across, blocks_down, follows });
+}
+
+#[test]
 fn the_relief() {
     assert_mirror!(relief::TENSOR_SHADER, TensorLayout { width, height, columns, rows });
     assert_mirror!(relief::FLOW_SHADER, FlowLayout { waves, columns, rows, step, swirl, follows, _pad });
@@ -81,6 +87,7 @@ fn the_window() {
             bristles_scale,
             paper_scale,
             hand,
+            drift_scale,
             strength,
             split_px,
             parts,

@@ -14,7 +14,9 @@ use impasto::frame::{FrameShape, PixelFormat};
 use impasto::gpu::Gpu;
 use impasto::kernels::compose::{Detail, Steady, gain, guide_of, stabilise};
 use impasto::kernels::prepare::{Crop, prepare};
-use impasto::kernels::relief::{Flow, FlowLook, FlowPlane, ReliefLook, cells, flow_of_cells, surface, tensor_of_cells};
+use impasto::kernels::relief::{
+    Flow, FlowLook, FlowPlane, Gone, ReliefLook, cells, flow_of_cells, surface, tensor_of_cells,
+};
 use impasto::pipeline::pass::Varying;
 use impasto::pipeline::pass::relief::{FLOW_OF_CELLS, TENSOR_OF_CELLS};
 use impasto::pipeline::product::{FLOW, STEADY, Sizes};
@@ -170,7 +172,7 @@ fn reference(relief: Relief, bytes: &[u8]) -> RgbaImage {
     let tables = Tables::known();
     RgbaImage::from_fn(SHOWN.width, SHOWN.height, |x, y| {
         let uv = [(x as f32 + 0.5) / SHOWN.width as f32, (y as f32 + 0.5) / SHOWN.height as f32];
-        let [r, g, b] = surface(uv, &look, flow, &tables, painted_at).map(byte);
+        let [r, g, b] = surface(uv, &look, flow, Gone::HOME, &tables, painted_at).map(byte);
         image::Rgba([r, g, b, 255])
     })
 }

@@ -13,6 +13,8 @@ struct PictureLayout {
     paper_scale: vec2<f32>,
     // Where another hand begins, in texels.
     hand: vec2<f32>,
+    // Pixels of the student to the picture; 0 where strokes rest.
+    drift_scale: vec2<f32>,
     // How much of the painting shows, 0..1; 0 where there is none.
     strength: f32,
     // Target column where painted begins; the line is drawn two pixels wide around it. Below -1 for no line.
@@ -45,6 +47,8 @@ struct PictureLayout {
 // Tooth, clouds, the tooth's slope.
 @group(0) @binding(7) var paper_table: texture_2d<f32>;
 @group(0) @binding(8) var linear_repeat: sampler;
+// Of `motion/drift_of_cells`.
+@group(0) @binding(9) var drift: texture_2d<f32>;
 
 // The target's hardware applies the sRGB curve: give it linear light.
 override srgb_target: bool = false;
@@ -114,15 +118,25 @@ fn surface(uv: vec2<f32>) -> vec3<f32> {
     var at = uv;
     if (parts & STROKES) != 0u {
         let double = atan2(local.y * 2.0 - 1.0, local.x * 2.0 - 1.0);
-        stroke = bristles_at(uv, double);
+        // Strokes go along with what is painted; see `motion/drift_of_cells`.
+        let gone = textureSampleLevel(drift, linear_clamp, uv, 0.0);
+        let far_from_home = gone.xy * picture_layout.drift_scale;
+        stroke = bristles_at(uv + far_from_home, double);
         let along = vec2(cos(0.5 * double), sin(0.5 * double));
         if picture_layout.length > 1.0 {
             // Along the stroke, which may bend.
             let step = 10.0 * along / picture_layout.bristles_scale;
             let more = 0.6 * (picture_layout.length - 1.0);
-            let ahead = bristles_at(uv + step, double_angle(uv + step));
-            let behind = bristles_at(uv - step, double_angle(uv - step));
+            let ahead = bristles_at(uv + far_from_home + step, double_angle(uv + step));
+            let behind = bristles_at(uv + far_from_home - step, double_angle(uv - step));
             stroke = (stroke + more * (ahead + behind)) / (1.0 + 0.8 * more);
+        }
+        stroke *= gone.w;
+        let rest = 1.0 - gone.z;
+        if rest > 0.004 && any(far_from_home != vec2(0.0)) {
+            let alike = exp(-dot(gone.xy, gone.xy) / 12.5);
+            stroke = (gone.z * stroke + gone.w * rest * bristles_at(uv, double))
+                / sqrt(gone.z * gone.z + rest * rest + 2.0 * gone.z * rest * alike);
         }
         let far = 4.0 * picture_layout.drag * amount * clamp(1.5 * sharp, 0.15, 1.0) * clamp(stroke.y, -1.5, 1.5);
         at += vec2(-along.y, along.x) * far / picture_layout.bristles_scale;

@@ -1,6 +1,12 @@
 //! The canvas of a picture: the field of its seed, sampled at half the student's size. The definition of the kernels in
 //! `shaders/canvas/`, and what gives networks on the processor theirs.
 
+use half::f16;
+
+use super::compose::guide_of;
+use super::drift::{Drift, HOME, Step, drift_of_cells, shares};
+use super::motion::{Vector, motion, pyramid};
+use super::relief::cells;
 use crate::canvas::{Brush, CHANNELS, Canvas, Field, SIDE};
 use crate::units::Extent;
 
@@ -30,12 +36,12 @@ fn at(field: &Field, x: f32, y: f32) -> [f32; CHANNELS] {
     })
 }
 
-/// `canvas/sample_canvas`: the canvas of a picture whose strokes rest, `[channels][height / 2][width / 2]` for a student's
-/// `extent`. Channels beyond the field's are empty.
+/// `canvas/sample_canvas`: the canvas of a picture, `[channels][height / 2][width / 2]` for a student's `extent`, whose strokes
+/// have gone as far as `drift` says, or rest where there is none. Channels beyond the field's are empty.
 ///
 /// # Panics
-/// When `planes` is no whole number of planes.
-pub fn sample_canvas(field: &Field, brush: &Brush, extent: Extent, planes: &mut [f32]) {
+/// When `planes` is no whole number of planes, or `drift` is too short.
+pub fn sample_canvas(field: &Field, brush: &Brush, extent: Extent, drift: Option<&[Drift]>, planes: &mut [f32]) {
     let Extent { width, height } = canvas_extent(extent);
     let plane = (width as usize * height as usize).max(1);
     assert!(planes.len().is_multiple_of(plane), "{} numbers are no canvas of {width}x{height}", planes.len());
@@ -44,8 +50,19 @@ pub fn sample_canvas(field: &Field, brush: &Brush, extent: Extent, planes: &mut 
     planes[channels * plane..].fill(0.0);
     for y in 0..height {
         for x in 0..width {
-            let values = at(field, x as f32 * step, y as f32 * step);
             let pixel = (y * width + x) as usize;
+            let home = [x as f32 * step, y as f32 * step];
+            let gone = drift.map(|drift| drift[pixel]).filter(|drift| *drift != HOME);
+            let values = match gone {
+                None => at(field, home[0], home[1]),
+                Some(drift) => {
+                    let drift = drift.map(f16::to_f32);
+                    let [carried, rest] = shares(drift);
+                    let there = at(field, home[0] + drift[0] * 0.5 * step, home[1] + drift[1] * 0.5 * step);
+                    let here = if rest > 0.0 { at(field, home[0], home[1]) } else { [0.0; CHANNELS] };
+                    std::array::from_fn(|i| carried * there[i] + rest * here[i])
+                }
+            };
             for (channel, value) in values.into_iter().enumerate().take(channels) {
                 planes[channel * plane + pixel] = brush.strength * value;
             }
@@ -53,22 +70,71 @@ pub fn sample_canvas(field: &Field, brush: &Brush, extent: Extent, planes: &mut 
     }
 }
 
-/// The canvas of pictures that rest, sampled when it changes.
+/// The canvas of pictures as they come, whose strokes go along with what they show.
 #[derive(Debug, Default)]
-pub struct RestingCanvas {
+pub struct FollowingCanvas {
+    /// What `planes` is the resting canvas of.
     of: Option<Canvas>,
     planes: Vec<f32>,
+    /// Of the picture before.
+    before: Option<Seen>,
+    drift: Vec<Drift>,
 }
 
-impl RestingCanvas {
-    /// Puts the canvas of a student that paints at `extent` where a network takes it. Allocates where its size changes.
+/// What is kept of a picture.
+#[derive(Debug)]
+struct Seen {
+    guide: Vec<[u8; 4]>,
+    levels: Vec<u32>,
+    drift: Vec<Drift>,
+}
+
+impl FollowingCanvas {
+    /// The next picture has nothing to do with those before.
+    pub fn start_afresh(&mut self) {
+        self.before = None;
+    }
+
+    /// The next picture: three planes of 0..1 of a student that paints at `extent`.
+    pub fn see(&mut self, image: &[f32], extent: Extent) {
+        let count = extent.pixels() as usize;
+        let guide: Vec<[u8; 4]> =
+            (0..count).map(|at| guide_of([image[at], image[count + at], image[2 * count + at], 1.0])).collect();
+        let levels = pyramid(&guide, extent);
+        self.drift.resize(cells(extent).pixels() as usize, HOME);
+        let before = self.before.take().filter(|seen| seen.guide.len() == count);
+        let field: Vec<Vector> = before.as_ref().map(|seen| motion(&levels, &seen.levels, extent)).unwrap_or_default();
+        let step = before.as_ref().map(|seen| Step {
+            guide: &guide,
+            previous_guide: &seen.guide,
+            field: &field,
+            previous: &seen.drift,
+        });
+        drift_of_cells(step, extent, &mut self.drift);
+        let drift = before.map_or_else(
+            || self.drift.clone(),
+            |seen| {
+                let mut drift = seen.drift;
+                drift.copy_from_slice(&self.drift);
+                drift
+            },
+        );
+        self.before = Some(Seen { guide, levels, drift });
+    }
+
+    /// Puts the canvas of the picture that was seen last where the network takes it.
     pub fn put(&mut self, canvas: &Canvas, extent: Extent, planes: &mut [f32]) {
-        if self.of.as_ref() != Some(canvas) || self.planes.len() != planes.len() {
+        let rests = self.drift.iter().all(|cell| *cell == HOME);
+        if rests && (self.of.as_ref() != Some(canvas) || self.planes.len() != planes.len()) {
             self.planes.resize(planes.len(), 0.0);
-            sample_canvas(&canvas.field, &canvas.brush, extent, &mut self.planes);
+            sample_canvas(&canvas.field, &canvas.brush, extent, None, &mut self.planes);
             self.of = Some(canvas.clone());
         }
-        planes.copy_from_slice(&self.planes);
+        if rests {
+            planes.copy_from_slice(&self.planes);
+        } else {
+            sample_canvas(&canvas.field, &canvas.brush, extent, Some(&self.drift), planes);
+        }
     }
 }
 
@@ -84,7 +150,7 @@ mod tests {
         let field = canvas::known(7);
         let extent = Extent::new(48, 32);
         let mut planes = vec![9.0; 12 * 24 * 16];
-        sample_canvas(&field, &brush, extent, &mut planes);
+        sample_canvas(&field, &brush, extent, None, &mut planes);
         for (channel, plane) in planes.chunks(24 * 16).enumerate() {
             for (at, found) in plane.iter().enumerate() {
                 let place = field.places()[at / 24 * 2 * SIDE + at % 24 * 2];
@@ -106,11 +172,27 @@ mod tests {
         }
     }
 
+    /// Strokes that have gone somewhere are those that lie there at rest.
+    #[test]
+    fn strokes_are_looked_up_where_they_came_from() {
+        let field = canvas::known(7);
+        let brush = Brush { seed: 7, strength: 1.0, scale: 1.0 };
+        let extent = Extent::new(48, 32);
+        let drift = [4.0, -2.0, 1.0, 0.5].map(f16::from_f32);
+        let mut planes = vec![0.0; 8 * 24 * 16];
+        sample_canvas(&field, &brush, extent, Some(&[drift; 24 * 16]), &mut planes);
+        for at in 24..24 * 16 {
+            let place = at / 24 * 2 * SIDE - 2 * SIDE + at % 24 * 2 + 4;
+            let expected = f32::from(field.places()[place][3]) / 127.0;
+            assert!((planes[3 * 24 * 16 + at] - 0.5 * expected).abs() < 1e-6, "{at}");
+        }
+    }
+
     /// What was sampled stays until the brush changes; a still picture has a still canvas.
     #[test]
     fn a_resting_canvas_is_sampled_once() {
         let extent = Extent::new(48, 32);
-        let mut resting = RestingCanvas::default();
+        let mut resting = FollowingCanvas::default();
         let [mut first, mut second] = [vec![0.0; 8 * 24 * 16], vec![1.0; 8 * 24 * 16]];
         let canvas = Brush { seed: 7, strength: 1.0, scale: 1.4 }.canvas();
         resting.put(&canvas, extent, &mut first);

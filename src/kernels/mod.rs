@@ -2,6 +2,7 @@
 
 pub mod canvas;
 pub mod compose;
+pub mod drift;
 pub mod ingest;
 pub mod motion;
 pub mod nn;

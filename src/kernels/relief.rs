@@ -173,6 +173,18 @@ impl ReliefLook {
     }
 }
 
+/// How far strokes have gone at a place: what [`super::drift`] has there, and pixels of the student to the picture.
+#[derive(Clone, Copy, Debug)]
+pub struct Gone {
+    pub drift: [f32; 4],
+    pub scale: [f32; 2],
+}
+
+impl Gone {
+    /// Nowhere.
+    pub const HOME: Self = Self { drift: [0.0, 0.0, 1.0, 1.0], scale: [0.0; 2] };
+}
+
 /// A flow as it is sampled.
 #[derive(Clone, Copy, Debug)]
 pub struct FlowPlane<'a> {
@@ -237,6 +249,7 @@ pub fn surface(
     uv: [f32; 2],
     look: &ReliefLook,
     flow: FlowPlane<'_>,
+    gone: Gone,
     tables: &Tables,
     painted: impl Fn([f32; 2]) -> [f32; 3],
 ) -> [f32; 3] {
@@ -253,16 +266,26 @@ pub fn surface(
     if parts & ReliefLook::STROKES != 0 {
         let stroke_at = |uv, double| bristles_at(tables, on(look.bristles_scale, uv, [0.0; 2]), double);
         let double = double_angle(local);
-        stroke = stroke_at(uv, double);
+        let carried = [uv[0] + gone.drift[0] * gone.scale[0], uv[1] + gone.drift[1] * gone.scale[1]];
+        stroke = stroke_at(carried, double);
         let along = [(0.5 * double).cos(), (0.5 * double).sin()];
         if length > 1.0 {
             let more = 0.6 * (length - 1.0);
             let step: [f32; 2] = std::array::from_fn(|i| 10.0 * along[i] / look.bristles_scale[i]);
             let [ahead, behind] = [1.0, -1.0].map(|sign| {
-                let place = [uv[0] + sign * step[0], uv[1] + sign * step[1]];
-                stroke_at(place, flow.double_angle(place))
+                let [x, y] = [sign * step[0], sign * step[1]];
+                stroke_at([carried[0] + x, carried[1] + y], flow.double_angle([uv[0] + x, uv[1] + y]))
             });
             stroke = std::array::from_fn(|i| (stroke[i] + more * (ahead[i] + behind[i])) / (1.0 + 0.8 * more));
+        }
+        let [x, y, share, strength] = gone.drift;
+        stroke = stroke.map(|v| v * strength);
+        let rest = 1.0 - share;
+        if rest > 0.004 && carried != uv {
+            let home = stroke_at(uv, double);
+            let alike = (-(x * x + y * y) / 12.5).exp();
+            let length = (share * share + rest * rest + 2.0 * share * rest * alike).sqrt();
+            stroke = std::array::from_fn(|i| (share * stroke[i] + strength * rest * home[i]) / length);
         }
         let far = 4.0 * drag * amount * (1.5 * sharp).clamp(0.15, 1.0) * stroke[1].clamp(-1.5, 1.5);
         at = [at[0] - along[1] * far / look.bristles_scale[0], at[1] + along[0] * far / look.bristles_scale[1]];

@@ -14,6 +14,7 @@ use super::pass::{
     Pass,
     canvas::SAMPLE_CANVAS,
     carry::CARRY,
+    drift::DRIFT_OF_CELLS,
     gain::GAIN,
     ingest::INGEST,
     paint::PAINT,
@@ -22,6 +23,7 @@ use super::pass::{
     pyramid::PYRAMID,
     relief::{FLOW_OF_CELLS, TENSOR_OF_CELLS},
     search::SEARCH,
+    search::SEARCH_STEP,
     sight, stabilise, stability, upload,
 };
 use crate::metrics::Stage;
@@ -47,11 +49,16 @@ pub const LIST: &[Line] = &[
     // The frame's picture, and what the student sees of it.
     line(Stage::Prepare, &INGEST, Wanted::is_frame),
     line(Stage::Prepare, &PREPARE, |w| w.is_frame() && (w.lays() || w.cadenced)),
+    // Where motion is looked for; strokes go along with it.
+    line(Stage::Prepare, &PYRAMID, |w| {
+        w.moves() || (w.cadenced && (w.is_frame() || w.lays() || w.event == Event::Keep))
+    }),
+    line(Stage::Prepare, &SEARCH_STEP, Wanted::moves),
+    line(Stage::Prepare, &DRIFT_OF_CELLS, Wanted::moves),
     // The student, where it paints in place, and the canvas that it may take in.
     line(Stage::Prepare, &SAMPLE_CANVAS, |w| w.canvas && w.paint == Paint::Student),
     line(Stage::Infer, &PAINT, |w| w.paint == Paint::Student),
     // Where there is a cadence: what moved since the frame that was painted last.
-    line(Stage::Compose, &PYRAMID, |w| w.cadenced && (w.is_frame() || w.lays() || w.event == Event::Keep)),
     line(Stage::Compose, &SEARCH, |w| w.paint == Paint::Carried),
     line(Stage::Compose, &CARRY, |w| w.paint == Paint::Carried),
     // The painting, steadied, and what brings it to full size.
@@ -133,7 +140,7 @@ pub struct Wanted {
     pub sent: bool,
     /// Its painting is compared with that of the frame before.
     pub compared: bool,
-    /// The student that paints in place takes a canvas in.
+    /// The student that paints in place takes a canvas in, now or when it paints next.
     pub canvas: bool,
     /// Strokes and paper are laid on its painting where it is shown.
     pub relief: bool,
@@ -166,6 +173,11 @@ impl Wanted {
 
     fn brings_painting(&self) -> bool {
         self.paint == Paint::Arrived || self.is_arrival()
+    }
+
+    /// Whether there are strokes that go along with what the frame shows.
+    fn moves(&self) -> bool {
+        self.is_frame() && self.lays() && (self.canvas || self.relief)
     }
 
     /// Whether anything is laid on the frame.
@@ -206,7 +218,7 @@ impl Wanted {
             all.extend(sent.collect::<Vec<_>>());
         }
         if route == Route::InPlace {
-            let canvas = all.iter().filter(|w| w.paint == Paint::Student).map(|w| Self { canvas: true, ..*w });
+            let canvas = all.iter().filter(|w| w.lays()).map(|w| Self { canvas: true, ..*w });
             all.extend(canvas.collect::<Vec<_>>());
         }
         let relief = all.iter().filter(|w| w.lays()).map(|w| Self { relief: true, ..*w });
@@ -247,17 +259,37 @@ mod tests {
         assert_eq!(names(&frame(Paint::Nobody)), ["upload", "ingest"]);
         let painted = ["upload", "ingest", "prepare", "paint", "stabilise", "gain"];
         assert_eq!(names(&frame(Paint::Student)), painted);
-        let with_canvas = ["upload", "ingest", "prepare", "sample_canvas", "paint", "stabilise", "gain"];
+        let with_canvas = [
+            "upload",
+            "ingest",
+            "prepare",
+            "pyramid",
+            "search_step",
+            "drift_of_cells",
+            "sample_canvas",
+            "paint",
+            "stabilise",
+            "gain",
+        ];
         assert_eq!(names(&Wanted { canvas: true, ..frame(Paint::Student) }), with_canvas);
-        let with_relief =
-            ["upload", "ingest", "prepare", "paint", "stabilise", "gain", "tensor_of_cells", "flow_of_cells"];
-        assert_eq!(names(&Wanted { relief: true, ..frame(Paint::Student) }), with_relief);
+        let with_relief = [
+            "prepare",
+            "pyramid",
+            "search_step",
+            "drift_of_cells",
+            "paint",
+            "stabilise",
+            "gain",
+            "tensor_of_cells",
+            "flow_of_cells",
+        ];
+        assert_eq!(names(&Wanted { relief: true, ..frame(Paint::Student) })[2..], with_relief);
         let arrived = ["upload", "upload_painted", "ingest", "prepare", "stabilise", "gain", "compare", "gather"];
         assert_eq!(names(&Wanted { compared: true, ..frame(Paint::Arrived) }), arrived);
         let carried =
             ["upload", "ingest", "prepare", "pyramid", "search", "carry", "stabilise_carried", "gain", "send"];
         assert_eq!(names(&Wanted { cadenced: true, sent: true, ..frame(Paint::Carried) }), carried);
-        let key = ["upload", "ingest", "prepare", "paint", "pyramid", "stabilise", "gain", "remember"];
+        let key = ["upload", "ingest", "prepare", "pyramid", "paint", "stabilise", "gain", "remember"];
         assert_eq!(names(&Wanted { cadenced: true, ..frame(Paint::Student) }), key);
         let arrival = Wanted { event: Event::Arrival, cadenced: true, ..Wanted::SHOW };
         assert_eq!(names(&arrival), ["receive", "upload_painted"]);
@@ -358,7 +390,12 @@ mod tests {
                     let uses = if writes { pass.writes } else { pass.reads };
                     let of = uses.iter().find(|of| of.name == name);
                     let of = of.unwrap_or_else(|| panic!("{}: '{name}' is not in the pass", shader.name));
-                    assert_eq!(of.product.memory == Memory::Texture, texture, "{}: {name}", shader.name);
+                    assert_eq!(
+                        matches!(of.product.memory, Memory::Texture | Memory::HalfTexture),
+                        texture,
+                        "{}: {name}",
+                        shader.name
+                    );
                     declared.insert(name);
                 }
                 for of in pass.reads.iter().chain(pass.writes) {

@@ -30,8 +30,7 @@ pub struct PassListing {
 
 /// Everything that can run on a route; what is only measured now and then is left out.
 pub fn listings(route: Route, sizes: &Sizes) -> Vec<Listing> {
-    let takes_canvas =
-        |wanted: &Wanted| route == Route::InPlace && wanted.paint == Paint::Student && sizes.canvas_channels > 0;
+    let takes_canvas = |wanted: &Wanted| route == Route::InPlace && wanted.lays() && sizes.canvas_channels > 0;
     let kinds =
         Wanted::all(route).into_iter().filter(|w| !w.compared && w.canvas == takes_canvas(w) && w.relief == w.lays());
     kinds.map(|wanted| listing(route, &wanted, sizes)).collect()
@@ -96,6 +95,7 @@ mod tests {
         assert_eq!(of("prepare").bytes, frame * 4 + student * (16 + 4));
         assert_eq!(of("stabilise").reads, ["painted", "image", "guide", "guide before", "steady before"]);
         assert_eq!(of("gain").stage, "compose");
-        assert_eq!(painted.passes.iter().map(|p| p.dispatches).sum::<usize>(), 4);
+        // Four, and with a relief two that find its strokes and five that take them along.
+        assert_eq!(painted.passes.iter().map(|p| p.dispatches).sum::<usize>(), 11);
     }
 }

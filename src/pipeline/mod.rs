@@ -128,6 +128,8 @@ struct Slot {
     painted: bool,
     /// Whether it is known where strokes of a relief go.
     flow: bool,
+    /// Whether it is known how far strokes have gone.
+    drift: bool,
 }
 
 struct InFlight {
@@ -237,7 +239,9 @@ impl Pipeline {
         let flow = self.shown.is_some_and(|index| self.slots[index].flow);
         let relief = if flow { surface.relief } else { Relief::default() };
         let relief = (relief, surface.brush.seed);
-        PictureLayout::new(self.sizes.shape.extent, self.sizes.crop, target, look, self.shown_painted(), relief)
+        let drift = self.shown.is_some_and(|index| self.slots[index].drift);
+        let drift = drift.then_some(self.sizes.student);
+        PictureLayout::new(self.sizes.shape.extent, self.sizes.crop, target, look, self.shown_painted(), relief, drift)
     }
 
     /// Whose frame is shown.
@@ -306,6 +310,9 @@ impl Pipeline {
     /// The next frame has nothing to do with those before it: strokes lie as if it were the first.
     pub fn start_afresh(&mut self) {
         self.afresh = true;
+        if let Some(student) = self.round_trip() {
+            student.start_afresh();
+        }
     }
 
     /// Puts more work on the student from the next frame on, to try out what becomes of it: on the GPU it paints each picture
@@ -339,11 +346,12 @@ impl Pipeline {
         let relief = lays && self.load_relief(&surface);
         let afresh = std::mem::take(&mut self.afresh);
         let follows = self.slots[1 - index].flow && !afresh;
-        let canvas = surface.canvas.filter(|_| paint == Paint::Student && self.sizes.canvas_channels > 0);
+        let canvas = surface.canvas.filter(|_| lays && self.sizes.canvas_channels > 0);
         if let Some(canvas) = &canvas {
             self.chain.load_canvas(canvas);
         }
         let sent = trip.is_some();
+        let drift = lays && (relief || canvas.is_some());
         let wanted = Wanted { event: Event::Frame, paint, cadenced, sent, compared, canvas: canvas.is_some(), relief };
         let ticket = self.chain.run(&FrameJob {
             wanted,
@@ -355,6 +363,7 @@ impl Pipeline {
                 brush: surface.brush,
                 swirl: surface.relief.swirl,
                 follows,
+                continues: self.slots[1 - index].drift && !afresh,
             },
             bytes: Some(&frame.bytes()[..self.sizes.shape.min_bytes()]),
             painting,
@@ -363,7 +372,7 @@ impl Pipeline {
         if cadenced && paint == Paint::Student {
             self.sights.keep();
         }
-        self.slots[index] = Slot { stamp: Some(stamp), painted: lays, flow: relief };
+        self.slots[index] = Slot { stamp: Some(stamp), painted: lays, flow: relief, drift };
         ticket
     }
 

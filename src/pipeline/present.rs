@@ -102,6 +102,7 @@ pub struct PictureLayout {
     pub bristles_scale: [f32; 2],
     pub paper_scale: [f32; 2],
     pub hand: [f32; 2],
+    pub drift_scale: [f32; 2],
     pub strength: f32,
     pub split_px: f32,
     pub parts: u32,
@@ -122,8 +123,17 @@ impl PictureLayout {
     /// `split_px` where there is no line: left of every column.
     const NO_LINE: f32 = -1e6;
 
-    /// `relief`: what is laid on the painting, and the seed of its strokes.
-    pub fn new(frame: Extent, crop: Crop, target: Extent, look: &Look, painted: bool, relief: (Relief, u32)) -> Self {
+    /// `relief`: what is laid on the painting, and the seed of its strokes. `drift`: the student's size, where it is known how
+    /// far strokes have gone.
+    pub fn new(
+        frame: Extent,
+        crop: Crop,
+        target: Extent,
+        look: &Look,
+        painted: bool,
+        relief: (Relief, u32),
+        drift: Option<Extent>,
+    ) -> Self {
         let place = Placement::of(crop.aspect(), target, look.fit);
         let (mut scale, mut shift) =
             ([1.0 / place.width, 1.0 / place.height], [-place.left / place.width, -place.top / place.height]);
@@ -149,6 +159,7 @@ impl PictureLayout {
             bristles_scale,
             paper_scale,
             hand,
+            drift_scale: drift.map_or([0.0; 2], |extent| [1.0 / extent.width as f32, 1.0 / extent.height as f32]),
             parts,
             thickness,
             gloss,

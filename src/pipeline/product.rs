@@ -13,6 +13,7 @@ use half::f16;
 use crate::canvas::{CHANNELS, SIDE};
 use crate::frame::FrameShape;
 use crate::kernels::canvas::canvas_extent;
+use crate::kernels::drift::Drift;
 use crate::kernels::motion::{Fields, levels_len};
 use crate::kernels::prepare::Crop;
 use crate::kernels::relief::{Flow, Tensor, cells};
@@ -112,6 +113,8 @@ pub enum Memory {
     Buffer(u32),
     /// A texture of four channels of eight bits, 0..1 (`rgba8unorm`).
     Texture,
+    /// A texture of four half floats (`rgba16float`).
+    HalfTexture,
     /// The target that is drawn to: a window, a file.
     Target,
 }
@@ -134,6 +137,7 @@ impl Info {
             * match self.memory {
                 Memory::Buffer(bytes) => u64::from(bytes),
                 Memory::Texture | Memory::Target => 4,
+                Memory::HalfTexture => 8,
             }
     }
 }
@@ -260,7 +264,7 @@ pub const LEVELS: Product<u32> = Product::new(&Info {
     name: "levels",
     element: "luma",
     count: Count::Levels,
-    copies: Copies::One,
+    copies: Copies::PerFrame,
     memory: Memory::Buffer(4),
 });
 
@@ -343,6 +347,24 @@ pub const GAINS: Product<[u8; 4]> = Product::new(&Info {
     count: Count::Student,
     copies: Copies::PerFrame,
     memory: Memory::Texture,
+});
+
+/// Where the blocks of the present frame were in the frame before, as [`FIELD`].
+pub const STEP_FIELD: Product<[i32; 2]> = Product::new(&Info {
+    name: "step_field",
+    element: "vector",
+    count: Count::Field,
+    copies: Copies::One,
+    memory: Memory::Buffer(8),
+});
+
+/// How far strokes have gone from home, cell by cell.
+pub const DRIFT: Product<Drift> = Product::new(&Info {
+    name: "drift",
+    element: "offset, share and strength, half floats",
+    count: Count::Cells,
+    copies: Copies::PerFrame,
+    memory: Memory::HalfTexture,
 });
 
 /// How the painting changes in each cell: what strokes follow.

@@ -3,7 +3,7 @@
 use impasto::gpu::Gpu;
 use impasto::pipeline::gpu::{BoundPass, GpuStore, Place};
 use impasto::pipeline::pass::{Pass, Varying};
-use impasto::pipeline::product::{Product, Sizes, Use, Which};
+use impasto::pipeline::product::{Info, Memory, Product, Sizes, Use, Which};
 
 use super::{mapped, read_buffer};
 
@@ -47,8 +47,8 @@ impl Passes {
         }
         let texture = self.store.texture(product, which, PLACE).unwrap();
         let size = texture.size();
-        let layout =
-            wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(size.width * 4), rows_per_image: None };
+        let row = size.width * texel_bytes(product);
+        let layout = wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(row), rows_per_image: None };
         self.gpu.queue.write_texture(texture.as_image_copy(), data, layout, size);
     }
 
@@ -80,7 +80,8 @@ impl Passes {
         }
         let texture = self.store.texture(product.info, Which::Now, PLACE).unwrap();
         let size = texture.size();
-        let row = (size.width * 4).next_multiple_of(256);
+        let texel = texel_bytes(product.info);
+        let row = (size.width * texel).next_multiple_of(256);
         let back = self.gpu.device.create_buffer(&wgpu::BufferDescriptor {
             label: None,
             size: u64::from(row * size.height),
@@ -92,6 +93,10 @@ impl Passes {
         let info = wgpu::TexelCopyBufferInfo { buffer: &back, layout };
         encoder.copy_texture_to_buffer(texture.as_image_copy(), info, size);
         let bytes = mapped(&self.gpu, encoder, &back);
-        bytes.chunks_exact(row as usize).flat_map(|r| r[..size.width as usize * 4].to_vec()).collect()
+        bytes.chunks_exact(row as usize).flat_map(|r| r[..(size.width * texel) as usize].to_vec()).collect()
     }
+}
+
+fn texel_bytes(info: &Info) -> u32 {
+    if info.memory == Memory::HalfTexture { 8 } else { 4 }
 }

@@ -20,7 +20,7 @@ use super::load::Load;
 use super::pass::OnGpu;
 use super::present::PictureLayout;
 use super::product::{
-    CANVAS, CANVAS_FIELD, FLOW, FRAME, GAINS, IMAGE, Info, PAINTED, PAINTING, RAW, STABILITY, Sizes, Use, Which,
+    CANVAS, CANVAS_FIELD, DRIFT, FLOW, FRAME, GAINS, IMAGE, Info, PAINTED, PAINTING, RAW, STABILITY, Sizes, Use, Which,
 };
 use super::{FrameJob, PipelineError};
 use crate::canvas::{Canvas, Tables};
@@ -365,7 +365,7 @@ fn copy(gpu: &Gpu, store: &GpuStore, encoder: &mut wgpu::CommandEncoder, line: &
 
 /// Whether a product is there only where somebody paints.
 fn is_of_student(product: &Info) -> bool {
-    [PAINTING.info, GAINS.info, FLOW.info].contains(&product)
+    [PAINTING.info, GAINS.info, FLOW.info, DRIFT.info].contains(&product)
 }
 
 /// The last pass for targets of `format`, over both slots.
@@ -390,6 +390,7 @@ fn build_present(gpu: &Gpu, format: wgpu::TextureFormat, store: &GpuStore) -> Re
             painting: view(PAINTING.info),
             gains: view(GAINS.info),
             flow: view(FLOW.info),
+            drift: view(DRIFT.info),
         }
     };
     Present::new(gpu, format, &[source(0), source(1)], &TableTextures::of(gpu)?)

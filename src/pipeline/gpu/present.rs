@@ -24,6 +24,7 @@ pub struct PresentSource<'a> {
     pub painting: &'a wgpu::TextureView,
     pub gains: &'a wgpu::TextureView,
     pub flow: &'a wgpu::TextureView,
+    pub drift: &'a wgpu::TextureView,
 }
 
 /// What reliefs are made from, in textures that all pipelines of a device share.
@@ -156,6 +157,7 @@ impl Present {
                         entry(6, wgpu::BindingResource::TextureView(&bristles)),
                         entry(7, wgpu::BindingResource::TextureView(&paper)),
                         entry(8, wgpu::BindingResource::Sampler(&repeat)),
+                        entry(9, wgpu::BindingResource::TextureView(source.drift)),
                     ],
                 })
             };

@@ -6,6 +6,8 @@ use crate::units::Extent;
 
 /// Format of every texture of the chain: coded R'G'B', or gains, in eight bits a channel.
 pub(super) const PICTURE_FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Rgba8Unorm;
+/// Of what eight bits are too coarse for.
+const HALF_FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Rgba16Float;
 
 /// Made as passes ask for them, once.
 #[derive(Debug)]
@@ -80,7 +82,7 @@ impl GpuStore {
     fn resource(&self, info: &Info) -> Resource {
         let device = &self.gpu.device;
         match info.memory {
-            Memory::Texture => {
+            Memory::Texture | Memory::HalfTexture => {
                 let Extent { width, height } = self.sizes.extent(info.count);
                 let texture = device.create_texture(&wgpu::TextureDescriptor {
                     label: Some(info.name),
@@ -88,7 +90,7 @@ impl GpuStore {
                     mip_level_count: 1,
                     sample_count: 1,
                     dimension: wgpu::TextureDimension::D2,
-                    format: PICTURE_FORMAT,
+                    format: if info.memory == Memory::Texture { PICTURE_FORMAT } else { HALF_FORMAT },
                     usage: wgpu::TextureUsages::STORAGE_BINDING
                         | wgpu::TextureUsages::TEXTURE_BINDING
                         | wgpu::TextureUsages::COPY_SRC

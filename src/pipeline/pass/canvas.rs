@@ -3,7 +3,7 @@
 use super::{Dispatch, Layout, OnGpu, Pass, Variant};
 use crate::gpu::{Shader, shader};
 use crate::kernels::canvas::{canvas_extent, step};
-use crate::pipeline::product::{CANVAS, CANVAS_FIELD};
+use crate::pipeline::product::{CANVAS, CANVAS_FIELD, DRIFT};
 use crate::units::Extent;
 
 pub const SHADER: Shader = shader!("canvas/sample_canvas");
@@ -21,7 +21,7 @@ pub struct CanvasLayout {
 
 pub const SAMPLE_CANVAS: Pass = Pass {
     name: "sample_canvas",
-    reads: &[CANVAS_FIELD.now()],
+    reads: &[CANVAS_FIELD.now(), DRIFT.now()],
     writes: &[CANVAS.now()],
     gpu: OnGpu::Dispatch(Dispatch {
         shaders: &[SHADER],

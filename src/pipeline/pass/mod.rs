@@ -12,6 +12,7 @@
 
 pub mod canvas;
 pub mod carry;
+pub mod drift;
 pub mod gain;
 pub mod ingest;
 pub mod paint;
@@ -95,6 +96,8 @@ pub struct Varying {
     pub swirl: f32,
     /// Whether strokes are held where those of the frame before were.
     pub follows: bool,
+    /// Whether strokes go on from where those of the frame before were.
+    pub continues: bool,
 }
 
 /// The contents of a small uniform buffer.

@@ -5,14 +5,14 @@
 
 use super::{OnGpu, Pass};
 use crate::gpu::{Shader, shader};
-use crate::pipeline::product::{COMPOSED, FLOW, FRAME, GAINS, PAINTING};
+use crate::pipeline::product::{COMPOSED, DRIFT, FLOW, FRAME, GAINS, PAINTING};
 
 pub const SHADER: Shader = shader!("present/picture", uses "shared/color");
 
 /// Reads frame, painting, gains and the strokes' flow; where nobody paints, the last three are one pixel of nothing.
 pub const PICTURE: Pass = Pass {
     name: "picture",
-    reads: &[FRAME.now(), PAINTING.now(), GAINS.now(), FLOW.now()],
+    reads: &[FRAME.now(), PAINTING.now(), GAINS.now(), FLOW.now(), DRIFT.now()],
     writes: &[COMPOSED.now()],
     gpu: OnGpu::Draw,
 };

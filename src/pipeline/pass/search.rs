@@ -7,7 +7,7 @@
 use super::{Dispatch, Layout, OnGpu, Pass, Variant};
 use crate::gpu::{Shader, shader};
 use crate::kernels::motion::{self, Fields, level_extent};
-use crate::pipeline::product::{FIELD, KEY_LEVELS, LEVELS, Sizes};
+use crate::pipeline::product::{FIELD, KEY_LEVELS, LEVELS, STEP_FIELD, Sizes, Use};
 use crate::units::Extent;
 
 pub const SHADER: Shader = shader!("motion/search");
@@ -32,22 +32,31 @@ pub struct SearchLayout {
     pub finest: u32,
 }
 
-pub const SEARCH: Pass = Pass {
-    name: "search",
-    reads: &[LEVELS.as_named("now"), KEY_LEVELS.as_named("key")],
-    writes: &[FIELD.now()],
-    gpu: OnGpu::Dispatch(Dispatch {
-        shaders: &[SHADER],
-        shader: |_| Variant::plain(SHADER),
-        layout_name: "search_layout",
-        layout: |sizes, _, index| Layout::of(&layout(sizes, level(index))),
-        count: motion::LEVELS,
-        invocations: |sizes, index| {
-            let Extent { width, height } = Fields::new(sizes.student).grid(level(index));
-            [width * GROUP, height, 1]
-        },
-    }),
-};
+/// Since the frame that was painted last.
+pub const SEARCH: Pass = pass("search", &[LEVELS.as_named("now"), KEY_LEVELS.as_named("key")], &[FIELD.now()]);
+
+/// Since the frame before.
+pub const SEARCH_STEP: Pass =
+    pass("search_step", &[LEVELS.as_named("now"), LEVELS.before("key")], &[STEP_FIELD.as_named("field")]);
+
+const fn pass(name: &'static str, reads: &'static [Use], writes: &'static [Use]) -> Pass {
+    Pass {
+        name,
+        reads,
+        writes,
+        gpu: OnGpu::Dispatch(Dispatch {
+            shaders: &[SHADER],
+            shader: |_| Variant::plain(SHADER),
+            layout_name: "search_layout",
+            layout: |sizes, _, index| Layout::of(&layout(sizes, level(index))),
+            count: motion::LEVELS,
+            invocations: |sizes, index| {
+                let Extent { width, height } = Fields::new(sizes.student).grid(level(index));
+                [width * GROUP, height, 1]
+            },
+        }),
+    }
+}
 
 /// The coarsest level comes first.
 fn level(index: usize) -> usize {
