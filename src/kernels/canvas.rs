@@ -79,6 +79,8 @@ pub struct FollowingCanvas {
     /// Of the picture before.
     before: Option<Seen>,
     drift: Vec<Drift>,
+    /// The guide of the picture before that one, for its memory.
+    spare: Vec<[u8; 4]>,
 }
 
 /// What is kept of a picture.
@@ -98,11 +100,12 @@ impl FollowingCanvas {
     /// The next picture: three planes of 0..1 of a student that paints at `extent`.
     pub fn see(&mut self, image: &[f32], extent: Extent) {
         let count = extent.pixels() as usize;
-        let guide: Vec<[u8; 4]> =
-            (0..count).map(|at| guide_of([image[at], image[count + at], image[2 * count + at], 1.0])).collect();
+        let mut guide = std::mem::take(&mut self.spare);
+        guide.clear();
+        guide.extend((0..count).map(|at| guide_of([image[at], image[count + at], image[2 * count + at], 1.0])));
         let levels = pyramid(&guide, extent);
         self.drift.resize(cells(extent).pixels() as usize, HOME);
-        let before = self.before.take().filter(|seen| seen.guide.len() == count);
+        let mut before = self.before.take().filter(|seen| seen.guide.len() == count);
         let field: Vec<Vector> = before.as_ref().map(|seen| motion(&levels, &seen.levels, extent)).unwrap_or_default();
         let step = before.as_ref().map(|seen| Step {
             guide: &guide,
@@ -111,14 +114,9 @@ impl FollowingCanvas {
             previous: &seen.drift,
         });
         drift_of_cells(step, extent, &mut self.drift);
-        let drift = before.map_or_else(
-            || self.drift.clone(),
-            |seen| {
-                let mut drift = seen.drift;
-                drift.copy_from_slice(&self.drift);
-                drift
-            },
-        );
+        let mut drift = before.as_mut().map(|seen| std::mem::take(&mut seen.drift)).unwrap_or_default();
+        drift.clone_from(&self.drift);
+        self.spare = before.map(|seen| seen.guide).unwrap_or_default();
         self.before = Some(Seen { guide, levels, drift });
     }
 

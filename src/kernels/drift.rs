@@ -71,11 +71,16 @@ fn one(step: Step<'_>, extent: Extent, [column, row]: [i32; 2]) -> Drift {
         let vector = step.field[(y * blocks.width as i32 + x) as usize];
         (across[i as usize], down[i as usize]) = (vector[0], vector[1]);
     }
-    across.sort_unstable();
-    down.sort_unstable();
-    let mut vector = [across[4] as f32 / 8.0, down[4] as f32 / 8.0];
+    let median = |mut values: [i32; 9]| {
+        // Nothing moves in most places.
+        if values != [0; 9] {
+            values.sort_unstable();
+        }
+        values[4] as f32 / 8.0
+    };
+    let mut vector = [median(across), median(down)];
     let middle = [2 * column, 2 * row];
-    let mut unexplained = residual(step, extent, middle, [0.0; 2]);
+    let mut unexplained = unmoved(step, extent, middle);
     if vector != [0.0; 2] {
         let moved = residual(step, extent, middle, vector);
         if moved + BETTER < unexplained {
@@ -117,6 +122,22 @@ fn one(step: Step<'_>, extent: Extent, [column, row]: [i32; 2]) -> Drift {
     let wanted = if torn(x, y) { 0.0 } else { steady };
     let gain = gain + (wanted - gain).clamp(-1.0 / 3.0, 1.0 / 15.0);
     [place[0], place[1], share, gain].map(f16::from_f32)
+}
+
+/// [`residual`] without motion, which most cells ask for alone: whole numbers, row by row.
+fn unmoved(step: Step<'_>, extent: Extent, [x, y]: [i32; 2]) -> f32 {
+    let (width, height) = (extent.width as i32, extent.height as i32);
+    if x < 1 || y < 1 || x + 1 >= width || y + 1 >= height {
+        return residual(step, extent, [x, y], [0.0; 2]);
+    }
+    let mut sum = 0;
+    for row in y - 1..=y + 1 {
+        let first = (row * width + x - 1) as usize;
+        for (now, then) in step.guide[first..first + 3].iter().zip(&step.previous_guide[first..first + 3]) {
+            sum += (0..3).map(|i| u32::from(now[i].abs_diff(then[i]))).sum::<u32>();
+        }
+    }
+    sum as f32 / (27.0 * 255.0)
 }
 
 /// The mean difference of three by three pixels to where they were, 0..1.
