@@ -60,8 +60,8 @@ impl Swirl {
     pub const TURN: f32 = 0.750_555_3;
 
     pub fn new(seed: u32) -> Self {
-        let draws = uniform(seed, TURN, WAVES, 3);
-        Self { waves: std::array::from_fn(|i| wave(&draws[3 * i..3 * i + 3]).map(|v| v as f32)) }
+        let draws = |row: usize| [0, 1, 2].map(|column| number(seed, TURN, column, row as u32));
+        Self { waves: std::array::from_fn(|i| wave(&draws(i)).map(|v| v as f32)) }
     }
 
     /// The direction at a place, in radians, with a share of the turns.
@@ -139,8 +139,12 @@ pub(super) fn hash(seed: u32, kind: u32, x: u32, y: u32) -> u32 {
 
 /// `height` rows of `width` numbers, evenly from -1 up to 1.
 fn uniform(seed: u32, kind: u32, height: usize, width: usize) -> Plane {
-    let number = |y, x| f64::from(hash(seed, kind, x as u32, y as u32)) * (-31_f64).exp2() - 1.0;
-    (0..height).flat_map(|y| (0..width).map(move |x| number(y, x))).collect()
+    (0..height).flat_map(|y| (0..width).map(move |x| number(seed, kind, x as u32, y as u32))).collect()
+}
+
+/// A number from -1 up to 1.
+fn number(seed: u32, kind: u32, x: u32, y: u32) -> f64 {
+    f64::from(hash(seed, kind, x, y)) * (-31_f64).exp2() - 1.0
 }
 
 /// Fills a plane of `SIDE` columns row by row, on all cores.
