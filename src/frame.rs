@@ -195,6 +195,13 @@ impl CameraFrame {
         self
     }
 
+    /// The same frame once more, in a buffer of `pool`.
+    pub fn copy_into(&self, pool: &FramePool) -> Self {
+        let mut bytes = pool.take(self.bytes.len());
+        bytes.copy_from_slice(&self.bytes);
+        Self { bytes, ..*self }
+    }
+
     /// At least `shape().min_bytes()` long.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes

@@ -25,7 +25,7 @@
 //! # Dependencies point one way
 //!
 //! ```text
-//! terminal, signals, folders, units ◀ frame, mailbox, metrics, fault, system, picture, canvas
+//! terminal, signals, folders, ffmpeg, units ◀ frame, mailbox, metrics, fault, system, picture, canvas
 //!   ◀ quality | source | gpu | effect | output | nn (graph, plan, import, onnx, fold, style, export)
 //!   ◀ kernels ◀ roundtrip ◀ nn (engines) ◀ autotune | pipeline | inject ◀ runtime | ui | export ◀ settings ◀ cli ◀ app ◀ main
 //! ```
@@ -65,6 +65,7 @@ pub mod cli;
 pub mod effect;
 pub mod export;
 pub mod fault;
+pub mod ffmpeg;
 pub mod folders;
 pub mod frame;
 pub mod gpu;

@@ -22,6 +22,11 @@ fn main() -> ExitCode {
     };
     let filter = env_logger::Env::default().default_filter_or(cli::log_filter(&cli));
     env_logger::Builder::from_env(filter).format_timestamp_millis().init();
+    if cli.command.is_none()
+        && let Some((name, value)) = app::settle_scale()
+    {
+        set_variable(name, &value);
+    }
     crash::install(crash::folder());
     if let Err(error) = signals::install(output::remove_unfinished) {
         log::warn!("Ctrl-C ends the program at once: {error}");
@@ -39,6 +44,13 @@ fn main() -> ExitCode {
         (None, Ok(())) => ExitCode::SUCCESS,
         (None, Err(error)) => ExitCode::from(cli::exit_code(error.as_ref())),
     }
+}
+
+/// For what winit reads from the environment.
+#[expect(unsafe_code, reason = "the environment is how winit is told")]
+fn set_variable(name: &str, value: &str) {
+    // SAFETY: it is called before anything starts a thread.
+    unsafe { std::env::set_var(name, value) };
 }
 
 /// Settles what libraries read from the environment. First of all, because it may only be changed while the process has one

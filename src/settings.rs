@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::effect::Touch;
+use crate::effect::{Blend, Touch};
 use crate::export::Endpoint;
 use crate::fault::Fault;
 use crate::nn::engines::EngineWish;
@@ -31,6 +31,10 @@ const MOST_BYTES: u64 = 256 * 1024;
 pub struct Settings {
     /// Name of the effect, as in `impasto effects`.
     pub effect: Option<String>,
+    /// A second effect that is blended into it, and how much of it.
+    pub blend: Option<Blend>,
+    /// Names of favourite effects.
+    pub favourites: Option<Vec<String>>,
     /// Id of the variant, of that effect.
     pub variant: Option<String>,
     pub engine: Option<EngineWish>,
@@ -74,6 +78,10 @@ impl Telemetry {
 struct Raw {
     #[serde(skip_serializing_if = "Option::is_none")]
     effect: Option<toml::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blend: Option<toml::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    favourites: Option<toml::Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     variant: Option<toml::Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -177,11 +185,25 @@ impl Raw {
         let known = |v: &toml::Value| v.clone().try_into::<Level>().ok();
         let settings = Settings {
             effect: check(self.effect, "effect", "a name from `impasto effects`", name, &mut wrong),
+            blend: check(
+                self.blend,
+                "blend",
+                "a name and a share, such as \"udnie=0.4\"",
+                |v| v.as_str().filter(|s| s.len() <= 4096).and_then(|s| s.parse().ok()),
+                &mut wrong,
+            ),
+            favourites: check(
+                self.favourites,
+                "favourites",
+                "names from `impasto effects`, such as [\"neon\", \"oil\"]",
+                |v| v.as_array()?.iter().map(name).collect(),
+                &mut wrong,
+            ),
             variant: check(self.variant, "variant", "an id from `impasto effects`", name, &mut wrong),
             engine: check(
                 self.engine,
                 "engine",
-                "auto, wgpu or ort",
+                "auto, wgpu, cpu or ort",
                 |v| v.as_str().and_then(|s| s.parse().ok()),
                 &mut wrong,
             ),
@@ -255,6 +277,8 @@ impl Raw {
         let raw = RawTelemetry { on: telemetry.on, address: telemetry.endpoint.as_ref().map(ToString::to_string) };
         Ok(Self {
             effect: text(&settings.effect),
+            blend: settings.blend.as_ref().map(|b| toml::Value::String(b.to_string())),
+            favourites: settings.favourites.clone().map(toml::Value::from),
             variant: text(&settings.variant),
             engine: settings.engine.map(|e| toml::Value::String(e.to_string())),
             keep: settings.keep.map(|k| toml::Value::String(k.to_string())),
@@ -387,7 +411,7 @@ impl Memory {
                     }
                 )*};
             }
-            learn!(effect, variant, engine, keep, overlay, mirror, strength, touches);
+            learn!(effect, blend, favourites, variant, engine, keep, overlay, mirror, strength, touches);
             // A window that is not there yet, or that covers the screen, has no size of the user's making.
             if seen.window.is_some() && chosen.window.is_some() && seen.window != chosen.window {
                 changed |= settings.window != chosen.window;
@@ -430,6 +454,8 @@ mod tests {
     fn full() -> Settings {
         Settings {
             effect: Some("woodcut".to_owned()),
+            blend: Some("etching=0.4".parse().unwrap()),
+            favourites: Some(vec!["woodcut".to_owned(), "etching".to_owned()]),
             variant: Some("m".to_owned()),
             engine: Some("ort".parse().unwrap()),
             keep: Some(Keep::Battery),

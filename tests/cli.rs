@@ -248,7 +248,7 @@ fn what_cannot_be_rendered_is_said_and_leaves_nothing() {
     let input = folder.path().join("in.png");
     photo(32, 32, 0).save(&input).unwrap();
     let out = |name: &str| folder.path().join(name);
-    failed(&render(&input, &out("out.mp4"), &[]), "out.mp4");
+    failed(&render(&input, &out("out.mkv"), &[]), "out.mkv");
     failed(&render(&out("missing.png"), &out("out.png"), &[]), "missing.png");
     let broken = out("broken.png");
     std::fs::write(&broken, b"\x89PNG\r\n\x1a\nnot really").unwrap();

@@ -38,6 +38,11 @@ impl Display {
     }
 
     fn impasto(&self, arguments: &[&str]) -> Program {
+        self.impasto_with(&[], arguments)
+    }
+
+    /// In an environment that is changed like that.
+    fn impasto_with(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Program {
         let child = Command::new(env!("CARGO_BIN_EXE_impasto"))
             .env("IMPASTO_CACHE", env!("CARGO_TARGET_TMPDIR"))
             .args(arguments)
@@ -45,6 +50,7 @@ impl Display {
             .env_remove("WAYLAND_DISPLAY")
             .env_remove("RUST_LOG")
             .env("IMPASTO_CONFIG", self.config.path())
+            .envs(environment.iter().copied())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -217,7 +223,7 @@ fn keys_do_what_the_help_says() {
     let Some(display) = Display::open() else { return };
     let folder = tempfile::tempdir().unwrap();
     let mut program = display.impasto(&["--source", "demo", "--size", "64x48"]);
-    // The figures are dark over the picture: F1 twice takes them away.
+    // The figures are dark over the picture: pressing F1 three times takes them away.
     let corner = |screen: &image::RgbImage| image::imageops::crop_imm(screen, 20, 20, 200, 200).to_image();
     let with = wait_for(&display, &mut program, folder.path(), |screen| mean(&middle(screen)) > 10.0);
     let window = &["search", "--sync", "--name", "^Impasto$"];
@@ -225,7 +231,7 @@ fn keys_do_what_the_help_says() {
     assert!(display.xdotool(&["keydown", "F1"]));
     assert!(display.xdotool(&[&window[..], &["windowfocus", "--sync"]].concat()));
     assert!(display.xdotool(&["keyup", "F1"]));
-    for _ in 0..2 {
+    for _ in 0..3 {
         assert!(display.xdotool(&["key", "F1"]));
         std::thread::sleep(Duration::from_millis(300));
     }
@@ -259,4 +265,47 @@ fn a_signal_ends_it_with_its_report() {
     // What could not be written in the end is said at the beginning.
     let mut program = display.impasto(&["--source", "demo", "--report", "/no/such/folder/report.json"]);
     assert_eq!(program.wait(), Some(1));
+}
+
+#[test]
+fn displays_and_scales_that_make_no_sense() {
+    let Some(display) = Display::open() else { return };
+    let arguments = ["--source", "demo", "--size", "64x48", "--frames", "2"];
+    for change in [
+        ("WAYLAND_DISPLAY", "wayland-that-is-gone"),
+        ("WINIT_X11_SCALE_FACTOR", "nan"),
+        ("WINIT_X11_SCALE_FACTOR", "-1"),
+        ("WINIT_X11_SCALE_FACTOR", "500"),
+        ("WINIT_X11_SCALE_FACTOR", "1,5"),
+    ] {
+        assert_eq!(display.impasto_with(&[change], &arguments).wait(), Some(0), "{change:?}");
+    }
+    for nowhere in [&[("DISPLAY", "")][..], &[("DISPLAY", ":9999"), ("WAYLAND_DISPLAY", "wayland-that-is-gone")]] {
+        assert_eq!(display.impasto_with(nowhere, &arguments).wait(), Some(1), "{nowhere:?}");
+    }
+}
+
+#[test]
+fn escape_leaves_it_open_and_it_ends_well_when_its_window_is_taken_away() {
+    let Some(display) = Display::open() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let mut program = display.impasto(&["--source", "demo", "--size", "64x48", "--overlay", "none"]);
+    wait_for(&display, &mut program, folder.path(), |screen| mean(&middle(screen)) > 10.0);
+    let window = &["search", "--sync", "--name", "^Impasto$"];
+    assert!(display.xdotool(&[&window[..], &["windowfocus", "--sync"]].concat()));
+    for key in ["h", "Escape", "Escape", "g", "Escape", "Escape"] {
+        assert!(display.xdotool(&["key", key]));
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert!(!program.ended(), "Escape closes what is open, and nothing else");
+    assert!(display.xdotool(&[&window[..], &["windowclose"]].concat()));
+    assert_eq!(program.wait(), Some(0));
+}
+
+/// A GPU that is lost before there is anything to lose: it comes back, and the picture with it.
+#[test]
+fn a_gpu_lost_before_the_first_picture_is_opened_again() {
+    let Some(display) = Display::open() else { return };
+    let arguments = ["--source", "demo", "--size", "64x48", "--frames", "3", "--inject", "gpu-loss@1ms"];
+    assert_eq!(display.impasto(&arguments).wait(), Some(0));
 }

@@ -31,6 +31,10 @@ pub(super) struct Choices {
     effects: Vec<EffectEntry>,
     /// By effect, what differs from how it comes.
     touches: BTreeMap<String, Touch>,
+    /// Names; those of effects that are not installed just now stay.
+    favourites: Vec<String>,
+    /// The user changed them, or had changed them before.
+    chose_favourites: bool,
 }
 
 impl Choices {
@@ -42,7 +46,8 @@ impl Choices {
         let remembered = args.paint.effect.is_none();
         Self {
             request: EffectRequest {
-                blend: args.paint.blend.clone(),
+                // A blend belongs to its effect, too.
+                blend: args.paint.blend.clone().or_else(|| settings.blend.clone().filter(|_| remembered)),
                 effect: args.paint.effect.clone().or_else(|| settings.effect.clone()),
                 variant: args.paint.variant.clone().or_else(|| settings.variant.clone().filter(|_| remembered)),
                 engine: args.paint.engine.or(settings.engine).unwrap_or_default(),
@@ -56,9 +61,11 @@ impl Choices {
             mirror_by_hand: mirror,
             camera_mirror: settings.mirror,
             remembered: remembered && settings.effect.is_some(),
-            last_blend: args.paint.blend.clone(),
+            last_blend: args.paint.blend.clone().or_else(|| settings.blend.clone()),
             effects: Vec::new(),
             touches: settings.touches.clone(),
+            favourites: settings.favourites.clone().unwrap_or_default(),
+            chose_favourites: settings.favourites.is_some(),
         }
         .touched(args)
     }
@@ -79,6 +86,8 @@ impl Choices {
     pub fn settings(&self) -> Settings {
         Settings {
             effect: self.request.effect.clone(),
+            blend: self.request.blend.clone(),
+            favourites: self.chose_favourites.then(|| self.favourites.clone()),
             variant: self.request.variant.clone(),
             engine: Some(self.request.engine),
             keep: Some(self.keep),
@@ -185,6 +194,9 @@ impl Choices {
         let entry = |e: &crate::effect::Effect| EffectEntry {
             name: e.name.clone(),
             title: e.title.clone(),
+            artist: e.artist.clone(),
+            thumbnail: e.thumbnail.clone(),
+            starred: self.favourites.contains(&e.name),
             variants: e.variants().iter().map(|v| v.id.clone()).collect(),
             kind: e.kind.title().to_owned(),
             network: if e.pack.styles.len() > 1 { e.pack.name.clone() } else { String::new() },
@@ -192,6 +204,17 @@ impl Choices {
             canvas: e.pack.canvas.is_some() && e.canvas.strength > 0.0,
         };
         self.effects = gallery.effects().iter().map(entry).collect();
+    }
+
+    /// The effect is a favourite from now on, or no longer.
+    pub fn star(&mut self, index: usize) {
+        let Some(effect) = self.effects.get_mut(index) else { return };
+        effect.starred = !effect.starred;
+        self.favourites.retain(|name| *name != effect.name);
+        if effect.starred {
+            self.favourites.push(effect.name.clone());
+        }
+        self.chose_favourites = true;
     }
 
     /// An effect or variant of the last time that is not installed any more gives way to the first one: what is wished for
@@ -203,9 +226,16 @@ impl Choices {
         let Some(effect) = self.chosen() else {
             let name = self.request.effect.as_deref().unwrap_or_default();
             let what = format!("The effect '{name}' of the last time is not installed any more");
-            let request = EffectRequest { effect: None, variant: None, ..self.request.clone() };
+            let request = EffectRequest { effect: None, blend: None, variant: None, ..self.request.clone() };
             return Some((request, Some(Fault::notice(what, "The first one paints"))));
         };
+        let fits = |blend: &Blend| {
+            let other = self.index_of(&blend.other).and_then(|i| self.effects.get(i));
+            other.is_some_and(|other| other.network == effect.network && other.name != effect.name)
+        };
+        if self.request.blend.as_ref().is_some_and(|blend| !fits(blend)) {
+            return Some((EffectRequest { blend: None, variant: None, ..self.request.clone() }, None));
+        }
         let gone = |id: &String| !effect.variants.iter().any(|known| known.eq_ignore_ascii_case(id));
         self.request
             .variant
@@ -220,6 +250,12 @@ impl Choices {
             None => (!self.effects.is_empty()).then_some(0),
             Some(name) => self.index_of(name),
         }
+    }
+
+    /// The chosen effect for people.
+    pub fn title(&self) -> &str {
+        let typed = self.request.effect.as_deref().unwrap_or("The painting");
+        self.chosen().map_or(typed, |effect| effect.title.as_str())
     }
 
     fn chosen(&self) -> Option<&EffectEntry> {
@@ -333,10 +369,10 @@ mod tests {
             name: name.to_owned(),
             title: name.to_uppercase(),
             variants: vec!["s".to_owned(), "m".to_owned()],
-            kind: String::new(),
             network: network.to_owned(),
             relief: true,
             canvas: name == "oil",
+            ..EffectEntry::default()
         };
         let effects = vec![entry("ink", "one"), entry("oil", "one"), entry("lead", "two")];
         Choices { effects, ..Choices::new(&cli.window, settings) }

@@ -2,18 +2,28 @@
 
 use std::time::{Duration, Instant};
 
+use winit::dpi::PhysicalSize;
 use winit::event::WindowEvent;
 use winit::window::Window;
 
+use super::display;
+use super::pictures::Pictures;
 use super::screen::Triangles;
 use super::session::Session;
+use super::tap::Takers;
 use crate::export::crash;
+use crate::output::Recording;
 use crate::ui::{Action, Interface, Level, View, style};
 
 pub(super) struct Gui {
     /// `None` until there is a window.
     input: Option<egui_winit::State>,
+    /// The window's inside, physical pixels, as it said last.
+    size: PhysicalSize<u32>,
+    /// egui's time begins here.
+    opened: Instant,
     pub interface: Interface,
+    pub pictures: Pictures,
     actions: Vec<Action>,
     /// The interface as it was drawn last; `None` before it ran, and when it must run again.
     triangles: Option<Triangles>,
@@ -25,22 +35,49 @@ impl Gui {
     pub fn new(level: Level, now: Instant) -> Self {
         let mut interface = Interface::new(level);
         interface.touched(now);
-        Self { input: None, interface, actions: Vec::new(), triangles: None, until: now }
+        Self {
+            input: None,
+            size: PhysicalSize::default(),
+            opened: now,
+            interface,
+            pictures: Pictures::default(),
+            actions: Vec::new(),
+            triangles: None,
+            until: now,
+        }
     }
 
     /// For `window`, and for a screen that has seen nothing yet: all textures come again.
     pub fn attach(&mut self, window: &Window) {
+        // Later it says so itself; asking for it would panic where somebody else took the window away a moment ago.
+        let first = self.input.is_none();
         // A new context would forget what is open; only its textures must be sent again.
         let context = egui::Context::default();
         style::apply(&context);
+        context.set_zoom_factor(display::correction(window));
         let scale = window.scale_factor() as f32;
         let viewport = egui::ViewportId::ROOT;
         self.input = Some(egui_winit::State::new(context, viewport, window, Some(scale), window.theme(), None));
+        if first {
+            self.size = window.inner_size();
+        }
         self.triangles = None;
+        self.interface.context_changed();
+        self.pictures.forget_textures();
+    }
+
+    /// The window has another scale now.
+    pub fn rescale(&mut self, window: &Window) {
+        if let Some(input) = &self.input {
+            input.egui_ctx().set_zoom_factor(display::correction(window));
+        }
     }
 
     /// Takes in what happened to the window. True when the interface has to run again for it.
     pub fn hear(&mut self, window: &Window, event: &WindowEvent) -> bool {
+        if let WindowEvent::Resized(size) = event {
+            self.size = *size;
+        }
         self.input.as_mut().is_some_and(|input| input.on_window_event(window, event).repaint)
     }
 
@@ -49,9 +86,24 @@ impl Gui {
         self.input.as_ref().is_some_and(|input| input.egui_ctx().egui_wants_keyboard_input())
     }
 
+    /// Closes what is open: a menu, else what the interface shows over the picture. False when nothing was open.
+    pub fn escape(&mut self) -> bool {
+        let context = self.input.as_ref().map(egui_winit::State::egui_ctx);
+        if let Some(context) = context.filter(|c| egui::Popup::is_any_open(c)) {
+            egui::Popup::close_all(context);
+            return true;
+        }
+        self.interface.escape()
+    }
+
     /// Pictures come more often than figures change: in between the interface is drawn as it was.
     pub fn is_due(&self, now: Instant) -> bool {
         self.triangles.is_none() || now >= self.until
+    }
+
+    /// The window's inside, physical pixels, as it said last.
+    pub fn size(&self) -> PhysicalSize<u32> {
+        self.size
     }
 
     /// The interface runs again with the next picture.
@@ -71,20 +123,32 @@ impl Gui {
 
     /// Runs the interface and makes triangles of it. There must be a screen to draw them on. Returns how long they last by
     /// themselves; `None` where nothing could be run.
-    pub fn run(&mut self, window: &Window, session: &mut Session, now: Instant) -> Option<Duration> {
+    pub fn run(
+        &mut self,
+        window: &Window,
+        session: &mut Session,
+        takers: Takers<'_>,
+        now: Instant,
+    ) -> Option<Duration> {
         let input = self.input.as_mut()?;
-        let raw = input.take_egui_input(window);
+        let raw = raw_input(input, self.opened, self.size, window);
         session.refresh_summary(now);
         let faults = session.faults(now);
+        let unpainted = session.unpainted(now);
+        let recording = takers.recording.map(Recording::state);
+        let serving = takers.stream.map(|s| (s.address(), s.clients()));
         let system = session.system();
         crash::sensed(&system);
         let source = session.source_spec();
         let choices = session.choices();
+        let context = input.egui_ctx().clone();
         let view = View {
             meter: session.meter_ref(),
             summary: session.summary()?,
             subject: session.subject(),
             effects: choices.effects(),
+            pictures: self.pictures.shown(&context),
+            wall: session.wall_cost(),
             effect: choices.effect(),
             variant: session.variant(),
             preparing: session.preparing(),
@@ -92,13 +156,15 @@ impl Gui {
             source: &source,
             controls: choices.controls(),
             blend: choices.blend(),
+            recording: recording.as_ref(),
+            serving,
             governor: session.governor(),
             picture_aspect: session.picture_aspect(),
+            unpainted: unpainted.as_ref(),
             faults: &faults,
             system: &system,
             now,
         };
-        let context = input.egui_ctx().clone();
         let output = context.run_ui(raw, |ui| self.interface.show(ui, &view, &mut self.actions));
         let pixels_per_point = output.pixels_per_point;
         let primitives = context.tessellate(output.shapes, pixels_per_point);
@@ -115,4 +181,22 @@ impl Gui {
         input.handle_platform_output(window, output.platform_output);
         Some(repaint)
     }
+}
+
+/// What egui is told, without asking the window for its size as egui-winit does: winit panics where somebody else took the window
+/// away a moment ago.
+fn raw_input(
+    input: &mut egui_winit::State,
+    opened: Instant,
+    size: PhysicalSize<u32>,
+    window: &Window,
+) -> egui::RawInput {
+    let native = window.scale_factor() as f32;
+    let points = egui::vec2(size.width as f32, size.height as f32) / (input.egui_ctx().zoom_factor() * native);
+    let raw = input.egui_input_mut();
+    raw.time = Some(opened.elapsed().as_secs_f64());
+    raw.screen_rect = (points.x > 0.0 && points.y > 0.0).then(|| egui::Rect::from_min_size(egui::Pos2::ZERO, points));
+    raw.viewport_id = egui::ViewportId::ROOT;
+    raw.viewports.entry(egui::ViewportId::ROOT).or_default().native_pixels_per_point = Some(native);
+    raw.take()
 }

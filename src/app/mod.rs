@@ -5,15 +5,18 @@
 //! and GPU are there, and is painted as soon as the network is.
 
 mod choices;
+mod display;
 mod gui;
 mod keys;
 mod notices;
 mod opening;
+mod pictures;
 mod record;
 mod saving;
 mod screen;
 mod session;
 mod stream;
+mod tap;
 mod threads;
 
 use std::path::PathBuf;
@@ -22,8 +25,10 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use winit::application::ApplicationHandler;
+use winit::dpi::PhysicalSize;
 use winit::event::{StartCause, WindowEvent};
 use winit::event_loop::{ActiveEventLoop, ControlFlow, EventLoop, EventLoopProxy};
+use winit::keyboard::ModifiersState;
 use winit::window::{Fullscreen, Window, WindowId};
 
 use crate::autotune::Cache;
@@ -31,16 +36,18 @@ use crate::cli::{CliError, Common, OverlayLevel, WindowArgs};
 use crate::effect::models_dirs;
 use crate::export::crash;
 use crate::fault::Fault;
-use crate::output;
+use crate::output::{self, Recording, Stream};
 use crate::runtime::{Catalog, Runtime};
 use crate::settings::{Memory, Settings, WindowSize};
 use crate::signals;
 use crate::ui::{Action, Level, SourceEntry};
 use crate::units::Extent;
+pub use display::settle_scale;
 use gui::Gui;
 use keys::Command;
 use screen::{Drawn, Screen};
 use session::{Session, Waker};
+use tap::{Takers, Tap};
 use threads::{Threads, thread};
 
 /// How often to look whether the GPU has finished a frame of our own engine.
@@ -59,6 +66,8 @@ enum Wake {
     Screen(Result<Box<Screen>, Fault>),
     Sources(Vec<SourceEntry>),
     Saved(Result<PathBuf, String>),
+    /// Pictures of effects were read.
+    Pictures(Vec<pictures::Read>),
     /// A signal asks the program to end.
     End,
 }
@@ -72,20 +81,53 @@ pub fn run(args: WindowArgs, common: &Common, started: Instant) -> Result<(), Cl
     for path in [&args.report, &args.csv, &args.trace].into_iter().flatten() {
         output::check_writable(path)?;
     }
-    let event_loop = EventLoop::<Wake>::with_user_event().build().map_err(|e| {
-        Fault::failed(
-            format!("No window can be opened: {e}"),
-            "Start it inside a desktop session; `impasto render` and `impasto bench` need none",
-        )
-    })?;
+    let event_loop = event_loop()?;
     let proxy = event_loop.create_proxy();
     signals::listen(move || {
         // The loop is gone: the program is ending.
         let _ = proxy.send_event(Wake::End);
     });
+    let stream = args.serve.map(Stream::open).transpose()?;
     let mut app = App::new(args, common, started, event_loop.create_proxy())?;
+    if let Some(stream) = &stream {
+        log::info!("the picture is served on http://{}", stream.address());
+    }
+    app.stream = stream;
     event_loop.run_app(&mut app).map_err(|e| Fault::failed(format!("The window broke down: {e}"), "Start it again"))?;
     app.end()
+}
+
+/// # Errors
+/// When there is no display.
+fn event_loop() -> Result<EventLoop<Wake>, Fault> {
+    let none = |why: &str| {
+        Fault::failed(
+            format!("No window can be opened: {why}"),
+            "Start it inside a desktop session; `impasto render` and `impasto bench` need none",
+        )
+    };
+    let mut builder = EventLoop::<Wake>::with_user_event();
+    #[cfg(target_os = "linux")]
+    match display::find_display() {
+        display::Display::Named => {}
+        display::Display::X11 { stale } => {
+            use winit::platform::x11::EventLoopBuilderExtX11 as _;
+            log::warn!("WAYLAND_DISPLAY={stale} does not answer: the window opens on X11");
+            builder.with_x11();
+        }
+        display::Display::Nowhere(why) => return Err(none(&why)),
+    }
+    let built = builder.build().map_err(|error| none(&said_by(&error)));
+    #[cfg(target_os = "linux")]
+    display::end_asking();
+    built
+}
+
+/// What went wrong, without the place in the library's source that winit puts before it.
+fn said_by(error: &impl std::fmt::Display) -> String {
+    let text = error.to_string();
+    let own = text.split_once(".rs:").and_then(|(_, rest)| rest.split_once(": ")).map(|(_, said)| said);
+    own.unwrap_or(&text).trim_end_matches(['.', ' ']).to_owned()
 }
 
 struct App {
@@ -95,11 +137,21 @@ struct App {
     /// One `Wake::Look` is enough however many threads ask for it.
     looking: Arc<AtomicBool>,
     window: Option<Arc<Window>>,
+    /// Something else took the window away: nothing can be asked of it.
+    destroyed: bool,
+    /// The surface has to be made anew.
+    surface_lost: bool,
     screen: Option<Box<Screen>>,
     opening: bool,
+    /// What is being recorded, and what brings its pictures back.
+    recording: Option<Recording>,
+    tap: Option<Tap>,
+    stream: Option<Stream>,
+    /// The GPU is to be lost, because the user wants to see that, as soon as there is one.
+    lose_gpu: bool,
     gui: Gui,
-    /// The shift key is held.
-    shift: bool,
+    /// The modifier keys that are held.
+    held: ModifiersState,
     session: Session,
     redraw_at: Option<Instant>,
     poll_at: Option<Instant>,
@@ -169,10 +221,16 @@ impl App {
             proxy,
             looking,
             window: None,
+            destroyed: false,
+            surface_lost: false,
             screen: None,
             opening: false,
+            recording: None,
+            tap: None,
+            stream: None,
+            lose_gpu: false,
             gui: Gui::new(level, started),
-            shift: false,
+            held: ModifiersState::empty(),
             session,
             redraw_at: None,
             poll_at: None,
@@ -205,8 +263,9 @@ impl App {
         if let Some(rest) = self.memory.rest() {
             Memory::write(rest);
         }
+        self.end_recording(Instant::now());
         // Before the window and its display go away.
-        if let Some(window) = &self.window {
+        if let Some(window) = self.window.as_ref().filter(|_| !self.destroyed) {
             // What follows can take a moment, and nobody needs to watch.
             window.set_visible(false);
         }
@@ -235,18 +294,47 @@ impl App {
     /// Takes in what has happened elsewhere, and asks for a redraw if it can be seen.
     fn look(&mut self, event_loop: &ActiveEventLoop) {
         let now = Instant::now();
-        if self.screen.as_ref().is_some_and(|s| s.gpu.is_lost()) {
+        if self.destroyed {
+            return;
+        }
+        // While something is painted the device is polled anyway.
+        let idle = !self.session.is_painting();
+        let gpu_lost = |s: &Screen| if idle { s.gpu.look_whether_lost() } else { s.gpu.is_lost() };
+        let surface_lost = std::mem::take(&mut self.surface_lost);
+        if self.screen.as_ref().is_some_and(|s| surface_lost || gpu_lost(s)) {
             self.rebuild(event_loop, now);
         }
         let advanced = self.session.advance(now);
-        if advanced.lose_gpu
-            && let Some(screen) = &self.screen
-        {
+        self.lose_gpu |= advanced.lose_gpu;
+        if let Some(screen) = self.screen.as_ref().filter(|_| self.lose_gpu) {
+            self.lose_gpu = false;
             screen.gpu.lose();
         }
-        self.poll_at = advanced.poll_soon.then(|| now + POLL_EVERY);
+        self.look_at_pictures();
+        self.bring_back(now);
+        let poll_soon = advanced.poll_soon || self.tap.as_ref().is_some_and(Tap::pending);
+        self.poll_at = poll_soon.then(|| now + POLL_EVERY);
         if advanced.redraw {
             self.request_redraw();
+        }
+    }
+
+    /// Pictures of effects that are to be read, and those that the wall painted.
+    fn look_at_pictures(&mut self) {
+        if self.session.has_new_effects() {
+            let unread = self.gui.pictures.set_effects(self.session.choices().effects());
+            let proxy = self.proxy.clone();
+            self.threads.attempt("pictures", move || {
+                let _ = proxy.send_event(Wake::Pictures(pictures::read(unread)));
+            });
+        }
+        let live = self.session.wall_pictures();
+        if !live.is_empty() {
+            for picture in live {
+                let size = [picture.extent.width as usize, picture.extent.height as usize];
+                self.gui.pictures.set_live(&picture.effect, egui::ColorImage::from_rgb(size, &picture.rgb));
+            }
+            self.renew();
         }
     }
 
@@ -255,17 +343,33 @@ impl App {
         self.last_draw = now;
         // Before there is a screen nothing may run: what egui says about its textures is said once.
         let (Some(window), Some(_)) = (self.window.clone(), &self.screen) else { return };
+        if self.destroyed {
+            return;
+        }
         if self.gui.is_due(now)
-            && let Some(lasts) = self.gui.run(&window, &mut self.session, now)
+            && let Some(lasts) = self.gui.run(
+                &window,
+                &mut self.session,
+                Takers { recording: self.recording.as_ref(), stream: self.stream.as_ref() },
+                now,
+            )
         {
             self.redraw_at = (lasts < Duration::from_secs(60)).then(|| now + lasts);
         }
+        // All of the window is covered by the wall: nothing need be drawn under it.
+        let wanted = self.gui.interface.wanted();
+        let covered = wanted.is_some();
+        if !covered {
+            self.gui.pictures.end_live();
+        }
+        let paints_on = self.recording.is_some() || self.stream.is_some();
+        self.session.set_wall(wanted, paints_on, now);
         let (Some(screen), Some(triangles)) = (&mut self.screen, self.gui.triangles()) else { return };
         let look = self.session.choices().look();
         let session = &mut self.session;
         let shown = session.runtime().and_then(Runtime::pipeline).and_then(|p| p.shown()).map(|stamp| stamp.id);
         let drawn = screen.draw(&window, triangles, shown, |encoder, view, extent| {
-            session.runtime().is_some_and(|runtime| runtime.draw(encoder, view, extent, &look))
+            !covered && session.runtime().is_some_and(|runtime| runtime.draw(encoder, view, extent, &look))
         });
         match drawn {
             Drawn::Yes { laps } => {
@@ -274,11 +378,15 @@ impl App {
                     screen.spans(&mut |span| runtime.enter(span));
                 }
                 self.session.presented(&laps, Instant::now());
+                self.record_shown(&look);
             }
-            Drawn::Skipped => {}
+            // A recording goes on in a window that nobody sees.
+            Drawn::Skipped => self.record_shown(&look),
+            // Not at once: that the window is gone, which is one reason for it, is heard next.
             Drawn::Lost => {
-                let now = Instant::now();
-                self.rebuild(event_loop, now);
+                self.surface_lost = true;
+                // The loop is this one.
+                let _ = self.proxy.send_event(Wake::Look);
             }
         }
         self.obey(event_loop);
@@ -311,6 +419,8 @@ impl App {
             match action {
                 Action::Level(level) => self.gui.interface.level = level,
                 Action::Still => self.save_still(now),
+                Action::Wall => self.toggle_wall(),
+                Action::Record => self.toggle_recording(now),
                 Action::SaveReport => self.save_report(now),
                 Action::Fullscreen => self.command(event_loop, Command::Fullscreen, now),
                 other => self.session.act(other, now),
@@ -319,9 +429,10 @@ impl App {
     }
 
     fn notice_choices(&mut self, now: Instant) {
+        let window = self.window.as_deref().filter(|_| !self.destroyed);
         let chosen = Settings {
             overlay: Some(self.gui.interface.level),
-            window: self.window.as_deref().and_then(worth_remembering),
+            window: window.and_then(|window| worth_remembering(window, self.gui.size())),
             ..self.session.chosen()
         };
         self.memory.notice(chosen, now);
@@ -339,20 +450,65 @@ impl App {
         }
     }
 
+    fn toggle_wall(&mut self) {
+        let choices = self.session.choices();
+        let effect = choices.effect().and_then(|i| choices.effects().get(i));
+        self.gui.interface.toggle_wall(effect);
+    }
+
+    /// What a key means while the wall is open; true where it means something there.
+    fn command_on_wall(&mut self, command: Command, now: Instant) -> bool {
+        let effects = self.session.choices().effects();
+        let Some(wall) = self.gui.interface.wall() else { return false };
+        match command {
+            Command::Leaf(by) => wall.walk(by, 0, effects),
+            // Up is more strength elsewhere.
+            Command::Strength(by) => wall.walk(0, if by > 0 { -1 } else { 1 }, effects),
+            Command::Search => wall.search(),
+            Command::Freeze => {
+                if let Some(i) = wall.under_cursor(effects) {
+                    self.session.act(Action::Star(i), now);
+                }
+            }
+            Command::Choose => {
+                if let Some(i) = wall.under_cursor(effects) {
+                    self.session.act(Action::Effect(i), now);
+                }
+                self.toggle_wall();
+            }
+            Command::Effect(i) => {
+                self.session.act(Action::Effect(i), now);
+                self.toggle_wall();
+            }
+            _ => return false,
+        }
+        true
+    }
+
     fn command(&mut self, event_loop: &ActiveEventLoop, command: Command, now: Instant) {
+        if self.command_on_wall(command, now) {
+            return self.renew();
+        }
         let fullscreen = self.window.as_ref().is_some_and(|w| w.fullscreen().is_some());
         match command {
             Command::Quit => event_loop.exit(),
-            Command::Escape if self.gui.interface.escape() => {}
-            Command::Escape if !fullscreen => event_loop.exit(),
+            Command::Escape if self.gui.escape() || !fullscreen => {}
             Command::Escape | Command::Fullscreen => {
                 if let Some(window) = &self.window {
                     window.set_fullscreen((!fullscreen).then_some(Fullscreen::Borderless(None)));
                 }
             }
+            Command::Wall => self.toggle_wall(),
+            Command::Search => {
+                self.toggle_wall();
+                if let Some(wall) = self.gui.interface.wall() {
+                    wall.search();
+                }
+            }
             Command::Level => self.gui.interface.level = self.gui.interface.level.next(),
             Command::Still => self.save_still(now),
             Command::Report => self.save_report(now),
+            Command::Record => self.toggle_recording(now),
             Command::Pause => self.gui.interface.pause(!self.gui.interface.paused()),
             Command::Step(by) => self.gui.interface.step(by),
             Command::Help => self.gui.interface.toggle_help(),
@@ -404,6 +560,10 @@ impl ApplicationHandler<Wake> for App {
                 self.tell_saved(saved, now);
                 self.request_redraw();
             }
+            Wake::Pictures(read) => {
+                self.gui.pictures.set_own(read);
+                self.renew();
+            }
             Wake::End => event_loop.exit(),
         }
     }
@@ -414,6 +574,11 @@ impl ApplicationHandler<Wake> for App {
         let renew = self.gui.hear(&window, &event);
         match event {
             WindowEvent::CloseRequested => event_loop.exit(),
+            WindowEvent::Destroyed => {
+                self.destroyed = true;
+                event_loop.exit();
+            }
+            WindowEvent::ScaleFactorChanged { .. } => self.gui.rescale(&window),
             WindowEvent::Resized(size) => {
                 if let Some(screen) = &mut self.screen {
                     screen.resize(Extent::new(size.width, size.height));
@@ -423,11 +588,11 @@ impl ApplicationHandler<Wake> for App {
             WindowEvent::RedrawRequested => return self.draw(event_loop),
             // Synthetic presses are keys that were held already when the window got the focus: meant for another one.
             WindowEvent::KeyboardInput { event, is_synthetic: false, .. } if !self.gui.wants_keys() => {
-                if let Some(command) = keys::command(&event, self.shift) {
+                if let Some(command) = keys::command(&event, self.held) {
                     self.command(event_loop, command, now);
                 }
             }
-            WindowEvent::ModifiersChanged(held) => self.shift = held.state().shift_key(),
+            WindowEvent::ModifiersChanged(held) => self.held = held.state(),
             WindowEvent::CursorMoved { .. } | WindowEvent::MouseInput { .. } | WindowEvent::Touch(_) => {
                 self.gui.interface.touched(now);
                 self.renew();
@@ -465,10 +630,10 @@ fn announcements(settings: &Settings) -> Vec<Fault> {
     crashed.into_iter().chain(sending).collect()
 }
 
-/// The window's inside as the user made it; nothing while it fills the screen or is hidden.
-fn worth_remembering(window: &Window) -> Option<WindowSize> {
+/// The window's inside, `size` physical pixels, as the user made it; nothing while it fills the screen or is hidden.
+fn worth_remembering(window: &Window, size: PhysicalSize<u32>) -> Option<WindowSize> {
     let covers = window.fullscreen().is_some() || window.is_maximized() || window.is_minimized() == Some(true);
-    let size = window.inner_size().to_logical::<f64>(window.scale_factor());
+    let size = size.to_logical::<f64>(display::scale_of(window));
     let size = WindowSize { width: size.width.round() as u32, height: size.height.round() as u32 };
     (!covers && size.width > 0 && size.height > 0).then_some(size)
 }

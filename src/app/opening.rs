@@ -7,7 +7,7 @@ use winit::event_loop::ActiveEventLoop;
 use winit::window::{Fullscreen, Window};
 
 use super::screen::Screen;
-use super::{App, Wake};
+use super::{App, Wake, display};
 use crate::export::crash;
 use crate::fault::Fault;
 use crate::gpu::Gpu;
@@ -22,16 +22,20 @@ impl App {
     pub(super) fn open_window(&mut self, event_loop: &ActiveEventLoop) -> Result<(), Fault> {
         let remembered = self.memory.settings().window;
         let (width, height) = remembered.map_or(FIRST_SIZE, |w| (f64::from(w.width), f64::from(w.height)));
+        // winit makes pixels of logical sizes with whatever scale the desktop names.
+        let scale = event_loop.primary_monitor().map_or(1.0, |m| display::held(m.scale_factor()));
+        let size = |width: f64, height: f64| winit::dpi::LogicalSize::new(width, height).to_physical::<u32>(scale);
         let attributes = Window::default_attributes()
             .with_title("Impasto")
-            .with_inner_size(winit::dpi::LogicalSize::new(width, height))
-            .with_min_inner_size(winit::dpi::LogicalSize::new(320.0, 180.0))
+            .with_inner_size(size(width, height))
+            .with_min_inner_size(size(320.0, 180.0))
             .with_fullscreen(self.args.fullscreen.then_some(Fullscreen::Borderless(None)));
         let window = event_loop
             .create_window(attributes)
             .map_err(|e| Fault::failed(format!("No window can be opened: {e}"), "Look at the desktop session"))?;
         self.gui.attach(&window);
         self.window = Some(Arc::new(window));
+        self.title();
         log::info!("window after {} ms", self.started.elapsed().as_millis());
         self.open_screen(event_loop)
     }
@@ -42,7 +46,7 @@ impl App {
         if std::mem::replace(&mut self.opening, true) {
             return Ok(());
         }
-        let size = extent_of(&window);
+        let size = self.window_extent();
         let instance = Gpu::instance(Some(Box::new(event_loop.owned_display_handle())));
         let surface = instance.create_surface(window).map_err(|e| {
             Fault::failed(format!("Nothing can be drawn in the window: {e}"), "Look at `impasto doctor`")
@@ -57,9 +61,7 @@ impl App {
     pub(super) fn take_screen(&mut self, event_loop: &ActiveEventLoop, screen: Result<Box<Screen>, Fault>) {
         self.opening = false;
         let attached = screen.and_then(|mut screen| {
-            if let Some(window) = &self.window {
-                screen.resize(extent_of(window));
-            }
+            screen.resize(self.window_extent());
             log::info!("{} after {} ms", screen.gpu.caps.name, self.started.elapsed().as_millis());
             self.session.attach(screen.gpu.clone(), screen.format())?;
             self.screen = Some(screen);
@@ -73,6 +75,12 @@ impl App {
             }
             Err(fault) => self.fail(event_loop, fault),
         }
+    }
+
+    /// The window's inside, as it said last.
+    fn window_extent(&self) -> Extent {
+        let size = self.gui.size();
+        Extent::new(size.width, size.height)
     }
 
     /// The GPU was taken away: everything on it is made anew.
@@ -92,9 +100,4 @@ impl App {
             self.fail(event_loop, fault);
         }
     }
-}
-
-fn extent_of(window: &Window) -> Extent {
-    let size = window.inner_size();
-    Extent::new(size.width, size.height)
 }

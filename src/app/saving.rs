@@ -5,36 +5,106 @@ use std::time::Instant;
 
 use directories::UserDirs;
 
+use super::tap::{Takers, Tap, recorded_extent};
 use super::{App, Wake};
+use crate::cli::CliError;
 use crate::fault::Fault;
-use crate::output::{self, OutputError};
+use crate::output::{self, Recording};
+use crate::pipeline::Look;
 
 impl App {
     /// Gathers the figures and writes them: report, frames and trace.
     pub(super) fn save_report(&mut self, now: Instant) {
         let run_export = self.session.run_export(now);
-        self.save("report", now, move || run_export.write_all(&folder(UserDirs::document_dir)));
+        self.save("report", now, move || Ok(run_export.write_all(&folder(UserDirs::document_dir, "Documents"))?));
     }
 
     /// Reads the picture and writes it.
     pub(super) fn save_still(&mut self, now: Instant) {
         match self.session.still() {
             Ok(picture) => {
-                self.save("still", now, move || output::save_new(&folder(UserDirs::picture_dir), &picture));
+                self.save("still", now, move || {
+                    Ok(output::save_new(&folder(UserDirs::picture_dir, "Pictures"), &picture)?)
+                });
             }
             Err(fault) => self.session.tell(fault, now),
         }
     }
 
-    fn save(
-        &mut self,
-        name: &str,
-        now: Instant,
-        write: impl FnOnce() -> Result<PathBuf, OutputError> + Send + 'static,
-    ) {
+    /// Begins a recording into the folder for videos, or ends the one that runs.
+    pub(super) fn toggle_recording(&mut self, now: Instant) {
+        if self.recording.is_some() {
+            return self.end_recording(now);
+        }
+        match Recording::begin(&folder(UserDirs::video_dir, "Videos")) {
+            Ok(recording) => {
+                self.recording = Some(recording);
+                self.title();
+            }
+            Err(error) => self.session.tell(Fault::failed(format!("Nothing is recorded: {error}"), ""), now),
+        }
+    }
+
+    /// Ends the recording, if there is one, on a thread: the encoder may be behind.
+    pub(super) fn end_recording(&mut self, now: Instant) {
+        let Some(recording) = self.recording.take() else { return };
+        self.title();
+        self.save("recording", now, move || Ok(recording.finish()?.path));
+    }
+
+    /// Hands the pictures that came back to the recording, and looks whether it is still there.
+    pub(super) fn bring_back(&mut self, now: Instant) {
+        let takers = Takers { recording: self.recording.as_ref(), stream: self.stream.as_ref() };
+        if let Some(tap) = &mut self.tap {
+            tap.drain(takers);
+        }
+        let Some(recording) = &self.recording else { return };
+        let state = recording.state();
+        if let Some(why) = state.failed {
+            let what = format!("The recording ended: {why}");
+            let remedy = if state.bytes > 0 {
+                format!("What was recorded plays: {}", state.path.display())
+            } else {
+                String::new()
+            };
+            self.session.tell(Fault::failed(what, remedy), now);
+            self.recording = None;
+            self.title();
+        }
+    }
+
+    /// The picture that was just shown goes to the recording too, where it can take one.
+    pub(super) fn record_shown(&mut self, look: &Look) {
+        let takers = Takers { recording: self.recording.as_ref(), stream: self.stream.as_ref() };
+        let Some(screen) = self.screen.as_ref().filter(|_| takers.exist()) else {
+            self.tap = None;
+            return;
+        };
+        let Some(runtime) = self.session.runtime() else { return };
+        let Some(extent) = runtime.pipeline().map(|p| recorded_extent(p.shape().extent)) else { return };
+        if !self.tap.as_ref().is_some_and(|tap| tap.fits(&screen.gpu, extent)) {
+            self.tap = Tap::new(&screen.gpu, extent, screen.format());
+        }
+        if let Some(tap) = &mut self.tap {
+            tap.take(runtime, look, takers);
+        }
+    }
+
+    /// The window's title says when something is recorded.
+    pub(super) fn title(&self) {
+        if let Some(window) = &self.window {
+            window.set_title(match (&self.recording, &self.stream) {
+                (Some(_), _) => "Impasto \u{25cf} recording",
+                (None, Some(_)) => "Impasto \u{25cf} streaming",
+                (None, None) => "Impasto",
+            });
+        }
+    }
+
+    fn save(&mut self, name: &str, now: Instant, write: impl FnOnce() -> Result<PathBuf, CliError> + Send + 'static) {
         let proxy = self.proxy.clone();
         let writing = self.threads.start(name, move || {
-            let saved = write().map_err(|e| crate::cli::describe(&e).replace("error: ", ""));
+            let saved = write().map_err(|e| crate::cli::describe(e.as_ref()).replace("error: ", ""));
             let _ = proxy.send_event(Wake::Saved(saved));
         });
         if let Err(fault) = writing {
@@ -52,9 +122,13 @@ impl App {
     }
 }
 
-/// One of the user's folders, else the current one.
-fn folder(of: impl FnOnce(&UserDirs) -> Option<&Path>) -> PathBuf {
+/// One of the user's folders, as the desktop names it, else that of its usual `name`, else the home folder, else the current one.
+fn folder(of: impl FnOnce(&UserDirs) -> Option<&Path>, name: &str) -> PathBuf {
     let user = UserDirs::new();
-    let folder = user.as_ref().and_then(of).filter(|p| p.is_dir());
-    folder.map_or_else(|| std::env::current_dir().unwrap_or_default(), Path::to_owned)
+    let named = user.as_ref().and_then(of).map(Path::to_owned);
+    // A desktop that was never started has not said where its folders are.
+    let home = user.as_ref().map(|user| user.home_dir().to_owned());
+    let usual = home.as_ref().map(|home| home.join(name));
+    let there = [named, usual, home].into_iter().flatten().find(|folder| folder.is_dir());
+    there.unwrap_or_else(|| std::env::current_dir().unwrap_or_default())
 }

@@ -11,17 +11,21 @@ use super::record::Record;
 use super::stream::Stream;
 use crate::cli::WindowArgs;
 use crate::export::{RunExport, crash};
-use crate::fault::Fault;
+use crate::fault::{Fault, Severity};
+use crate::frame::FramePool;
 use crate::gpu::Gpu;
 use crate::inject::{Injected, Injector, What};
-use crate::metrics::{Lap, Meter, Subject, Summary};
+use crate::metrics::{Lap, Meter, Subject, Summary, WallCost};
+use crate::nn::engines::EngineWish;
 use crate::pipeline::Look;
 use crate::quality;
-use crate::runtime::{Carryover, Catalog, EffectRequest, Found, PipelineFactory, Runtime, RuntimeEvent};
+use crate::runtime::{
+    Carryover, Catalog, EffectRequest, Found, LiveWall, PipelineFactory, Runtime, RuntimeEvent, WallPicture,
+};
 use crate::settings::Settings;
 use crate::source::{SourceEvent, SourceSpec};
 use crate::system::{Reading, Sensors};
-use crate::ui::{Action, SourceEntry};
+use crate::ui::{Action, SourceEntry, Wanted};
 use crate::units::{Budget, Extent};
 
 /// Called from any thread when there is something new.
@@ -43,6 +47,8 @@ pub struct Session {
     waker: Waker,
     stream: Stream,
     runtime: Option<Runtime>,
+    /// What the runtime draws with.
+    gpu: Option<Gpu>,
     /// Of a runtime whose GPU was lost.
     carryover: Option<Carryover>,
     choices: Choices,
@@ -57,9 +63,26 @@ pub struct Session {
     nobody: Subject,
     sensors: Sensors,
     record: Record,
+    /// The pictures of all effects, while they are to be seen.
+    wall: Option<LiveWall>,
+    paints_under_wall: bool,
+    /// Buffers for the frames that it paints.
+    wall_pool: FramePool,
+    /// The list of effects is another one than when that was asked last.
+    new_effects: bool,
+    /// Since when what is shown is the camera's own picture, or nothing.
+    unpainted_since: Option<Instant>,
+    /// Since when most frames are late although the engine or the size was chosen by hand, and whether that was said.
+    slow_since: Option<Instant>,
+    slow_told: bool,
 }
 
 impl Session {
+    /// How long the picture may be unpainted before that is said: a switch takes a moment.
+    const UNPAINTED_FOR: Duration = Duration::from_millis(1200);
+    /// How long a choice by hand may be too slow before it is offered to be undone.
+    const SLOW_FOR: Duration = Duration::from_secs(6);
+
     /// How old the figures on screen may be: numbers that change faster cannot be read.
     const FIGURES_FOR: Duration = Duration::from_millis(250);
 
@@ -79,6 +102,7 @@ impl Session {
             waker,
             stream,
             runtime: None,
+            gpu: None,
             carryover: None,
             choices: Choices::new(args, settings),
             notices: Notices::default(),
@@ -91,6 +115,13 @@ impl Session {
             nobody: Subject::default(),
             sensors: Sensors::spawn(Sensors::EVERY),
             record: Record::new(settings.telemetry.destination(), started),
+            wall: None,
+            paints_under_wall: false,
+            wall_pool: FramePool::default(),
+            new_effects: false,
+            unpainted_since: Some(started),
+            slow_since: None,
+            slow_told: false,
         }
     }
 
@@ -100,6 +131,7 @@ impl Session {
     /// When the system starts no more threads.
     pub fn attach(&mut self, gpu: Gpu, format: wgpu::TextureFormat) -> Result<(), Fault> {
         self.record.set_gpu(gpu.caps.as_ref().clone());
+        self.gpu = Some(gpu.clone());
         let factory = PipelineFactory { gpu, catalog: self.catalog.clone(), format, waker: self.waker.clone() };
         let mut runtime = Runtime::new(factory, self.choices.request().clone(), self.budget)?;
         if let Some(carryover) = self.carryover.take() {
@@ -113,6 +145,9 @@ impl Session {
     /// The GPU is gone, and everything on it. Returns what is left: dropping it can take a moment.
     pub fn detach(&mut self) -> Option<Runtime> {
         self.summary = None;
+        self.gpu = None;
+        // What was wrong there is over with it.
+        self.notices.recovered(Origin::Runtime);
         self.carryover = self.runtime.as_mut().map(Runtime::handover);
         self.runtime.take()
     }
@@ -129,7 +164,13 @@ impl Session {
         if !self.choices.controls().frozen
             && let Some(frame) = self.stream.take()
         {
-            runtime.offer(frame, now);
+            if let Some(wall) = self.wall.as_ref().filter(|wall| wall.wants_frame()) {
+                wall.offer(frame.copy_into(&self.wall_pool));
+            }
+            // The wall covers the picture, which waits meanwhile and leaves it the processor.
+            if self.wall.is_none() || self.paints_under_wall {
+                runtime.offer(frame, now);
+            }
         }
         redraw |= runtime.poll(now).picture.is_some();
         let poll_soon = runtime.open_frames() > 0;
@@ -141,11 +182,18 @@ impl Session {
                     self.record.changed(&subject, &self.catalog);
                     self.summary = None;
                 }
+                // Everything fails on a GPU that is gone. That it is gone is said once, by whoever opens another.
+                RuntimeEvent::Fault(_) if self.gpu.as_ref().is_some_and(Gpu::look_whether_lost) => {}
                 RuntimeEvent::Fault(fault) => self.notices.report(Origin::Runtime, fault, now),
                 RuntimeEvent::Recovered => self.notices.recovered(Origin::Runtime),
             }
         }
         Advanced { redraw, poll_soon, lose_gpu }
+    }
+
+    /// Whether something paints, or shows the camera's picture, and asks the GPU for what is finished.
+    pub fn is_painting(&self) -> bool {
+        self.runtime.as_ref().is_some_and(|runtime| runtime.subject().is_some())
     }
 
     /// Plays the faults that were asked for. True when the GPU is to be lost.
@@ -193,6 +241,7 @@ impl Session {
         }
         let first = self.told.replace(found.clone()).is_none();
         self.choices.set_effects(&found.gallery);
+        self.new_effects = true;
         found.faults.iter().for_each(|f| self.notices.report(Origin::Runtime, f.clone(), now));
         if !first {
             let what = format!("The effects were read anew: {} are there", self.choices.effects().len());
@@ -207,6 +256,45 @@ impl Session {
         true
     }
 
+    /// Whether the list of effects is another one than at the last call.
+    pub fn has_new_effects(&mut self) -> bool {
+        std::mem::take(&mut self.new_effects)
+    }
+
+    /// The wall wants live pictures of these, or of none any more.
+    /// `paints_on`: the picture itself is needed meanwhile.
+    pub fn set_wall(&mut self, wanted: Option<Wanted<'_>>, paints_on: bool, now: Instant) {
+        self.paints_under_wall = paints_on;
+        let Some(wanted) = wanted else {
+            if self.wall.take().is_some() {
+                self.meter().pause();
+            }
+            return;
+        };
+        if self.wall.is_none() {
+            let waker = self.waker.clone();
+            match LiveWall::spawn(self.catalog.clone(), move || waker()) {
+                Ok(wall) => self.wall = Some(wall),
+                Err(fault) => return self.tell(fault, now),
+            }
+            self.meter().pause();
+        }
+        let name = |i: usize| self.choices.effects().get(i).map(|e| e.name.as_str());
+        if let Some(wall) = &self.wall {
+            wall.set_visible(wanted.visible.iter().filter_map(|&i| name(i)), wanted.first.and_then(name));
+        }
+    }
+
+    /// Pictures that were painted for the wall since the last call.
+    pub fn wall_pictures(&self) -> Vec<WallPicture> {
+        self.wall.as_ref().map(LiveWall::take).unwrap_or_default()
+    }
+
+    /// What the wall costs; `None` while it is closed.
+    pub fn wall_cost(&self) -> Option<WallCost> {
+        self.wall.as_ref().map(LiveWall::cost)
+    }
+
     /// What is chosen now, as far as it is worth remembering.
     pub fn chosen(&self) -> Settings {
         self.choices.settings()
@@ -215,6 +303,12 @@ impl Session {
     /// A message that nobody takes back: see [`Notices::tell`].
     pub fn tell(&mut self, fault: Fault, now: Instant) {
         self.notices.tell(fault, now);
+    }
+
+    /// A notice of what was just chosen, in place of the one that begins with `topic` too.
+    fn tell_instead(&mut self, topic: &str, chosen: &str, remedy: &str, now: Instant) {
+        self.notices.clear(|fault| fault.severity == Severity::Notice && fault.what.starts_with(topic));
+        self.tell(Fault::notice(format!("{topic}{chosen}"), remedy), now);
     }
 
     pub fn clear_faults(&mut self, gone: impl Fn(&Fault) -> bool) {
@@ -235,8 +329,32 @@ impl Session {
                 runtime.meter().set_throttled(reading.throttled);
             }
             let summary = self.meter().summary(now);
+            self.judge_choice(summary.over_budget, now);
             self.summary = Some((summary, now));
         }
+    }
+
+    /// Offers to undo a choice by hand that does not hold its budget: nothing else will.
+    fn judge_choice(&mut self, over_budget: Option<f64>, now: Instant) {
+        let request = self.choices.request();
+        let (engine, size) = (request.engine != EngineWish::Auto, request.by_hand());
+        let slow = (engine || size) && self.wall.is_none() && over_budget.is_some_and(|share| share > 0.5);
+        if !slow {
+            self.slow_since = None;
+            return;
+        }
+        let since = *self.slow_since.get_or_insert(now);
+        if now.saturating_duration_since(since) < Self::SLOW_FOR || std::mem::replace(&mut self.slow_told, true) {
+            return;
+        }
+        let (what, remedy) = if engine {
+            let what = format!("The engine {} was chosen by hand and is too slow here", request.engine);
+            (what, "Press E until the engine is auto: the fastest one is chosen then")
+        } else {
+            let what = "The size of the network was chosen by hand and is too large for this machine".to_owned();
+            (what, "Press V for another size, or K: then it is chosen for you")
+        };
+        self.tell(Fault::notice(what, remedy), now);
     }
 
     /// The figures, as of the last refresh.
@@ -267,6 +385,34 @@ impl Session {
     /// What the governor does; `None` before there is a picture.
     pub fn governor(&self) -> Option<&quality::State> {
         self.runtime.as_ref().filter(|f| f.subject().is_some()).map(Runtime::governor)
+    }
+
+    /// Why the picture is not painted, and what to do about it; `None` while it is, and for a moment after it was.
+    pub fn unpainted(&self, now: Instant) -> Option<Fault> {
+        if self.choices.controls().strength == 0.0 {
+            return Some(Fault::notice(
+                "The strength is 0 %: this is the camera's own picture",
+                "The key Up paints more",
+            ));
+        }
+        self.unpainted_since.filter(|since| now.saturating_duration_since(*since) >= Self::UNPAINTED_FOR)?;
+        let title = self.choices.title();
+        let Some(subject) = self.runtime.as_ref().and_then(Runtime::subject) else {
+            let what =
+                if self.stream.is_open() { "The graphics device is being opened" } else { "Waiting for a picture" };
+            return Some(Fault::notice(what, "Choose another source below if none comes"));
+        };
+        if self.preparing().is_some() {
+            return Some(Fault::notice(
+                format!("{title} is being prepared"),
+                "Until then this is the camera's own picture",
+            ));
+        }
+        let why = if subject.engine == "none" { subject.why.as_str() } else { "no painting came back" };
+        Some(Fault::degraded(
+            format!("{title} is not painted: {why}"),
+            "Choose a smaller network (V), another engine (E), or end other programs",
+        ))
     }
 
     /// Width over height of the picture that is shown.
@@ -313,6 +459,7 @@ impl Session {
     pub fn presented(&mut self, laps: &[Lap], now: Instant) {
         let Some(runtime) = &mut self.runtime else { return };
         let painted = runtime.pipeline().is_some_and(|p| p.shown_painted());
+        self.unpainted_since = if painted { None } else { self.unpainted_since.or(Some(now)) };
         if runtime.presented(laps, now) {
             self.record.shows(painted, runtime.meter_ref(), &self.sensors.latest(), now);
         }
@@ -361,7 +508,7 @@ impl Session {
                 let request = self.choices.with_next_engine();
                 let next = request.engine;
                 self.set_request(request);
-                self.tell(Fault::notice(format!("Engine: {next}"), ""), now);
+                self.tell_instead("Engine: ", &next.to_string(), "", now);
             }
             Command::Second(i) => self.act(Action::Blend { other: i, share: self.choices.share() }, now),
             Command::Share(by) => {
@@ -373,7 +520,7 @@ impl Session {
             Command::Blend => self.try_request(self.choices.with_blend_toggled(), now),
             Command::Keep => {
                 let next = self.choices.keep().next();
-                self.tell(Fault::notice(format!("Keep: {next}"), next.explanation()), now);
+                self.tell_instead("Keep: ", next.name(), next.explanation(), now);
                 self.act(Action::Keep(next), now);
             }
             Command::Mirror => self.act(Action::Mirror(!controls.mirror), now),
@@ -417,11 +564,18 @@ impl Session {
                     runtime.set_keep(keep);
                 }
             }
-            Action::Level(_) | Action::Still | Action::SaveReport | Action::Fullscreen => {}
+            Action::Star(i) => self.choices.star(i),
+            Action::Wall
+            | Action::Record
+            | Action::Level(_)
+            | Action::Still
+            | Action::SaveReport
+            | Action::Fullscreen => {}
         }
     }
 
     fn set_request(&mut self, request: EffectRequest) {
+        (self.slow_since, self.slow_told) = (None, false);
         self.notices.recovered(Origin::Runtime);
         self.choices.set_request(request.clone());
         if let Some(runtime) = &mut self.runtime {

@@ -86,6 +86,11 @@ impl Stream {
         if self.name.is_empty() { "The source" } else { &self.name }
     }
 
+    /// Whether the source is open.
+    pub fn is_open(&self) -> bool {
+        !self.name.is_empty()
+    }
+
     /// Whether the source that was opened last is a camera.
     pub fn is_camera(&self) -> bool {
         self.camera

@@ -17,7 +17,7 @@ use crate::units::Extent;
 /// Repaints a live webcam picture with a neural network on your own GPU, and shows what every frame cost.
 ///
 /// Without a command a window opens with the first camera's picture, painted. F1 shows more or less of the figures,
-/// 1 to 9 choose an effect, S splits before and after, P saves a picture, Q quits.
+/// 1 to 9 choose an effect, G shows all of them, R records, S splits before and after, P saves a picture, Q quits.
 #[derive(Debug, Parser)]
 #[command(name = "impasto", version, max_term_width = 110, args_conflicts_with_subcommands = true)]
 pub struct Cli {
@@ -159,9 +159,12 @@ pub struct WindowArgs {
     /// open
     #[arg(long, value_name = "FILE.json")]
     pub trace: Option<PathBuf>,
-    /// How much of the figures to show at first: full, compact, line or none [default: as last time, else compact]
+    /// How much of the figures to show at first: full, compact, line or none [default: as last time, else line]
     #[arg(long, value_name = "LEVEL")]
     pub overlay: Option<OverlayLevel>,
+    /// Serve the picture to programs on this machine, as MJPEG over HTTP: 127.0.0.1:8080, for example, for a browser or OBS
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub serve: Option<std::net::SocketAddr>,
     /// Start over the whole screen
     #[arg(long)]
     pub fullscreen: bool,
@@ -181,7 +184,7 @@ pub struct RenderArgs {
     /// standard input
     #[arg(value_name = "IN", required = true)]
     pub inputs: Vec<PathBuf>,
-    /// Where to write: .png, .jpg, .gif, .y4m, a sequence such as out_%04d.png, - for Y4M on standard output, or a folder, into
+    /// Where to write: .png, .jpg, .gif, .y4m, .mp4 (with ffmpeg), a sequence such as out_%04d.png, - for Y4M on standard output, or a folder, into
     /// which each input goes under its own name
     #[arg(value_name = "OUT")]
     pub output: PathBuf,

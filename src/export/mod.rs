@@ -32,9 +32,14 @@ use crate::output::{AtomicFile, OutputError};
 /// # Errors
 /// When it cannot be written.
 pub fn save(path: &Path, fill: impl FnOnce(&mut AtomicFile) -> std::io::Result<()>) -> Result<(), OutputError> {
+    filled(path, fill)?.commit()
+}
+
+/// A file that is complete but not yet in its place.
+fn filled(path: &Path, fill: impl FnOnce(&mut AtomicFile) -> std::io::Result<()>) -> Result<AtomicFile, OutputError> {
     let mut file = AtomicFile::new(path)?;
     fill(&mut file).and_then(|()| file.flush()).map_err(|e| OutputError::write(path, e))?;
-    file.commit()
+    Ok(file)
 }
 
 /// A moment as `2026-11-22T21:05:09Z`.

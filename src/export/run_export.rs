@@ -4,10 +4,10 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
-use super::{Document, blocks, csv, save, trace, utc_for_names};
+use super::{Document, blocks, csv, filled, trace, utc_for_names};
 use crate::gpu::GpuCaps;
 use crate::metrics::{FrameCost, Hitch, Meter, Report};
-use crate::output::OutputError;
+use crate::output::{AtomicFile, OutputError};
 use crate::system::Reading;
 use crate::units::Budget;
 
@@ -69,34 +69,46 @@ impl RunExport {
     /// # Errors
     /// When the file cannot be written.
     pub fn write_report(&self, path: &Path) -> Result<(), OutputError> {
-        save(path, |out| {
-            serde_json::to_writer_pretty(&mut *out, &self.document)?;
-            out.write_all(b"\n")
-        })
+        self.report_file(path)?.commit()
     }
 
     /// # Errors
     /// When the file cannot be written.
     pub fn write_csv(&self, path: &Path) -> Result<(), OutputError> {
-        save(path, |out| csv::write(&self.costs, out))
+        self.csv_file(path)?.commit()
     }
 
     /// # Errors
     /// When the file cannot be written.
     pub fn write_trace(&self, path: &Path) -> Result<(), OutputError> {
+        self.trace_file(path)?.commit()
+    }
+
+    fn report_file(&self, path: &Path) -> Result<AtomicFile, OutputError> {
+        filled(path, |out| {
+            serde_json::to_writer_pretty(&mut *out, &self.document)?;
+            out.write_all(b"\n")
+        })
+    }
+
+    fn csv_file(&self, path: &Path) -> Result<AtomicFile, OutputError> {
+        filled(path, |out| csv::write(&self.costs, out))
+    }
+
+    fn trace_file(&self, path: &Path) -> Result<AtomicFile, OutputError> {
         let context = trace::Context {
             subject: &self.document.report.subject,
             budget: self.budget,
             hitches: self.hitches.iter().collect(),
             counters: self.counters.clone(),
         };
-        save(path, |out| trace::write(&self.costs, &context, out))
+        filled(path, |out| trace::write(&self.costs, &context, out))
     }
 
     /// Writes all three into `folder` under names of this moment that nothing there has. Returns the report's path.
     ///
     /// # Errors
-    /// When a file cannot be written.
+    /// When one of them cannot be written: then none of them is there.
     pub fn write_all(&self, folder: &Path) -> Result<PathBuf, OutputError> {
         let stamp = utc_for_names(SystemTime::now());
         let name = |n: u32, end: &str| {
@@ -107,9 +119,19 @@ impl RunExport {
         // Two in one second; a folder with a hundred of them in one second has other worries.
         let n = (0..100).find(|&n| ends.iter().all(|end| !name(n, end).exists())).unwrap_or(0);
         let [report, csv, trace] = ends.map(|end| name(n, end));
-        self.write_csv(&csv)?;
-        self.write_trace(&trace)?;
-        self.write_report(&report)?;
+        let files = [self.csv_file(&csv)?, self.trace_file(&trace)?, self.report_file(&report)?];
+        let mut there = Vec::with_capacity(files.len());
+        for file in files {
+            let path = file.destination().to_owned();
+            if let Err(error) = file.commit() {
+                for path in there {
+                    // Nothing had these names; where one cannot be removed, the error tells enough.
+                    let _ = std::fs::remove_file(path);
+                }
+                return Err(error);
+            }
+            there.push(path);
+        }
         Ok(report)
     }
 }
@@ -117,6 +139,21 @@ impl RunExport {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    #[test]
+    fn a_report_is_there_whole_or_not_at_all() {
+        let mut meter = Meter::new(Budget::default());
+        let report = Report::new(&mut meter, Subject::default(), Counts::default(), 1.0, true);
+        let run_export = RunExport::new(report, Vec::new(), &meter, &Circumstances::default());
+        let folder = tempfile::tempdir().unwrap();
+        let there = || std::fs::read_dir(folder.path()).unwrap().count();
+        let first = run_export.write_all(folder.path()).unwrap();
+        assert!(first.exists() && there() == 3);
+        // The disk is full as far as anybody can tell: the last of the three cannot be written.
+        let missing = folder.path().join("not there");
+        assert!(run_export.write_all(&missing).is_err());
+        assert_eq!(there(), 3);
+    }
 
     use super::*;
     use crate::export::samples;

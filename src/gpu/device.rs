@@ -196,6 +196,13 @@ impl Gpu {
         self.lost.load(Ordering::Acquire)
     }
 
+    /// As [`Self::is_lost`], asking the device itself: where nothing else does, because nothing is drawn yet.
+    pub fn look_whether_lost(&self) -> bool {
+        // A device that is gone answers with an error, and calls back.
+        let gone = self.device.poll(wgpu::PollType::Poll).is_err();
+        gone || self.is_lost()
+    }
+
     /// Destroys the device, as a driver does that crashes: to try out what becomes of the program. [`Self::is_lost`] says so
     /// once the device is polled.
     pub fn lose(&self) {

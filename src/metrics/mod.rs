@@ -145,3 +145,14 @@ pub struct Lap {
     pub begin: Instant,
     pub end: Instant,
 }
+
+/// What small pictures of all effects cost, beside the frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct WallCost {
+    /// Share of one processor core's time, over the last second or so.
+    pub load: f32,
+    /// One picture, milliseconds.
+    pub picture_ms: f32,
+    /// From one picture of an effect to its next, milliseconds: the longest of the last ones.
+    pub age_ms: f32,
+}

@@ -12,6 +12,7 @@ pub enum Format {
     Still(StillFormat),
     Gif,
     Y4m,
+    Mp4,
     /// One PNG or JPEG for each picture.
     Sequence(StillFormat, Numbered),
 }
@@ -45,6 +46,7 @@ impl Format {
         let still = match extension.as_str() {
             "gif" => return Ok(Self::Gif),
             "y4m" => return Ok(Self::Y4m),
+            "mp4" => return Ok(Self::Mp4),
             "png" => StillFormat::Png,
             "jpg" | "jpeg" => StillFormat::Jpeg,
             _ => return Err(wrong()),
@@ -133,7 +135,8 @@ mod tests {
         assert_eq!(of("dir.d/a.jpeg"), Some(Format::Still(StillFormat::Jpeg)));
         assert_eq!(of("a.gif"), Some(Format::Gif));
         assert_eq!(of("a.y4m"), Some(Format::Y4m));
-        for wrong in ["a", "a.mp4", "a.", "%d%d.png", "a_%d_%03d.png"] {
+        assert_eq!(of("a.mp4"), Some(Format::Mp4));
+        for wrong in ["a", "a.mkv", "a.", "%d%d.png", "a_%d_%03d.png"] {
             assert_eq!(of(wrong), None, "{wrong}");
         }
     }

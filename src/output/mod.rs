@@ -6,6 +6,8 @@
 mod atomic;
 mod format;
 mod gif;
+mod mp4;
+mod serve;
 mod sheet;
 mod still;
 mod writer;
@@ -17,6 +19,8 @@ use std::path::{Path, PathBuf};
 use crate::units::Extent;
 pub use atomic::{AtomicFile, check_writable, remove_unfinished};
 pub use format::{Format, StillFormat};
+pub use mp4::{Mp4Error, Recording, RecordingState, Shot};
+pub use serve::{ServeError, Stream};
 pub use sheet::{SHEET_GAP, Tile, at_height, compose, framed};
 pub use still::{JPEG_QUALITY, save_new};
 pub use writer::{Encoded, Encoder, Finished, Options, Writer};
@@ -25,11 +29,11 @@ pub use writer::{Encoded, Encoder, Finished, Options, Writer};
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
     #[error(
-        "'{path}' does not name a format that can be written; end it in .png, .jpg, .gif, .y4m, or in a number pattern such as out_%04d.png"
+        "'{path}' does not name a format that can be written; end it in .png, .jpg, .gif, .mp4, .y4m, or in a number pattern such as out_%04d.png"
     )]
     Format { path: PathBuf },
     #[error(
-        "'{path}' can hold one picture and there are more; write a clip (.gif, .y4m) or a sequence such as out_%04d.png"
+        "'{path}' can hold one picture and there are more; write a clip (.gif, .mp4, .y4m) or a sequence such as out_%04d.png"
     )]
     OnePicture { path: PathBuf },
     #[error("'{path}' holds two number patterns; keep the one that counts the pictures")]
@@ -42,6 +46,8 @@ pub enum OutputError {
         "a picture of {extent} does not fit in this format, whose limit is {limit} pixels a side; choose another one"
     )]
     TooLarge { extent: Extent, limit: u32 },
+    #[error("{path} could not be written; {source}")]
+    Mp4 { path: PathBuf, source: Mp4Error },
     #[error("there was no picture to write")]
     Nothing,
 }

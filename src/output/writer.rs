@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use image::{DynamicImage, RgbaImage};
 
+use super::mp4::{Effort, Mp4, Mp4Error};
 use super::y4m::{Out, Y4mWriter, to_yuv420};
 use super::{AtomicFile, Format, OutputError, gif, still};
 use crate::frame::YuvRange;
@@ -50,6 +51,10 @@ enum Sink {
     Sequence,
     Gif(gif::GifWriter),
     Y4m(Y4mWriter),
+    Mp4 {
+        clip: Mp4<AtomicFile>,
+        at: Duration,
+    },
 }
 
 /// What became of a [`Writer`].
@@ -83,6 +88,10 @@ impl Writer {
                 Sink::Sequence
             }
             Format::Gif => Sink::Gif(gif::GifWriter::new(AtomicFile::new(path)?, extent)?),
+            Format::Mp4 => {
+                let clip = Mp4::begin(AtomicFile::new(path)?, extent, Effort::Thorough).map_err(|e| failed(path, e))?;
+                Sink::Mp4 { clip, at: Duration::ZERO }
+            }
             Format::Y4m => Sink::Y4m(Y4mWriter::new(Out::File(AtomicFile::new(path)?), extent, range, rate, interval)),
         };
         let encoder = Encoder { path: path.to_owned(), format, extent, range, quality };
@@ -113,6 +122,10 @@ impl Writer {
             (Sink::Sequence, Inner::File(file)) => file.commit()?,
             (Sink::Gif(gif), Inner::Gif(frame)) => gif.write(*frame, shown_for)?,
             (Sink::Y4m(y4m), Inner::Planes(planes)) => y4m.write(&planes, shown_for)?,
+            (Sink::Mp4 { clip, at }, Inner::Rgba(picture)) => {
+                clip.push(picture.as_raw(), *at).map_err(|e| failed(&self.encoder.path, e))?;
+                *at += shown_for;
+            }
             // Only a picture that another writer's encoder made comes here.
             _ => return Err(OutputError::Format { path: self.encoder.path.clone() }),
         }
@@ -142,6 +155,7 @@ impl Writer {
             Sink::Still(Some(file)) => file.commit()?,
             Sink::Still(None) | Sink::Sequence => {}
             Sink::Gif(gif) => finished.left_out = gif.finish()?,
+            Sink::Mp4 { clip, at } => clip.finish(at).map_err(|e| failed(&self.encoder.path, e))?.commit()?,
             Sink::Y4m(y4m) => finished.mean_rate = y4m.finish()?,
         }
         Ok(finished)
@@ -165,6 +179,14 @@ enum Inner {
     File(AtomicFile),
     Gif(Box<::gif::Frame<'static>>),
     Planes(Vec<u8>),
+    Rgba(RgbaImage),
+}
+
+fn failed(path: &Path, error: Mp4Error) -> OutputError {
+    match error {
+        Mp4Error::Write(source) => OutputError::write(path, source),
+        source => OutputError::Mp4 { path: path.to_owned(), source },
+    }
 }
 
 impl Encoder {
@@ -184,6 +206,7 @@ impl Encoder {
                 let frame = gif::quantised(self.of_one_size(picture));
                 Inner::Gif(Box::new(frame.ok_or(OutputError::TooLarge { extent: self.extent, limit })?))
             }
+            Format::Mp4 => Inner::Rgba(self.of_one_size(picture)),
             Format::Y4m => Inner::Planes(to_yuv420(&self.of_one_size(picture), self.range)),
         }))
     }

@@ -13,6 +13,7 @@ mod catalog;
 mod quality;
 mod style_switch;
 mod swap;
+mod wall;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -24,6 +25,7 @@ pub use catalog::{Catalog, Found};
 use quality::QualityControl;
 pub use style_switch::Restylable;
 use swap::{Next, Running};
+pub use wall::{LiveWall, WallPicture};
 
 use crate::fault::Fault;
 use crate::frame::{CameraFrame, FrameShape};

@@ -96,7 +96,7 @@ impl ResolvedEffect {
 
     /// The canvas for a network that takes so many channels. `None` where it takes none, or none that fits is described:
     /// then the network's stays empty, and the log says so. May take half a second the first time.
-    fn canvas(&self, channels: usize, touch: Touch) -> Option<Canvas> {
+    pub fn canvas(&self, channels: usize, touch: Touch) -> Option<Canvas> {
         if let Some(trouble) = self.effect.pack.canvas_trouble(channels) {
             log::warn!("{trouble}");
             return None;

@@ -17,6 +17,7 @@ pub mod demo;
 mod error;
 mod fallback;
 pub mod file;
+mod huffman;
 mod paced;
 mod spec;
 mod thread;

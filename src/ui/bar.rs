@@ -1,7 +1,10 @@
 //! The bar at the bottom: effects, and two lines of controls. Hides by itself.
 
+use egui::scroll_area::ScrollBarVisibility;
 use egui::{Align2, Button, ComboBox, Popup, PopupCloseBehavior, RichText, ScrollArea, Ui, vec2};
 
+use super::tile::{self, Marks};
+use super::wall::DIGITS;
 use super::{Action, EffectEntry, Level, View, style};
 use crate::effect::Touch;
 use crate::quality::Keep;
@@ -16,8 +19,8 @@ pub struct Bar {
 
 /// Points between the window's edge and the bar.
 const MARGIN: f32 = 10.0;
-/// More effects than these are also offered as a list, by kind.
-const FEW: usize = 7;
+/// In lower windows the controls keep to one row.
+const LOW: f32 = 480.0;
 
 pub fn show(ui: &mut Ui, view: &View<'_>, level: Level, help: &mut bool, actions: &mut Vec<Action>) -> Bar {
     let widest = (ui.max_rect().width() - 2.0 * MARGIN).max(200.0);
@@ -26,6 +29,8 @@ pub fn show(ui: &mut Ui, view: &View<'_>, level: Level, help: &mut bool, actions
         |ui| {
             style::card().inner_margin(egui::Margin::symmetric(12, 7)).show(ui, |ui| {
                 ui.set_max_width(widest - 26.0);
+                // Names are cut or scrolled, never broken letter by letter.
+                ui.style_mut().wrap_mode = Some(egui::TextWrapMode::Extend);
                 ui.spacing_mut().button_padding = vec2(8.0, 2.0);
                 ui.spacing_mut().interact_size.y = 23.0;
                 ui.spacing_mut().item_spacing = vec2(6.0, 5.0);
@@ -39,10 +44,16 @@ pub fn show(ui: &mut Ui, view: &View<'_>, level: Level, help: &mut bool, actions
                         });
                     });
                 });
-                ui.horizontal_wrapped(|ui| {
+                let mut controls = |ui: &mut Ui| {
                     painting(ui, view, actions);
                     picture(ui, view, actions);
-                });
+                };
+                if ui.ctx().content_rect().height() < LOW {
+                    // A third row would hide the picture.
+                    ScrollArea::horizontal().id_salt("controls").show(ui, |ui| ui.horizontal(controls));
+                } else {
+                    ui.horizontal_wrapped(|ui| controls(ui));
+                }
             });
         },
     );
@@ -56,56 +67,73 @@ fn effects(ui: &mut Ui, view: &View<'_>, actions: &mut Vec<Action>) {
         ui.label(RichText::new("No effects installed").color(style::MUTED));
         return;
     }
-    if view.effects.len() > FEW {
-        let all = ui.button(format!("All {} \u{25bc}", view.effects.len())).on_hover_text("All effects, by kind");
-        Popup::menu(&all).close_behavior(PopupCloseBehavior::CloseOnClick).show(|ui| gallery(ui, view, actions));
-        ui.separator();
+    let hint = "All effects at once, live, to choose by eye (G); / searches them";
+    let all = format!("All {}", view.effects.len());
+    if ui.button(all).on_hover_text(hint).clicked() {
+        actions.push(Action::Wall);
     }
-    ScrollArea::horizontal().id_salt("effects").show(ui, |ui| {
+    ui.separator();
+    let low = ui.ctx().content_rect().height() < LOW;
+    let picture = if low { vec2(54.0, 30.0) } else { vec2(76.0, 46.0) };
+    // Where a click on an arrow leads.
+    let wish = ui.scope_id().with("strip wish");
+    let to = ui.data_mut(|d| d.remove_temp::<f32>(wish));
+    let area = ScrollArea::horizontal().id_salt("effects").scroll_bar_visibility(ScrollBarVisibility::AlwaysHidden);
+    let strip = match to {
+        Some(to) => area.horizontal_scroll_offset(to),
+        None => area,
+    };
+    let strip = strip.show(ui, |ui| {
+        ui.spacing_mut().item_spacing.x = 6.0;
         ui.horizontal(|ui| {
             for (i, effect) in view.effects.iter().enumerate() {
-                let key = if i < 9 { format!("{}  ", i + 1) } else { String::new() };
-                let label = format!("{key}{}", effect.title);
-                let selected = view.effect == Some(i);
-                let response = ui.add(Button::new(label).selected(selected));
-                if response.clicked() {
+                let key = if i < 9 { DIGITS[i] } else { "" };
+                let chosen = view.effect == Some(i);
+                let marks = Marks { chosen, mirrored: view.controls.mirror, key, ..Marks::default() };
+                let response = tile::show(ui, effect, view.pictures.get(i).copied().flatten(), picture, marks);
+                if tile::star(ui, response.rect, effect, false) {
+                    actions.push(Action::Star(i));
+                } else if response.clicked() {
                     actions.push(Action::Effect(i));
                 }
+                let response = response.on_hover_text(&effect.title);
                 // Chosen with a key, it may be out of sight.
                 let remembered = response.id.with("chosen");
                 let before = ui.data_mut(|d| d.get_temp::<bool>(remembered).unwrap_or(false));
-                if selected != before {
-                    ui.data_mut(|d| d.insert_temp(remembered, selected));
-                    if selected {
+                if chosen != before {
+                    ui.data_mut(|d| d.insert_temp(remembered, chosen));
+                    if chosen {
                         response.scroll_to_me(None);
                     }
                 }
             }
         });
     });
-}
-
-/// All effects at a glance, each kind under its name.
-fn gallery(ui: &mut Ui, view: &View<'_>, actions: &mut Vec<Action>) {
-    let mut kinds: Vec<&str> = Vec::new();
-    for effect in view.effects {
-        if !kinds.contains(&effect.kind.as_str()) {
-            kinds.push(&effect.kind);
+    // What is out of sight shows by an arrow at that end, which brings a page of it.
+    let (view_rect, hidden) = (strip.inner_rect, strip.content_size.x - strip.inner_rect.width());
+    let offset = strip.state.unclamped_offset().x;
+    for (there, left) in [(offset > 1.0, true), (hidden - offset > 1.0, false)] {
+        if there && page(ui, view_rect, left) {
+            let by = view_rect.width() * 0.8;
+            let to = (if left { offset - by } else { offset + by }).clamp(0.0, hidden);
+            ui.data_mut(|d| d.insert_temp(wish, to));
+            ui.ctx().request_repaint();
         }
     }
-    ui.horizontal_top(|ui| {
-        for kind in kinds {
-            ui.vertical(|ui| {
-                ui.label(RichText::new(kind).font(style::strong(12.5)).color(style::MUTED));
-                for (i, effect) in view.effects.iter().enumerate().filter(|(_, e)| e.kind == kind) {
-                    if ui.selectable_label(view.effect == Some(i), &effect.title).clicked() {
-                        actions.push(Action::Effect(i));
-                    }
-                }
-            });
-            ui.add_space(6.0);
-        }
-    });
+}
+
+/// The arrow at an end of the strip; true when it was clicked.
+fn page(ui: &mut Ui, strip: egui::Rect, left: bool) -> bool {
+    let align = if left { Align2::LEFT_CENTER } else { Align2::RIGHT_CENTER };
+    let at = if left { strip.left_center() } else { strip.right_center() };
+    let rect = align.anchor_size(at, vec2(20.0, strip.height().min(46.0)));
+    let (name, words) = if left { ("earlier effects", "\u{2039}") } else { ("more effects", "\u{203a}") };
+    let response = ui.interact(rect, ui.scope_id().with(name), egui::Sense::click());
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, name));
+    let ground = if response.hovered() { style::FAINT } else { style::GROUND };
+    ui.painter().rect_filled(rect, 6, ground);
+    ui.painter().text(rect.center(), Align2::CENTER_CENTER, words, style::strong(20.0), style::INK);
+    response.clicked()
 }
 
 /// How it is painted: network, strength, a second style, what the governor keeps.
@@ -236,6 +264,9 @@ fn picture(ui: &mut Ui, view: &View<'_>, actions: &mut Vec<Action>) {
     toggle(ui, "Split", controls.split.is_some(), hint, Action::Split(split), actions);
     let freeze = Action::Freeze(!controls.frozen);
     toggle(ui, "Freeze", controls.frozen, "Stop the picture (Space)", freeze, actions);
+    let recording = view.recording.is_some();
+    let name = if recording { "Stop" } else { "Record" };
+    toggle(ui, name, recording, "Record what is shown as MP4, or stop (R)", Action::Record, actions);
     toggle(ui, "Save picture", false, "Save a picture (P)", Action::Still, actions);
     if view.sources.len() > 1 {
         let current = view.sources.iter().find(|s| s.spec == view.source).map_or(view.source, |s| s.title.as_str());
@@ -260,7 +291,7 @@ fn program(ui: &mut Ui, level: Level, help: &mut bool, actions: &mut Vec<Action>
     if ui.add(Button::new("?").selected(*help)).on_hover_text("All keys (H)").clicked() {
         *help = !*help;
     }
-    let hint = "Write a report of this run: every figure, to show to others (R)";
+    let hint = "Write a report of this run: every figure, to show to others (F3)";
     toggle(ui, "Report", false, hint, Action::SaveReport, actions);
     let hint = "Figures: nothing, a line, a card, everything (F1)";
     toggle(ui, "Figures", level != Level::Hidden, hint, Action::Level(level.next()), actions);

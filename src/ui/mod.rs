@@ -13,20 +13,28 @@ mod layout;
 mod messages;
 mod overlay;
 mod pointer;
+mod recording;
 mod sheet;
 mod snapshot;
 mod split;
 pub mod style;
+mod tile;
+mod wall;
 mod words;
 
 pub use help::KEYS;
+pub use tile::Picture;
+pub use wall::Wanted;
 pub use words::Words;
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::effect::Touch;
 use crate::fault::Fault;
-use crate::metrics::{Meter, Subject, Summary};
+use crate::metrics::{Meter, Subject, Summary, WallCost};
+use crate::output::RecordingState;
 use crate::quality;
 use crate::system::Reading;
 use crate::units::FrameId;
@@ -35,6 +43,7 @@ use layout::{Layout, Left, Right};
 use overlay::MARGIN;
 use sheet::{Letters, Sheet};
 use snapshot::Snapshot;
+use wall::Wall;
 
 /// How much of the overlay is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -42,9 +51,9 @@ use snapshot::Snapshot;
 pub enum Level {
     Hidden,
     /// One line of the most important figures.
+    #[default]
     Line,
     /// A small card: the line's figures, the budget, what holds frames up.
-    #[default]
     Compact,
     /// Everything: stages, frames over time, how they are spread, decisions, hitches, the machine.
     Full,
@@ -77,10 +86,12 @@ pub struct Controls {
 }
 
 /// One effect to choose.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EffectEntry {
     pub name: String,
     pub title: String,
+    /// Empty when unknown.
+    pub artist: String,
     /// Ids, smallest network first.
     pub variants: Vec<String>,
     /// What sort of effect it is, for people: `Paintings`.
@@ -91,6 +102,10 @@ pub struct EffectEntry {
     pub relief: bool,
     /// Its network heeds a canvas.
     pub canvas: bool,
+    /// The pack's picture of it.
+    pub thumbnail: Option<PathBuf>,
+    /// A favourite.
+    pub starred: bool,
 }
 
 /// One source to choose.
@@ -108,6 +123,10 @@ pub struct View<'a> {
     pub summary: &'a Summary,
     pub subject: &'a Subject,
     pub effects: &'a [EffectEntry],
+    /// Of each effect; none for those at the end that are missing.
+    pub pictures: &'a [Option<Picture>],
+    /// What the live pictures of the wall cost; `None` while there are none.
+    pub wall: Option<WallCost>,
     /// Index of the effect that was asked for; it may still be being prepared.
     pub effect: Option<usize>,
     pub variant: &'a str,
@@ -118,10 +137,16 @@ pub struct View<'a> {
     pub controls: Controls,
     /// Two effects that are blended, and the share of the second, 0..=1.
     pub blend: Option<(usize, usize, f32)>,
+    /// What is being recorded; `None` while nothing is.
+    pub recording: Option<&'a RecordingState>,
+    /// Where the picture is served, and to how many; `None` while it is not.
+    pub serving: Option<(SocketAddr, usize)>,
     /// What the governor does; `None` while there is none.
     pub governor: Option<&'a quality::State>,
     /// Width over height of the picture, which lies centred in the window, whole; `None` while there is none.
     pub picture_aspect: Option<f32>,
+    /// Why the picture is the camera's own, and what to do about it; `None` while it is painted.
+    pub unpainted: Option<&'a Fault>,
     /// The worst first, with how often each was reported.
     pub faults: &'a [(Fault, u32)],
     /// What the machine's sensors said last.
@@ -152,7 +177,13 @@ pub enum Action {
     },
     /// What the governor is to keep.
     Keep(quality::Keep),
+    /// Show all effects at once, or no longer.
+    Wall,
+    /// The effect of that index is a favourite from now on, or no longer.
+    Star(usize),
     Still,
+    /// Begin a recording, or end it.
+    Record,
     /// Write the report of the run so far.
     SaveReport,
     Fullscreen,
@@ -168,6 +199,7 @@ pub struct Interface {
     /// Points at the bottom that the bar takes when it is there.
     bar_height: f32,
     help: bool,
+    wall: Option<Wall>,
     paused: bool,
     range: Range,
     selected: Option<FrameId>,
@@ -208,6 +240,7 @@ impl Interface {
             bar_held: false,
             bar_height: Self::BAR_HEIGHT,
             help: false,
+            wall: None,
             paused: false,
             range: Range::live(),
             selected: None,
@@ -219,6 +252,12 @@ impl Interface {
             places: Places::default(),
             text: figures::Text::default(),
         }
+    }
+
+    /// It is drawn with another egui context from now on, whose letters lie elsewhere.
+    pub fn context_changed(&mut self) {
+        self.letters = Letters::default();
+        self.drawn = None;
     }
 
     /// The user moved the pointer or pressed a key: shows the bar for a while.
@@ -303,10 +342,27 @@ impl Interface {
         self.help = !self.help;
     }
 
-    /// Closes what lies on top: the list of keys, the open frame, the pause. False when nothing was open.
+    /// Shows all effects at once, with the keyboard on `effect`, or no longer.
+    pub fn toggle_wall(&mut self, effect: Option<&EffectEntry>) {
+        self.wall = if self.wall.is_some() { None } else { Some(Wall::at(effect)) };
+    }
+
+    /// What there is to do on the wall; `None` while it is closed.
+    pub fn wall(&mut self) -> Option<&mut Wall> {
+        self.wall.as_mut()
+    }
+
+    /// Which effects the wall wants live pictures of; `None` while it is closed.
+    pub fn wanted(&self) -> Option<Wanted<'_>> {
+        self.wall.as_ref().map(Wall::wanted)
+    }
+
+    /// Closes what lies on top: the list of keys, the wall, the open frame, the pause. False when nothing was open.
     pub fn escape(&mut self) -> bool {
         if self.help {
             self.help = false;
+        } else if self.wall.is_some() {
+            self.wall = None;
         } else if self.selected.is_some() {
             self.open(None);
         } else if self.paused {
@@ -319,6 +375,18 @@ impl Interface {
 
     /// Draws everything into `ui`, which covers the window, and reports what the user asked for.
     pub fn show(&mut self, ui: &mut egui::Ui, view: &View<'_>, actions: &mut Vec<Action>) {
+        recording::show(ui, view);
+        if let Some(wall) = &mut self.wall {
+            if !wall.show(ui, view, actions) {
+                self.wall = None;
+            }
+            self.bar_held = false;
+            messages::show(ui, view, 0.0);
+            if self.help {
+                help::show(ui, &mut self.help);
+            }
+            return;
+        }
         let bar_top = if self.bar_visible(view.now) { ui.max_rect().bottom() - self.bar_height } else { f32::MAX };
         split::show(ui, view, bar_top, actions);
         self.figures(ui, view);

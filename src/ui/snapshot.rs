@@ -46,9 +46,13 @@ impl Snapshot {
         self.hitches.clear();
         self.hitches.extend(view.meter.hitches().cloned());
         self.subject.clone_from(view.subject);
-        let entry = view.effects.iter().find(|e| e.name == view.subject.effect);
         self.title.clear();
-        self.title.push_str(entry.map_or(view.subject.effect.as_str(), |e| e.title.as_str()));
+        // A blend is called by both of its names.
+        for (i, name) in view.subject.effect.split(" + ").enumerate() {
+            let entry = view.effects.iter().find(|e| e.name == name);
+            self.title.push_str(if i > 0 { " + " } else { "" });
+            self.title.push_str(entry.map_or(name, |e| e.title.as_str()));
+        }
         self.preparing.clear();
         self.preparing.push_str(view.preparing.unwrap_or_default());
         match (&mut self.governor, view.governor) {

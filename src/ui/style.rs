@@ -22,6 +22,8 @@ pub const MUTED: Color32 = Color32::from_rgb(166, 173, 186);
 pub const FAINT: Color32 = Color32::from_rgb(92, 99, 112);
 /// Behind everything that is read: dark enough for 7:1 contrast of `INK` over white.
 pub const BACKDROP: Color32 = Color32::from_rgba_premultiplied(13, 14, 18, 243);
+/// Behind lists and menus that lie over other words.
+pub const GROUND: Color32 = Color32::from_rgb(20, 22, 27);
 pub const EDGE: Color32 = Color32::from_rgba_premultiplied(26, 26, 26, 26);
 pub const GOOD: Color32 = Color32::from_rgb(86, 180, 233);
 pub const BAD: Color32 = Color32::from_rgb(255, 128, 66);
@@ -126,7 +128,7 @@ pub fn apply(ctx: &egui::Context) {
         style.animation_time = 0.0;
         let visuals = &mut style.visuals;
         visuals.override_text_color = Some(INK);
-        visuals.window_fill = Color32::from_rgb(20, 22, 27);
+        visuals.window_fill = GROUND;
         visuals.panel_fill = Color32::TRANSPARENT;
         visuals.popup_shadow = egui::Shadow::NONE;
         visuals.selection.bg_fill = Color32::from_rgb(30, 92, 140);
@@ -160,6 +162,11 @@ pub fn card() -> egui::Frame {
         .stroke(Stroke::new(1.0, EDGE))
         .corner_radius(CornerRadius::same(10))
         .inner_margin(Margin::symmetric(14, 11))
+}
+
+/// As [`card`], for what lies over other words: nothing shines through.
+pub fn opaque_card() -> egui::Frame {
+    card().fill(GROUND)
 }
 
 /// The grip of the split line.

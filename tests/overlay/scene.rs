@@ -180,6 +180,8 @@ impl Scene {
             summary,
             subject: &self.subject,
             effects: &self.effects,
+            pictures: &[],
+            wall: None,
             effect: Some(1),
             variant: &self.subject.variant,
             preparing: self.preparing,
@@ -190,6 +192,9 @@ impl Scene {
             governor: self.governor.as_ref(),
             system: &self.system,
             picture_aspect: None,
+            recording: None,
+            serving: None,
+            unpainted: None,
             faults: &self.faults,
             now: self.now,
         };
@@ -204,8 +209,7 @@ fn effects() -> Vec<EffectEntry> {
         variants: vec!["s".into(), "m".into()],
         kind: kind.into(),
         network: network.into(),
-        relief: false,
-        canvas: false,
+        ..EffectEntry::default()
     };
     let paintings = ["Gauguin", "Starry Night", "The Great Wave", "Water Lilies", "The Scream", "Composition VII"];
     let drawings = ["Woodcut", "Charcoal", "Ink"];

@@ -5,6 +5,7 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
+use crate::source::huffman;
 use crate::units::Extent;
 
 /// Why a camera's JPEG cannot be shown.
@@ -23,6 +24,8 @@ pub enum JpegError {
 pub struct Decoder {
     /// This camera ends its pictures as the standard says. Some leave the end away; then its absence says nothing.
     marks_end: bool,
+    /// Holds pictures that come without Huffman tables, with them.
+    completed: Vec<u8>,
 }
 
 impl Decoder {
@@ -42,6 +45,7 @@ impl Decoder {
             .jpeg_set_out_colorspace(ColorSpace::RGB)
             .set_max_width(extent.width as usize)
             .set_max_height(extent.height as usize);
+        let jpeg = huffman::completed(jpeg, &mut self.completed);
         let mut decoder = JpegDecoder::new_with_options(ZCursor::new(jpeg), options);
         decoder.decode_headers().map_err(|e| unreadable(format!("{e:?}")))?;
         let (width, height) = decoder.dimensions().unwrap_or((0, 0));
@@ -91,6 +95,17 @@ mod tests {
             decoder.decode(&jpeg(16, 24), extent, &mut rgb),
             Err(JpegError::Size { .. } | JpegError::Unreadable { .. })
         ));
+    }
+
+    #[test]
+    fn cameras_may_leave_the_huffman_tables_out() {
+        let (extent, whole) = (Extent::new(24, 16), jpeg(24, 16));
+        let bare = huffman::without_tables(&whole);
+        let mut decoder = Decoder::default();
+        let (mut with, mut without) = (vec![0; 24 * 16 * 3], vec![0; 24 * 16 * 3]);
+        decoder.decode(&whole, extent, &mut with).unwrap();
+        decoder.decode(&bare, extent, &mut without).unwrap();
+        assert_eq!(with, without);
     }
 
     proptest::proptest! {

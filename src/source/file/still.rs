@@ -17,6 +17,7 @@ use super::stored::Stored;
 use super::{check_size, clip_info, fitted, profile};
 use crate::frame::{FramePool, FrameShape, PixelFormat};
 use crate::picture::laid_on;
+use crate::source::huffman;
 use crate::source::{Clip, ClipInfo, Picture, SourceError, SourceWish, Timeline};
 use crate::units::Extent;
 
@@ -138,6 +139,11 @@ fn decode_here(path: &Path, format: ImageFormat, wanted: Wanted) -> Result<Decod
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes).map_err(unopenable)?;
             if format == ImageFormat::Jpeg {
+                if let Some(at) = huffman::missing_at(&bytes) {
+                    let mut tables = Vec::new();
+                    huffman::append_standard(&mut tables);
+                    bytes.splice(at..at, tables);
+                }
                 let cut = complete_jpeg(&mut bytes);
                 return decode_with(path, in_memory(bytes)?, Whole::OrNot(cut), wanted);
             }

@@ -7,11 +7,12 @@ use crate::metrics::Summary;
 use crate::ui::figures::Text;
 use crate::ui::sheet::{Font, Pen};
 use crate::ui::snapshot::Snapshot;
+use crate::ui::style::Verdict;
 use crate::ui::{explain, graph, style};
 
 const FIGURE: Font = Font::strong(13.5);
 
-/// One line of the most important figures, at most `room` points wide: what does not fit is left out, from the right.
+/// One line of the most important figures in words that need no explanation, at most `room` points wide: what does not fit is left out, from the right.
 pub fn line(pen: &mut Pen<'_>, at: Pos2, room: f32, summary: &Summary, text: &mut Text) -> Rect {
     let card = pen.reserve();
     let height = 30.0;
@@ -28,10 +29,15 @@ pub fn line(pen: &mut Pen<'_>, at: Pos2, room: f32, summary: &Summary, text: &mu
         pen.explain(Rect::from_min_max(pos2(x, at.y), pos2(put.right() + 6.0, at.y + height)), hint);
         put.right() + 14.0
     };
-    x = figure(pen, x, text.fps(summary.presented_fps), "fps", explain::FPS);
-    x = figure(pen, x, text.ms(summary.total.map(|q| q.p50)), "ms latency", explain::LATENCY);
-    x = figure(pen, x, text.ms(summary.work.map(|q| q.p50)), "ms work", explain::WORK);
-    let (verdict, said) = verdict(summary);
+    x = figure(pen, x, text.fps(summary.presented_fps), "pictures a second", explain::FPS);
+    x = figure(pen, x, text.ms(summary.total.map(|q| q.p50)), "ms delay", explain::LATENCY);
+    let (verdict, _) = verdict(summary);
+    let said = match verdict {
+        Verdict::Measuring => "measuring",
+        Verdict::Good => "keeps up with the camera",
+        Verdict::Caution => "too slow at times",
+        Verdict::Bad => "slower than the camera",
+    };
     let words = 14.0 + pen.width(said, BODY);
     if x + 84.0 + words <= end {
         let bar = Rect::from_min_size(pos2(x, at.y + height / 2.0 - 4.5), vec2(70.0, 9.0));

@@ -84,7 +84,8 @@ pub fn verdict(summary: &Summary) -> (Verdict, &'static str) {
     }
 }
 
-/// What is painting: effect, variant, size; and on a second line engine and device.
+/// What is painting: effect, variant, size; and on a second line engine and device. Where the effect's name leaves no room for the
+/// size, that goes to the second line.
 /// `room` points at the right of the first line are left free.
 pub fn heading(pen: &mut Pen<'_>, column: &mut Column, snapshot: &Snapshot, room: f32, text: &mut Text) {
     let subject = &snapshot.subject;
@@ -94,27 +95,39 @@ pub fn heading(pen: &mut Pen<'_>, column: &mut Column, snapshot: &Snapshot, room
     let title = if snapshot.title.is_empty() { "Camera picture" } else { &snapshot.title };
     let width = column.width() - room;
     let size = if subject.variant.is_empty() {
-        ""
+        String::new()
     } else {
-        text.format(format_args!("{}  {}\u{d7}{}", subject.variant.to_uppercase(), subject.width, subject.height))
+        format!("{}  {}\u{d7}{}", subject.variant.to_uppercase(), subject.width, subject.height)
     };
-    let said = if snapshot.preparing.is_empty() { size } else { &snapshot.preparing };
+    let said = if snapshot.preparing.is_empty() { &size } else { &snapshot.preparing };
     let color = if snapshot.preparing.is_empty() { style::MUTED } else { style::CAUTION };
     let needed = if said.is_empty() { 0.0 } else { pen.width(said, SMALL) + 8.0 };
-    let put = pen.line(pos2(row.left(), y), Align::Min, title, TITLE, style::INK, width - needed);
-    if !said.is_empty() {
+    let beside = pen.width(title, TITLE) <= width - needed;
+    let put = pen.line(pos2(row.left(), y), Align::Min, title, TITLE, style::INK, width);
+    if beside && !said.is_empty() {
         pen.line(pos2(put.right() + 8.0, y), Align::Min, said, SMALL, color, row.left() + width - put.right() - 8.0);
     }
+    let device = device(&subject.device);
     let device = match subject.engine.as_str() {
-        "cpu" => text.format(format_args!("the processor, shown by {}", subject.device)),
-        ort if ort.starts_with("ort") => text.format(format_args!("ONNX Runtime, shown by {}", subject.device)),
-        "wgpu" => text.format(format_args!("wgpu on {}", subject.device)),
-        _ if subject.device.is_empty() => "waiting for the first picture",
-        _ => text.format(format_args!("not painted, shown by {}", subject.device)),
+        "cpu" => text.format(format_args!("the processor, shown by {device}")),
+        ort if ort.starts_with("ort") => text.format(format_args!("ONNX Runtime, shown by {device}")),
+        "wgpu" => text.format(format_args!("wgpu on {device}")),
+        _ if device.is_empty() => "waiting for the first picture",
+        _ => text.format(format_args!("not painted, shown by {device}")),
     };
     let (row, y) = column.row(16.0);
-    pen.line(pos2(row.left(), y), Align::Min, device, SMALL, style::MUTED, row.width());
+    let mut left = row.left();
+    if !beside && !said.is_empty() {
+        left = pen.put(pos2(left, y), Align::Min, said, SMALL, color).right() + 8.0;
+    }
+    pen.line(pos2(left, y), Align::Min, device, SMALL, style::MUTED, row.right() - left);
     pen.explain(Rect::from_min_max(pos2(row.left(), top), row.max), explain::SUBJECT);
+}
+
+/// A graphics device by the name that people know it by: without what its driver adds in brackets.
+fn device(name: &str) -> &str {
+    let name = name.split_once(" (").map_or(name, |(short, _)| short);
+    if name == "llvmpipe" { "software rendering" } else { name }
 }
 
 /// The three figures that people look for first.
@@ -146,8 +159,10 @@ pub fn budget(pen: &mut Pen<'_>, column: &mut Column, summary: &Summary, text: &
     if let (Some(work), Some(over)) = (summary.work, summary.over_budget) {
         let budget = summary.budget.ms();
         let used = percent(work.mean / budget);
-        let detail = if over > 0.0 {
-            text.format(format_args!("{used:.0} % of {budget:.1} ms, {:.0} % over", percent(over)))
+        let detail = if used >= 200.0 {
+            text.format(format_args!("{:.0} times the {budget:.1} ms that there are", used / 100.0))
+        } else if over > 0.0 {
+            text.format(format_args!("{used:.0} % of {budget:.1} ms, {:.0} % of frames late", percent(over)))
         } else {
             text.format(format_args!("{used:.0} % of {budget:.1} ms"))
         };

@@ -4,6 +4,7 @@ use egui::{Align, Pos2, Rect, pos2};
 
 use super::{BODY, Column, SMALL, pair, section};
 use crate::metrics::{Bottleneck, Hitch, HitchKind, Summary};
+use crate::quality;
 use crate::system::{Power, Reading, Thermal};
 use crate::ui::figures::{DASH, Text, percent};
 use crate::ui::sheet::Pen;
@@ -70,10 +71,15 @@ pub fn rung(pen: &mut Pen<'_>, column: &mut Column, snapshot: &Snapshot, text: &
     let said = if state.manual {
         "by hand"
     } else {
-        text.format(format_args!("rung {} of {}, {}", state.index + 1, state.of, state.keep.name()))
+        text.format(format_args!("quality {} of {}, {}", quality(state), state.of, state.keep.name()))
     };
     pen.line(pos2(left, y), Align::Min, said, SMALL, style::MUTED, row.right() - left);
     pen.explain(row, explain::GOVERNOR);
+}
+
+/// The rung's place counted from the coarsest, which is 1: more is better.
+fn quality(state: &quality::State) -> usize {
+    state.of.saturating_sub(state.index)
 }
 
 fn decisions(pen: &mut Pen<'_>, column: &mut Column, snapshot: &Snapshot, text: &mut Text) {
@@ -90,7 +96,7 @@ fn decisions(pen: &mut Pen<'_>, column: &mut Column, snapshot: &Snapshot, text: 
     let said = text.format(format_args!("{}", state.rung));
     let put = pen.line(pos2(row.left(), y), Align::Min, said, BODY, style::INK, row.width());
     let left = put.right() + 6.0;
-    let said = text.format(format_args!("rung {} of {}", state.index + 1, state.of));
+    let said = text.format(format_args!("quality {} of {}", quality(state), state.of));
     pen.line(pos2(left, y), Align::Min, said, SMALL, style::MUTED, row.right() - left);
     pen.explain(row, explain::GOVERNOR);
     said_over(pen, column, &state.reason, 2, explain::GOVERNOR);

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use crate::ffmpeg;
 use crate::source::SourceError;
 
 #[derive(Clone, Copy, Debug)]
@@ -16,24 +17,10 @@ pub(super) enum Program {
 impl Program {
     /// Without a terminal, so that it neither asks nor takes keys.
     pub(super) fn command(self) -> Command {
-        let mut command = Command::new(match self {
+        ffmpeg::command(match self {
             Self::Ffmpeg => "ffmpeg",
             Self::Ffprobe => "ffprobe",
-        });
-        command.stdin(Stdio::null());
-        #[cfg(windows)]
-        {
-            use std::os::windows::process::CommandExt;
-            // CREATE_NO_WINDOW: no console flashes up.
-            command.creation_flags(0x0800_0000);
-        }
-        #[cfg(unix)]
-        {
-            use std::os::unix::process::CommandExt;
-            // A group of its own: Ctrl-C is for this program, which ends the child by itself.
-            command.process_group(0);
-        }
-        command
+        })
     }
 
     /// The name of a file as an argument: `file:` keeps names with a colon from being taken for an address on the network,

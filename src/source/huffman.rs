@@ -1,0 +1,152 @@
+//! The Huffman tables that JPEGs may leave out.
+//!
+//! Cameras that send MJPEG leave them away to save room, as AVI files do; readers are expected to know the ones of
+//! ITU-T T.81, annex K.3.3 ("typical tables"). Knows bytes only.
+
+/// Bytes from 0xff to the end of the segment that defines all four tables, standard ones (T.81, B.2.4.2).
+const SEGMENT: usize = 2 + 2 + (17 + 12) + (17 + 162) + (17 + 12) + (17 + 162);
+
+/// Tables K.3 and K.4: for each table its class and number, how many codes have 1 to 16 bits, and the values in order.
+const DC: [(u8, [u8; 16]); 2] = [
+    (0x00, [0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0]),
+    (0x01, [0, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0]),
+];
+const DC_VALUES: [u8; 12] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
+
+/// Tables K.5 and K.6.
+const AC: [(u8, [u8; 16], &[u8; 162]); 2] = [
+    (0x10, [0, 2, 1, 3, 3, 2, 4, 3, 5, 5, 4, 4, 0, 0, 1, 0x7d], &AC_LUMINANCE),
+    (0x11, [0, 2, 1, 2, 4, 4, 3, 4, 7, 5, 4, 4, 0, 1, 2, 0x77], &AC_CHROMINANCE),
+];
+
+#[rustfmt::skip]
+const AC_LUMINANCE: [u8; 162] = [
+    0x01, 0x02, 0x03, 0x00, 0x04, 0x11, 0x05, 0x12, 0x21, 0x31, 0x41, 0x06, 0x13, 0x51, 0x61, 0x07,
+    0x22, 0x71, 0x14, 0x32, 0x81, 0x91, 0xa1, 0x08, 0x23, 0x42, 0xb1, 0xc1, 0x15, 0x52, 0xd1, 0xf0,
+    0x24, 0x33, 0x62, 0x72, 0x82, 0x09, 0x0a, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x25, 0x26, 0x27, 0x28,
+    0x29, 0x2a, 0x34, 0x35, 0x36, 0x37, 0x38, 0x39, 0x3a, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49,
+    0x4a, 0x53, 0x54, 0x55, 0x56, 0x57, 0x58, 0x59, 0x5a, 0x63, 0x64, 0x65, 0x66, 0x67, 0x68, 0x69,
+    0x6a, 0x73, 0x74, 0x75, 0x76, 0x77, 0x78, 0x79, 0x7a, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89,
+    0x8a, 0x92, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99, 0x9a, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7,
+    0xa8, 0xa9, 0xaa, 0xb2, 0xb3, 0xb4, 0xb5, 0xb6, 0xb7, 0xb8, 0xb9, 0xba, 0xc2, 0xc3, 0xc4, 0xc5,
+    0xc6, 0xc7, 0xc8, 0xc9, 0xca, 0xd2, 0xd3, 0xd4, 0xd5, 0xd6, 0xd7, 0xd8, 0xd9, 0xda, 0xe1, 0xe2,
+    0xe3, 0xe4, 0xe5, 0xe6, 0xe7, 0xe8, 0xe9, 0xea, 0xf1, 0xf2, 0xf3, 0xf4, 0xf5, 0xf6, 0xf7, 0xf8,
+    0xf9, 0xfa,
+];
+
+#[rustfmt::skip]
+const AC_CHROMINANCE: [u8; 162] = [
+    0x00, 0x01, 0x02, 0x03, 0x11, 0x04, 0x05, 0x21, 0x31, 0x06, 0x12, 0x41, 0x51, 0x07, 0x61, 0x71,
+    0x13, 0x22, 0x32, 0x81, 0x08, 0x14, 0x42, 0x91, 0xa1, 0xb1, 0xc1, 0x09, 0x23, 0x33, 0x52, 0xf0,
+    0x15, 0x62, 0x72, 0xd1, 0x0a, 0x16, 0x24, 0x34, 0xe1, 0x25, 0xf1, 0x17, 0x18, 0x19, 0x1a, 0x26,
+    0x27, 0x28, 0x29, 0x2a, 0x35, 0x36, 0x37, 0x38, 0x39, 0x3a, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48,
+    0x49, 0x4a, 0x53, 0x54, 0x55, 0x56, 0x57, 0x58, 0x59, 0x5a, 0x63, 0x64, 0x65, 0x66, 0x67, 0x68,
+    0x69, 0x6a, 0x73, 0x74, 0x75, 0x76, 0x77, 0x78, 0x79, 0x7a, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87,
+    0x88, 0x89, 0x8a, 0x92, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99, 0x9a, 0xa2, 0xa3, 0xa4, 0xa5,
+    0xa6, 0xa7, 0xa8, 0xa9, 0xaa, 0xb2, 0xb3, 0xb4, 0xb5, 0xb6, 0xb7, 0xb8, 0xb9, 0xba, 0xc2, 0xc3,
+    0xc4, 0xc5, 0xc6, 0xc7, 0xc8, 0xc9, 0xca, 0xd2, 0xd3, 0xd4, 0xd5, 0xd6, 0xd7, 0xd8, 0xd9, 0xda,
+    0xe2, 0xe3, 0xe4, 0xe5, 0xe6, 0xe7, 0xe8, 0xe9, 0xea, 0xf2, 0xf3, 0xf4, 0xf5, 0xf6, 0xf7, 0xf8,
+    0xf9, 0xfa,
+];
+
+/// Where the tables belong in `jpeg` if it defines none: right before its scan. `None` where it has tables, is coded otherwise than
+/// with 8 bits in one go (T.81, SOF0 and SOF1: the standard tables are for these), or is no JPEG.
+pub fn missing_at(jpeg: &[u8]) -> Option<usize> {
+    let mut at: usize = if jpeg.starts_with(&[0xff, 0xd8]) { 2 } else { return None };
+    let mut sequential = false;
+    // Segments (T.81, annex B): a marker, then a length that includes itself.
+    while let Some(&[0xff, marker]) = jpeg.get(at..at.checked_add(2)?) {
+        match marker {
+            0xc4 | 0xcc => return None,
+            0xda => return sequential.then_some(at),
+            0xc0 | 0xc1 => sequential = true,
+            _ => {}
+        }
+        at += match marker {
+            0xff => 1,
+            0x01 | 0xd0..=0xd8 => 2,
+            _ => 2 + usize::from(u16::from_be_bytes([*jpeg.get(at + 2)?, *jpeg.get(at + 3)?])),
+        };
+    }
+    None
+}
+
+/// Appends the segment with the four standard tables.
+pub fn append_standard(out: &mut Vec<u8>) {
+    out.reserve(SEGMENT);
+    out.extend([0xff, 0xc4]);
+    out.extend(((SEGMENT - 2) as u16).to_be_bytes());
+    for ((dc, dc_counts), (ac, ac_counts, ac_values)) in DC.iter().zip(&AC) {
+        out.push(*dc);
+        out.extend(dc_counts);
+        out.extend(DC_VALUES);
+        out.push(*ac);
+        out.extend(ac_counts);
+        out.extend(*ac_values);
+    }
+}
+
+/// `jpeg` with the standard tables where it has none, in `room`, which keeps its memory; `jpeg` itself where it has its own.
+pub fn completed<'a>(jpeg: &'a [u8], room: &'a mut Vec<u8>) -> &'a [u8] {
+    let Some(at) = missing_at(jpeg) else { return jpeg };
+    room.clear();
+    room.reserve(jpeg.len() + SEGMENT);
+    room.extend_from_slice(&jpeg[..at]);
+    append_standard(room);
+    room.extend_from_slice(&jpeg[at..]);
+    room
+}
+
+/// `jpeg` without its tables, as cameras send it. For tests of what reads it.
+#[cfg(test)]
+pub fn without_tables(jpeg: &[u8]) -> Vec<u8> {
+    let (mut bare, mut at) = (jpeg[..2].to_vec(), 2);
+    while jpeg[at + 1] != 0xda {
+        let next = at + 2 + usize::from(u16::from_be_bytes([jpeg[at + 2], jpeg[at + 3]]));
+        if jpeg[at + 1] != 0xc4 {
+            bare.extend(&jpeg[at..next]);
+        }
+        at = next;
+    }
+    bare.extend(&jpeg[at..]);
+    bare
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `image` writes colour JPEGs with the standard tables.
+    fn jpeg() -> Vec<u8> {
+        let picture =
+            image::RgbImage::from_fn(40, 24, |x, y| image::Rgb([(x * 6) as u8, (y * 10) as u8, (x * y) as u8]));
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        picture.write_to(&mut bytes, image::ImageFormat::Jpeg).unwrap();
+        bytes.into_inner()
+    }
+
+    #[test]
+    fn a_jpeg_without_tables_is_what_it_was_with_them() {
+        let whole = jpeg();
+        let bare = without_tables(&whole);
+        assert!(whole.len() > bare.len() + 400 && image::load_from_memory(&bare).is_err());
+        let mut room = Vec::new();
+        let mended = completed(&bare, &mut room);
+        let pixels = |bytes: &[u8]| image::load_from_memory(bytes).unwrap().into_rgb8();
+        assert_eq!(pixels(mended), pixels(&whole));
+        assert_eq!(missing_at(&whole), None);
+        let at = whole.as_ptr();
+        assert_eq!(completed(&whole, &mut Vec::new()).as_ptr(), at, "nothing to mend, nothing copied");
+    }
+
+    #[test]
+    fn what_is_no_jpeg_is_left_alone() {
+        let bare = without_tables(&jpeg());
+        for cut in 0..bare.len() {
+            missing_at(&bare[..cut]);
+        }
+        for bytes in [&b""[..], b"\xff\xd8", b"\xff\xd8\xff\xda", b"\xff\xd8\xff\xe0\xff\xff", b"\x89PNG"] {
+            assert_eq!(missing_at(bytes), None);
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! That something is being recorded or served: always to be seen, whatever else is hidden.
+
+use egui::{Align2, RichText, Ui, vec2};
+
+use super::{View, style};
+
+/// A red dot, how long, how large, and what was left out; and where the picture is served: at the upper right.
+pub fn show(ui: &mut Ui, view: &View<'_>) {
+    let mut said = Vec::new();
+    if let Some(recording) = view.recording {
+        let seconds = recording.length.as_secs();
+        let mut line = format!("REC {}:{:02}  {}", seconds / 60, seconds % 60, megabytes(recording.bytes));
+        if recording.dropped > 0 {
+            line.push_str(&format!("  {} left out", recording.dropped));
+        }
+        said.push(line);
+    }
+    if let Some((address, clients)) = view.serving {
+        let look = if clients == 1 { "1 looks".to_owned() } else { format!("{clients} look") };
+        said.push(format!("http://{address}  {look}"));
+    }
+    if said.is_empty() {
+        return;
+    }
+    egui::Area::new(egui::Id::unique("recording"))
+        .anchor(Align2::RIGHT_TOP, vec2(-12.0, 12.0))
+        .order(egui::Order::Foreground)
+        .interactable(false)
+        .show(ui.ctx(), |ui| {
+            style::opaque_card().inner_margin(egui::Margin::symmetric(12, 6)).show(ui, |ui| {
+                for line in said {
+                    ui.horizontal(|ui| {
+                        let (dot, _) = ui.allocate_exact_size(vec2(10.0, 10.0), egui::Sense::hover());
+                        ui.painter().circle_filled(dot.center(), 5.0, style::BAD);
+                        ui.label(RichText::new(line).font(style::strong(13.0)));
+                    });
+                }
+            });
+        });
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
+}
