@@ -31,7 +31,7 @@
 //! machine = "what the latency was measured on"
 //! [variants.measured]             # numbers of the card, by name; all of them optional:
 //! parity_psnr = 81.2              #   dB, the file against the network that was trained
-//! latency_p50_ms = 7.6            #   ONNX Runtime on one core of `machine`
+//! latency_p50_ms = 7.6            #   by the first engine that `machine` names
 //! latency_p95_ms = 8.1
 //! input_flicker = 0.4             #   mean |difference| of two frames of the noisy input, of 255; also input_warping,
 //!                                 #   input_clip_flicker

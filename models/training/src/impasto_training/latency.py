@@ -15,7 +15,7 @@ from impasto_training.recipe import VariantSettings
 from impasto_training.scores import Latency
 
 PROGRAM_VARIABLE = "IMPASTO_BIN"
-ENGINES = ("ort", "wgpu")
+ENGINES = ("cpu", "ort", "wgpu")
 FRAMES, WARM_UP = 40, 8
 BENCH_SECONDS = 60.0
 """A bench that takes longer is given up: a software adapter is of no interest."""
@@ -45,7 +45,7 @@ def bench(app: Path, pack: Path, effect: str, variant: VariantSettings, engine: 
         run = subprocess.run(command, capture_output=True, text=True, timeout=BENCH_SECONDS, check=True)
         report = json.loads(run.stdout)
         # The device is the one that puts the picture together; only this program's own engine runs the network there.
-        where = f" on {report['device']}" if engine == "wgpu" else " on the CPU"
+        where = f" on {report['device']}" if engine == "wgpu" else " on the processor"
         return Latency(
             engine=f"impasto {report['version']}, {report['engine']}{where}",
             width=int(report["width"]),

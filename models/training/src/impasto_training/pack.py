@@ -88,7 +88,7 @@ def _numbers(title: str, numbers: Mapping[str, float | None]) -> list[str]:
 
 
 def _measured(evaluation: Evaluation) -> list[str]:
-    """What a variant's entry says beyond its file; the first latency is the one of ONNX Runtime."""
+    """What a variant's entry says beyond its file; the first latency is the one that counts."""
     latency = evaluation.latencies[0] if evaluation.latencies else None
     numbers = {
         "parity_psnr": evaluation.parity_psnr,
