@@ -25,7 +25,7 @@
 //! # Dependencies point one way
 //!
 //! ```text
-//! terminal, signals, folders, ffmpeg, units ◀ frame, mailbox, metrics, fault, system, picture, canvas
+//! terminal, signals, folders, ffmpeg, units, pool ◀ frame, mailbox, metrics, fault, system, picture, canvas
 //!   ◀ quality | source | gpu | effect | output | nn (graph, plan, import, onnx, fold, style, export)
 //!   ◀ kernels ◀ roundtrip ◀ nn (engines) ◀ autotune | pipeline | inject ◀ runtime | ui | export ◀ settings ◀ cli ◀ app ◀ main
 //! ```
@@ -77,6 +77,7 @@ pub mod nn;
 pub mod output;
 pub mod picture;
 pub mod pipeline;
+pub mod pool;
 pub mod quality;
 pub mod roundtrip;
 pub mod runtime;

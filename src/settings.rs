@@ -210,7 +210,7 @@ impl Raw {
             keep: check(
                 self.keep,
                 "keep",
-                "quality, balanced, battery or fixed",
+                "quality, balanced, smooth, battery or fixed",
                 |v| v.as_str().and_then(|s| s.parse().ok()),
                 &mut wrong,
             ),

@@ -20,11 +20,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use chain_support::{Same, built, factory, headless, in_place, models, round_trip, runtime_with, target};
+use chain_support::{FORMAT, Same, built, factory, headless, in_place, models, round_trip, runtime_with, target};
 use impasto::frame::{CameraFrame, FramePool};
 use impasto::gpu::Gpu;
-use impasto::metrics::{self, Lap};
-use impasto::pipeline::Look;
+use impasto::metrics::{self, Lap, Subject};
+use impasto::pipeline::{Look, Pipeline, Student};
 use impasto::runtime::{BuiltPipeline, EffectRequest, PipelineFactory, Runtime};
 use impasto::source::DemoScene;
 use impasto::units::{Budget, CaptureClock, Extent, FrameId, FrameStamp};
@@ -258,5 +258,14 @@ fn steady_state_makes_no_allocation_of_our_own() {
             Some(built)
         });
         check(&format!("in place, every {every}"), in_place);
+
+        let on_cpu = Stage::new(&gpu, |factory, scene| {
+            let student = Student::OnCpu(Box::new(Same::new(Extent::new(64, 48), Duration::ZERO)));
+            let pipeline = Pipeline::on_cpu(&factory.gpu, scene.shape(), student, FORMAT, || {}).unwrap();
+            let mut built = BuiltPipeline::new(pipeline, Subject::default());
+            built.pipeline.set_every(every);
+            Some(built)
+        });
+        check(&format!("on the processor, every {every}"), on_cpu);
     }
 }

@@ -98,8 +98,8 @@ fn plan_as_json_and_as_a_table() {
     let lists = plan["lists"].as_array().unwrap();
     let painted = lists.iter().find(|list| list["of"] == "a frame that is painted").unwrap();
     let names: Vec<_> = painted["passes"].as_array().unwrap().iter().map(|p| p["name"].as_str().unwrap()).collect();
-    // With the relief that most effects have, whose strokes go along with what is painted.
-    let strokes = ["pyramid", "search_step", "drift_of_cells", "tensor_of_cells", "flow_of_cells"];
+    // With the canvas and the relief that most effects have, whose strokes go along with what is painted.
+    let strokes = ["pyramid", "search_step", "drift_of_cells", "sample_canvas", "tensor_of_cells", "flow_of_cells"];
     let others: Vec<_> = names.iter().copied().filter(|name| !strokes.contains(name)).collect();
     assert_eq!(others, ["upload", "ingest", "prepare", "paint", "stabilise", "gain"]);
     assert_eq!(names.len(), others.len() + strokes.len());

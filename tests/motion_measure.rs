@@ -21,7 +21,7 @@ use impasto::pipeline::pass::pyramid::PYRAMID;
 use impasto::pipeline::pass::search::SEARCH;
 use impasto::pipeline::pass::stability::{COMPARE, GATHER};
 use impasto::pipeline::product::{GUIDE, KEY_GUIDE, KEY_LEVELS, LEVELS, Sizes};
-use impasto::pipeline::{Look, Pipeline};
+use impasto::pipeline::{ChainKind, ChainWish, Look, Pipeline};
 use impasto::runtime::{BuiltPipeline, Catalog, EffectRequest, PipelineFactory};
 use impasto::source::DemoScene;
 use impasto::units::{Extent, FrameId};
@@ -57,6 +57,7 @@ fn painter(gpu: &Gpu, effect: &str) -> Option<Pipeline> {
         gpu: gpu.clone(),
         catalog: Catalog::new(vec![models]),
         format: wgpu::TextureFormat::Rgba8Unorm,
+        chain: ChainWish::Only(ChainKind::Gpu),
         waker: std::sync::Arc::new(|| {}),
     };
     let request = EffectRequest {

@@ -12,7 +12,7 @@ use image::RgbaImage;
 use impasto::canvas::{Brush, Relief, Surface, Tables};
 use impasto::frame::{FrameShape, PixelFormat};
 use impasto::gpu::Gpu;
-use impasto::kernels::compose::{Detail, Steady, gain, guide_of, stabilise};
+use impasto::kernels::compose::{Detail, Painting, Steady, gain, guide_of, stabilise};
 use impasto::kernels::prepare::{Crop, prepare};
 use impasto::kernels::relief::{
     Flow, FlowLook, FlowPlane, Gone, ReliefLook, cells, flow_of_cells, surface, tensor_of_cells,
@@ -36,14 +36,15 @@ proptest! {
         let Some(gpu) = gpu() else { return Ok(()) };
         let extent = Extent::new(w, h);
         let bytes = noise(seed, (w * h * 4) as usize);
-        let steady: Vec<Steady> = bytes.chunks_exact(4)
+        let halves: Vec<[f16; 4]> = bytes.chunks_exact(4)
             .map(|c| [c[0], c[1], c[2], c[3]].map(|b| f16::from_f32(0.5 + contrast * (f32::from(b) / 255.0 - 0.5))))
             .collect();
+        let steady: Vec<Steady> = halves.iter().map(|pixel| pixel.map(f16::to_f32)).collect();
         let count = cells(extent).pixels() as usize;
         let before: Vec<Flow> = noise(seed ^ 5, count * 4).chunks_exact(4).map(|c| [c[0], c[1], c[2], c[3]]).collect();
         let sizes = Sizes::new(FrameShape::packed(PixelFormat::Rgba8, extent), Some(extent), 0);
         let mut passes = Passes::new(gpu, sizes, &[&TENSOR_OF_CELLS, &FLOW_OF_CELLS]);
-        passes.put(STEADY, bytemuck::cast_slice(&steady));
+        passes.put(STEADY, bytemuck::cast_slice(&halves));
         passes.put_before(FLOW, bytemuck::cast_slice(&before));
         passes.run(Varying { brush: BRUSH, swirl, follows, ..Varying::default() });
         let mut tensor = vec![[0.0; 4]; count];
@@ -144,8 +145,9 @@ fn reference(relief: Relief, bytes: &[u8]) -> RgbaImage {
     prepare(&picture, FRAME, Crop::whole(FRAME), STUDENT, &mut image);
     let painted: Vec<[f32; 4]> = image.iter().map(|p| [1.0 - p[0], 1.0 - p[1], 1.0 - p[2], 1.0]).collect();
     let guide: Vec<[u8; 4]> = image.iter().map(|p| guide_of(*p)).collect();
-    let mut steady = vec![[f16::ZERO; 4]; count];
-    stabilise(&painted, &image, &guide, None, STUDENT, &mut steady);
+    let mut steady = vec![[0.0; 4]; count];
+    let now = Painting { painted: &painted, image: &image, guide: &guide };
+    stabilise(now, None, STUDENT, 0..STUDENT.height as usize, &mut steady);
     let mut details = vec![Detail::default(); count];
     gain(&steady, STUDENT, &mut details);
     let byte = |v: f32| (v.clamp(0.0, 1.0) * 255.0).round() as u8;

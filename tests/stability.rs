@@ -40,15 +40,16 @@ proptest! {
                 [p[0] ^ by, p[1].saturating_add(by), p[2].saturating_sub(by), 255]
             })
             .collect();
-        let paintings = [5, 6].map(|n| -> Vec<Steady> {
+        let halves = [5, 6].map(|n| -> Vec<[f16; 4]> {
             noise(seed ^ n, pixels * 4).chunks_exact(4).map(|c| [0, 1, 2, 3].map(|i| f16::from_f32(f32::from(c[i]) / 255.0))).collect()
         });
+        let paintings = halves.clone().map(|of| -> Vec<Steady> { of.iter().map(|p| p.map(f16::to_f32)).collect() });
         let sizes = Sizes::new(FrameShape::packed(PixelFormat::Rgba8, extent), Some(extent), 0);
         let mut passes = Passes::new(gpu, sizes, &[&COMPARE, &GATHER]);
         passes.put(GUIDE, bytemuck::cast_slice(&now));
         passes.put_before(GUIDE, bytemuck::cast_slice(&before));
-        passes.put(STEADY, bytemuck::cast_slice(&paintings[0]));
-        passes.put_before(STEADY, bytemuck::cast_slice(&paintings[1]));
+        passes.put(STEADY, bytemuck::cast_slice(&halves[0]));
+        passes.put_before(STEADY, bytemuck::cast_slice(&halves[1]));
         passes.run(Varying::default());
         let got: Gathered = bytemuck::pod_read_unaligned(&passes.get(STABILITY));
 

@@ -54,6 +54,10 @@ use threads::{Threads, thread};
 const POLL_EVERY: Duration = Duration::from_micros(500);
 /// How often the figures are drawn anew while no picture comes.
 const IDLE_REDRAW: Duration = Duration::from_millis(500);
+/// How often the system is asked whether the window can be seen.
+const ASK_HIDDEN: Duration = Duration::from_secs(1);
+/// As often while none is to come; and how often a hidden window is looked at.
+const RESTING_REDRAW: Duration = Duration::from_secs(2);
 /// How often to look for what the user changed and wants to find again.
 const REMEMBER_EVERY: Duration = Duration::from_millis(500);
 /// How often folders of packs are looked at.
@@ -146,6 +150,7 @@ struct App {
     /// What is being recorded, and what brings its pictures back.
     recording: Option<Recording>,
     tap: Option<Tap>,
+    waker: Waker,
     stream: Option<Stream>,
     /// The GPU is to be lost, because the user wants to see that, as soon as there is one.
     lose_gpu: bool,
@@ -156,6 +161,10 @@ struct App {
     redraw_at: Option<Instant>,
     poll_at: Option<Instant>,
     last_draw: Instant,
+    /// The window is covered by others.
+    occluded: bool,
+    /// When it was last asked whether it can be seen.
+    seen_at: Instant,
     draws: u64,
     threads: Threads,
     /// While it lives, new packs are looked for.
@@ -227,6 +236,7 @@ impl App {
             opening: false,
             recording: None,
             tap: None,
+            waker: waker.clone(),
             stream: None,
             lose_gpu: false,
             gui: Gui::new(level, started),
@@ -235,6 +245,8 @@ impl App {
             redraw_at: None,
             poll_at: None,
             last_draw: started,
+            occluded: false,
+            seen_at: started,
             draws: 0,
             threads,
             stay: Some(stay),
@@ -312,8 +324,7 @@ impl App {
         }
         self.look_at_pictures();
         self.bring_back(now);
-        let poll_soon = advanced.poll_soon || self.tap.as_ref().is_some_and(Tap::pending);
-        self.poll_at = poll_soon.then(|| now + POLL_EVERY);
+        self.poll_at = advanced.poll_soon.then(|| now + POLL_EVERY);
         if advanced.redraw {
             self.request_redraw();
         }
@@ -338,9 +349,22 @@ impl App {
         }
     }
 
+    /// Whether anybody can see the window, as far as the system says.
+    fn notice_hidden(&mut self, now: Instant) -> bool {
+        self.seen_at = now;
+        let minimized = self.window.as_ref().is_some_and(|window| window.is_minimized() == Some(true));
+        let hidden = self.occluded || minimized;
+        self.session.set_hidden(hidden, now);
+        hidden
+    }
+
     fn draw(&mut self, event_loop: &ActiveEventLoop) {
         let now = Instant::now();
         self.last_draw = now;
+        let asked = now.saturating_duration_since(self.seen_at) < ASK_HIDDEN;
+        if (self.occluded || !asked) && self.notice_hidden(now) {
+            return;
+        }
         // Before there is a screen nothing may run: what egui says about its textures is said once.
         let (Some(window), Some(_)) = (self.window.clone(), &self.screen) else { return };
         if self.destroyed {
@@ -378,10 +402,8 @@ impl App {
                     screen.spans(&mut |span| runtime.enter(span));
                 }
                 self.session.presented(&laps, Instant::now());
-                self.record_shown(&look);
             }
-            // A recording goes on in a window that nobody sees.
-            Drawn::Skipped => self.record_shown(&look),
+            Drawn::Skipped => {}
             // Not at once: that the window is gone, which is one reason for it, is heard next.
             Drawn::Lost => {
                 self.surface_lost = true;
@@ -586,6 +608,11 @@ impl ApplicationHandler<Wake> for App {
                 self.renew();
             }
             WindowEvent::RedrawRequested => return self.draw(event_loop),
+            WindowEvent::Occluded(occluded) => {
+                self.occluded = occluded;
+                self.notice_hidden(now);
+                self.renew();
+            }
             // Synthetic presses are keys that were held already when the window got the focus: meant for another one.
             WindowEvent::KeyboardInput { event, is_synthetic: false, .. } if !self.gui.wants_keys() => {
                 if let Some(command) = keys::command(&event, self.held) {
@@ -605,11 +632,13 @@ impl ApplicationHandler<Wake> for App {
     }
 
     fn about_to_wait(&mut self, event_loop: &ActiveEventLoop) {
+        let now = Instant::now();
         // Figures fall off and the bar hides even when no picture comes.
-        let idle = self.last_draw + IDLE_REDRAW;
+        let resting = self.session.is_resting(now);
+        let idle = self.last_draw + if resting { RESTING_REDRAW } else { IDLE_REDRAW };
         let next = [self.poll_at, self.redraw_at, Some(idle)].into_iter().flatten().min();
-        if idle <= Instant::now() {
-            self.redraw_at = Some(Instant::now());
+        if idle <= now {
+            self.redraw_at = Some(now);
         }
         match next {
             Some(at) => event_loop.set_control_flow(ControlFlow::WaitUntil(at)),

@@ -10,7 +10,6 @@ use super::{App, Wake};
 use crate::cli::CliError;
 use crate::fault::Fault;
 use crate::output::{self, Recording};
-use crate::pipeline::Look;
 
 impl App {
     /// Gathers the figures and writes them: report, frames and trace.
@@ -19,14 +18,12 @@ impl App {
         self.save("report", now, move || Ok(run_export.write_all(&folder(UserDirs::document_dir, "Documents"))?));
     }
 
-    /// Reads the picture and writes it.
+    /// Asks for the picture, and waits for it and writes it on a thread.
     pub(super) fn save_still(&mut self, now: Instant) {
         match self.session.still() {
-            Ok(picture) => {
-                self.save("still", now, move || {
-                    Ok(output::save_new(&folder(UserDirs::picture_dir, "Pictures"), &picture)?)
-                });
-            }
+            Ok(picture) => self.save("still", now, move || {
+                Ok(output::save_new(&folder(UserDirs::picture_dir, "Pictures"), &picture.wait()?)?)
+            }),
             Err(fault) => self.session.tell(fault, now),
         }
     }
@@ -54,6 +51,7 @@ impl App {
 
     /// Hands the pictures that came back to the recording, and looks whether it is still there.
     pub(super) fn bring_back(&mut self, now: Instant) {
+        self.tap(now);
         let takers = Takers { recording: self.recording.as_ref(), stream: self.stream.as_ref() };
         if let Some(tap) = &mut self.tap {
             tap.drain(takers);
@@ -73,20 +71,24 @@ impl App {
         }
     }
 
-    /// The picture that was just shown goes to the recording too, where it can take one.
-    pub(super) fn record_shown(&mut self, look: &Look) {
+    /// Taps the pictures where somebody takes them, at the size of what is shown.
+    pub(super) fn tap(&mut self, now: Instant) {
         let takers = Takers { recording: self.recording.as_ref(), stream: self.stream.as_ref() };
-        let Some(screen) = self.screen.as_ref().filter(|_| takers.exist()) else {
+        if !takers.exist() {
             self.tap = None;
             return;
-        };
+        }
         let Some(runtime) = self.session.runtime() else { return };
         let Some(extent) = runtime.pipeline().map(|p| recorded_extent(p.shape().extent)) else { return };
-        if !self.tap.as_ref().is_some_and(|tap| tap.fits(&screen.gpu, extent)) {
-            self.tap = Tap::new(&screen.gpu, extent, screen.format());
+        if self.tap.as_ref().is_some_and(|tap| tap.fits(extent)) {
+            return;
         }
-        if let Some(tap) = &mut self.tap {
-            tap.take(runtime, look, takers);
+        let taps = runtime.taps().clone();
+        // The old one ends before: it waits for what it still has to hand on.
+        self.tap = None;
+        match Tap::new(&taps, extent, self.waker.clone()) {
+            Ok(tap) => self.tap = Some(tap),
+            Err(fault) => self.session.tell(fault, now),
         }
     }
 

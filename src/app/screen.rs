@@ -89,6 +89,8 @@ impl Screen {
             wgpu::PresentMode::Fifo
         };
         config.desired_maximum_frame_latency = 1;
+        // A picture that was composed elsewhere need not be drawn then.
+        config.usage |= offered.usages & wgpu::TextureUsages::COPY_DST;
         let interface = egui_wgpu::Renderer::new(&gpu.device, config.format, egui_wgpu::RendererOptions::default());
         let times = Timestamps::new(&gpu, 1, MEASURED);
         Ok(Self { gpu, surface, config, interface, times, measured: None, configured: false })

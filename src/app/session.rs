@@ -17,7 +17,7 @@ use crate::gpu::Gpu;
 use crate::inject::{Injected, Injector, What};
 use crate::metrics::{Lap, Meter, Subject, Summary, WallCost};
 use crate::nn::engines::EngineWish;
-use crate::pipeline::Look;
+use crate::pipeline::{ChainWish, Look, PendingPicture};
 use crate::quality;
 use crate::runtime::{
     Carryover, Catalog, EffectRequest, Found, LiveWall, PipelineFactory, Runtime, RuntimeEvent, WallPicture,
@@ -54,6 +54,7 @@ pub struct Session {
     choices: Choices,
     notices: Notices,
     injector: Option<Injector>,
+    chain: ChainWish,
     injected: Injected,
     budget: Budget,
     /// The effects that the lists are made of.
@@ -75,6 +76,10 @@ pub struct Session {
     /// Since when most frames are late although the engine or the size was chosen by hand, and whether that was said.
     slow_since: Option<Instant>,
     slow_told: bool,
+    /// Nobody can see the window.
+    hidden: bool,
+    /// So long a picture that does not change is painted again and again: something of how it is painted changed.
+    lively_until: Instant,
 }
 
 impl Session {
@@ -85,6 +90,9 @@ impl Session {
 
     /// How old the figures on screen may be: numbers that change faster cannot be read.
     const FIGURES_FOR: Duration = Duration::from_millis(250);
+
+    /// After a change, so long frames of a picture that does not change are painted: until the painting is steady.
+    const LIVELY: Duration = Duration::from_secs(3);
 
     /// Starts the source at once.
     /// What the command line leaves open is as in `settings`.
@@ -107,6 +115,7 @@ impl Session {
             choices: Choices::new(args, settings),
             notices: Notices::default(),
             injector,
+            chain: args.paint.chain.unwrap_or_default(),
             injected: Injected::default(),
             budget: Budget::default(),
             told: None,
@@ -122,6 +131,8 @@ impl Session {
             unpainted_since: Some(started),
             slow_since: None,
             slow_told: false,
+            hidden: false,
+            lively_until: started + Self::LIVELY,
         }
     }
 
@@ -132,7 +143,8 @@ impl Session {
     pub fn attach(&mut self, gpu: Gpu, format: wgpu::TextureFormat) -> Result<(), Fault> {
         self.record.set_gpu(gpu.caps.as_ref().clone());
         self.gpu = Some(gpu.clone());
-        let factory = PipelineFactory { gpu, catalog: self.catalog.clone(), format, waker: self.waker.clone() };
+        let (catalog, waker) = (self.catalog.clone(), self.waker.clone());
+        let factory = PipelineFactory { gpu, catalog, format, chain: self.chain, waker };
         let mut runtime = Runtime::new(factory, self.choices.request().clone(), self.budget)?;
         if let Some(carryover) = self.carryover.take() {
             runtime.resume(carryover);
@@ -157,6 +169,7 @@ impl Session {
         let mut redraw = self.hear_source(now);
         redraw |= self.learn_effects(now);
         let lose_gpu = self.inject(now);
+        self.rest(now);
         let Some(runtime) = &mut self.runtime else { return Advanced { redraw, poll_soon: false, lose_gpu } };
         runtime.set_burden(self.injected.burden);
         let counts = self.stream.counts();
@@ -173,12 +186,13 @@ impl Session {
             }
         }
         redraw |= runtime.poll(now).picture.is_some();
-        let poll_soon = runtime.open_frames() > 0;
+        let poll_soon = runtime.needs_polling();
         let events: Vec<_> = runtime.events().collect();
         for event in events {
             redraw = true;
             match event {
                 RuntimeEvent::Changed(subject) => {
+                    self.lively_until = now + Self::LIVELY;
                     self.record.changed(&subject, &self.catalog);
                     self.summary = None;
                 }
@@ -194,6 +208,28 @@ impl Session {
     /// Whether something paints, or shows the camera's picture, and asks the GPU for what is finished.
     pub fn is_painting(&self) -> bool {
         self.runtime.as_ref().is_some_and(|runtime| runtime.subject().is_some())
+    }
+
+    /// Nobody can see the window, or somebody can again.
+    pub fn set_hidden(&mut self, hidden: bool, now: Instant) {
+        if std::mem::replace(&mut self.hidden, hidden) != hidden {
+            self.meter().pause();
+            self.rest(now);
+        }
+    }
+
+    /// Whether new pictures are wanted by nobody.
+    pub fn is_resting(&self, now: Instant) -> bool {
+        let untapped = self.runtime.as_ref().is_none_or(|runtime| runtime.taps().is_empty());
+        let preparing = self.runtime.as_ref().is_none_or(Runtime::is_preparing);
+        let dull = self.stream.is_still() && now >= self.lively_until && !preparing && self.wall.is_none();
+        untapped && (self.choices.controls().frozen || self.hidden || dull)
+    }
+
+    /// Lets the source rest while nobody wants its pictures.
+    fn rest(&mut self, now: Instant) {
+        let resting = self.is_resting(now);
+        self.stream.rest(resting);
     }
 
     /// Plays the faults that were asked for. True when the GPU is to be lost.
@@ -491,6 +527,7 @@ impl Session {
 
     /// Does what a key asks for, as far as it is not the window's business.
     pub fn command(&mut self, command: Command, now: Instant) {
+        self.lively_until = now + Self::LIVELY;
         let controls = self.choices.controls();
         match command {
             Command::Effect(i) => self.act(Action::Effect(i), now),
@@ -536,6 +573,7 @@ impl Session {
 
     /// Does what the interface asks for, as far as it is not the window's business.
     pub fn act(&mut self, action: Action, now: Instant) {
+        self.lively_until = now + Self::LIVELY;
         match action {
             Action::Effect(i) => self.try_request(Ok(self.choices.with_effect(i)), now),
             Action::Variant(id) => self.set_request(self.choices.with_variant(id)),
@@ -606,15 +644,15 @@ impl Session {
         self.choices.source_chosen();
     }
 
-    /// The picture as it is now, at the source's size, for saving. Waits for the GPU.
+    /// The picture as it is now, at the source's size, for saving. It is waited for elsewhere.
     ///
     /// # Errors
-    /// When there is none yet, or it cannot be read.
-    pub fn still(&mut self) -> Result<image::RgbaImage, Fault> {
+    /// When there is none yet, or it cannot be had at that size.
+    pub fn still(&mut self) -> Result<PendingPicture, Fault> {
         let look = Look { split: None, ..self.choices.look() };
         let pipeline = self.runtime.as_mut().and_then(Runtime::pipeline);
         let pipeline = pipeline.ok_or_else(|| Fault::notice("There is no picture yet", ""))?;
         let extent: Extent = pipeline.shape().extent;
-        pipeline.read_picture(extent, &look).map_err(|e| Fault::failed(format!("The picture cannot be saved: {e}"), ""))
+        pipeline.picture(extent, &look).map_err(|e| Fault::failed(format!("The picture cannot be saved: {e}"), ""))
     }
 }

@@ -18,6 +18,9 @@ pub(super) struct Stream {
     name: String,
     /// Whether the source that was opened last is a camera.
     camera: bool,
+    /// Whether it is one picture that does not change.
+    still: bool,
+    resting: bool,
     /// Of the sources before this one.
     before: MailboxCounts,
     entries: Vec<SourceEntry>,
@@ -33,7 +36,7 @@ impl Stream {
         }
         let thread = spawn(&spec, &waker, injector);
         let before = MailboxCounts::default();
-        Self { waker, thread, spec, name: String::new(), camera: false, before, entries }
+        Self { waker, thread, spec, name: String::new(), camera: false, still: false, resting: false, before, entries }
     }
 
     /// Another source from now on. Ids and counts go on.
@@ -47,6 +50,7 @@ impl Stream {
             log::warn!("the old source was closed on the event loop: {error}");
         }
         self.spec = spec;
+        (self.still, self.resting) = (false, false);
         self.name.clear();
     }
 
@@ -57,6 +61,7 @@ impl Stream {
             log::info!("source: {} ({})", info.name, info.detail);
             self.name.clone_from(&info.name);
             self.camera = info.kind == SourceKind::Camera;
+            self.still = info.is_still();
             if self.spec == SourceSpec::Auto && info.kind == SourceKind::Demo {
                 self.spec = SourceSpec::Demo;
             }
@@ -94,6 +99,18 @@ impl Stream {
     /// Whether the source that was opened last is a camera.
     pub fn is_camera(&self) -> bool {
         self.camera
+    }
+
+    /// Whether the source that was opened last is one picture that does not change.
+    pub fn is_still(&self) -> bool {
+        self.still
+    }
+
+    /// Fetches no more frames until told otherwise.
+    pub fn rest(&mut self, resting: bool) {
+        if std::mem::replace(&mut self.resting, resting) != resting {
+            self.thread.rest(resting);
+        }
     }
 
     /// The sources to choose from.

@@ -1,16 +1,17 @@
-//! The picture that is shown, on its way to a recording or a stream: drawn once more at its own size, and brought back without waiting.
+//! The picture that is shown, on its way to a recording or a stream: tapped from what paints, at its own size.
 
+use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
-use crate::gpu::{Belt, Gpu};
+use crate::fault::Fault;
 use crate::output::{Recording, Shot, Stream};
-use crate::pipeline::Look;
-use crate::runtime::Runtime;
-use crate::units::{Extent, FrameId};
+use crate::pipeline::Fit;
+use crate::pipeline::tap::{self, TapFormat, TapFrame, TapWish, Taps};
+use crate::units::Extent;
 
-/// Pictures that may be on their way back at once.
+/// Pictures that may wait for the event loop to hand them on.
 const DEPTH: usize = 3;
-/// Longest side of what is brought back.
+/// Longest side of what is tapped.
 const MOST: u32 = 1920;
 
 /// Who takes the pictures.
@@ -25,23 +26,18 @@ impl Takers<'_> {
     pub fn exist(&self) -> bool {
         self.recording.is_some() || self.stream.is_some()
     }
-
-    /// Whether somebody would take a picture now.
-    fn want_shot(&self) -> bool {
-        self.recording.is_some_and(Recording::wants_shot) || self.stream.is_some_and(Stream::wants_shot)
-    }
 }
 
-/// The target of the drawing and the buffers that bring it back, for one size on one GPU.
+/// A tap of one size, and the pictures that came through it.
 pub(super) struct Tap {
-    gpu: Gpu,
     extent: Extent,
-    row_bytes: u32,
-    blue_first: bool,
-    texture: wgpu::Texture,
-    view: wgpu::TextureView,
-    belt: Belt<Instant>,
-    taken: Option<FrameId>,
+    /// Goes before the tap, whose thread may be waiting for room in it and is waited for.
+    shots: mpsc::Receiver<Shot>,
+    tap: tap::Tap,
+    /// The newest picture's capture, so that a frame is not taken twice.
+    newest: Option<Instant>,
+    /// Pictures that the tap had no room for, as far as the recording knows.
+    dropped: u64,
 }
 
 /// The size at which a picture of `extent` is recorded.
@@ -52,90 +48,50 @@ pub(super) fn recorded_extent(extent: Extent) -> Extent {
 }
 
 impl Tap {
-    /// `None` where the GPU refuses it; the log says why.
-    pub fn new(gpu: &Gpu, extent: Extent, format: wgpu::TextureFormat) -> Option<Self> {
-        let blue_first = matches!(format.remove_srgb_suffix(), wgpu::TextureFormat::Bgra8Unorm);
-        let row_bytes = (extent.width * 4).next_multiple_of(wgpu::COPY_BYTES_PER_ROW_ALIGNMENT);
-        let made = gpu.checked("pictures to record", || {
-            let texture = gpu.device.create_texture(&wgpu::TextureDescriptor {
-                label: Some("recorded"),
-                size: wgpu::Extent3d { width: extent.width, height: extent.height, depth_or_array_layers: 1 },
-                mip_level_count: 1,
-                sample_count: 1,
-                dimension: wgpu::TextureDimension::D2,
-                format,
-                usage: wgpu::TextureUsages::RENDER_ATTACHMENT | wgpu::TextureUsages::COPY_SRC,
-                view_formats: &[],
-            });
-            let bytes = u64::from(row_bytes) * u64::from(extent.height);
-            Ok((texture, Belt::to_cpu(gpu, "recorded", bytes, DEPTH)))
-        });
-        let (texture, belt) = made.map_err(|error| log::error!("nothing can be recorded: {error}")).ok()?;
-        let view = texture.create_view(&wgpu::TextureViewDescriptor::default());
-        Some(Self { gpu: gpu.clone(), extent, row_bytes, blue_first, texture, view, belt, taken: None })
+    /// `woken` is called, on another thread, when there are pictures to be handed on.
+    ///
+    /// # Errors
+    /// When the system starts no more threads.
+    pub fn new(taps: &Taps, extent: Extent, woken: Arc<dyn Fn() + Send + Sync>) -> Result<Self, Fault> {
+        let (sender, shots) = mpsc::sync_channel(DEPTH);
+        let wish =
+            TapWish { name: "output".to_owned(), extent, fit: Fit::Contain, format: TapFormat::Rgba, split: true };
+        let tap = taps.register(wish, move |frame: &TapFrame| {
+            let Some(stamp) = frame.stamp else { return };
+            let shot = Shot { rgba: frame.bytes.clone(), extent: frame.extent, at: stamp.captured };
+            // Waits while the event loop is behind: what comes meanwhile is dropped by the tap, and counted.
+            if sender.send(shot).is_ok() {
+                woken();
+            }
+        })?;
+        Ok(Self { extent, shots, tap, newest: None, dropped: 0 })
     }
 
-    /// Whether it fits pictures of `extent` on `gpu`.
-    pub fn fits(&self, gpu: &Gpu, extent: Extent) -> bool {
-        self.extent == extent && self.gpu.device == gpu.device
+    /// Whether it is for pictures of that size.
+    pub fn fits(&self, extent: Extent) -> bool {
+        self.extent == extent
     }
 
-    /// Draws the shown picture once more and sends it on its way, unless it was taken before. Where nobody can take
-    /// it, or all buffers are under way, it is left out, and the recording counts that.
-    pub fn take(&mut self, runtime: &mut Runtime, look: &Look, takers: Takers<'_>) {
-        let Some(stamp) = runtime.pipeline().and_then(|p| p.shown()) else { return };
-        if self.taken == Some(stamp.id) {
-            return;
-        }
-        self.taken = Some(stamp.id);
-        let ticket = if takers.want_shot() { self.belt.take(stamp.captured) } else { None };
-        let Some(ticket) = ticket else {
-            takers.recording.iter().for_each(|r| r.leave_out());
-            return;
-        };
-        let mut encoder =
-            self.gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("recorded") });
-        runtime.draw(&mut encoder, &self.view, self.extent, look);
-        encoder.copy_texture_to_buffer(
-            self.texture.as_image_copy(),
-            wgpu::TexelCopyBufferInfo {
-                buffer: self.belt.buffer(&ticket),
-                layout: wgpu::TexelCopyBufferLayout {
-                    offset: 0,
-                    bytes_per_row: Some(self.row_bytes),
-                    rows_per_image: None,
-                },
-            },
-            self.texture.size(),
-        );
-        self.gpu.submit([encoder.finish()]);
-        self.belt.submitted(ticket);
-    }
-
-    /// Whether pictures are on their way.
-    pub fn pending(&self) -> bool {
-        self.belt.pending()
-    }
-
-    /// Hands on what has come back. Never waits; the device must have been polled.
+    /// Hands on what has come. Never waits.
     pub fn drain(&mut self, takers: Takers<'_>) {
-        let Self { extent, row_bytes, blue_first, .. } = *self;
-        self.belt.drain(|_, at, bytes| {
-            let mut rgba = takers.recording.map(Recording::buffer).unwrap_or_default();
-            rgba.clear();
-            rgba.reserve(extent.pixels() as usize * 4);
-            for row in bytes.chunks_exact(row_bytes as usize) {
-                rgba.extend_from_slice(&row[..extent.width as usize * 4]);
+        let dropped = self.tap.counts().dropped;
+        for _ in self.dropped..dropped {
+            takers.recording.iter().for_each(|recording| recording.leave_out());
+        }
+        self.dropped = dropped;
+        for shot in self.shots.try_iter() {
+            if self.newest.is_some_and(|newest| shot.at <= newest) {
+                continue;
             }
-            if blue_first {
-                rgba.chunks_exact_mut(4).for_each(|pixel| pixel.swap(0, 2));
-            }
+            self.newest = Some(shot.at);
             if let Some(stream) = takers.stream.filter(|stream| stream.wants_shot()) {
-                stream.offer(Shot { rgba: rgba.clone(), extent, at });
+                stream.offer(Shot { rgba: shot.rgba.clone(), ..shot });
             }
-            if let Some(recording) = takers.recording {
-                recording.offer(Shot { rgba, extent, at });
+            match takers.recording {
+                Some(recording) if recording.wants_shot() => recording.offer(shot),
+                Some(recording) => recording.leave_out(),
+                None => {}
             }
-        });
+        }
     }
 }

@@ -10,6 +10,7 @@ use crate::export::Endpoint;
 use crate::inject::Script;
 use crate::nn::engines::EngineWish;
 use crate::output::JPEG_QUALITY;
+use crate::pipeline::ChainWish;
 use crate::quality::Keep;
 use crate::source::SourceSpec;
 use crate::units::Extent;
@@ -91,6 +92,9 @@ pub struct PaintArgs {
     /// Another hand: strokes lie elsewhere for each number, 0 to 999 [default: 0]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..i64::from(Touch::HANDS)))]
     pub hand: Option<u32>,
+    /// What does everything around the network: gpu, cpu, or auto for the CPU where there is no real GPU [default: auto]
+    #[arg(long, value_name = "WHERE")]
+    pub chain: Option<ChainWish>,
 }
 
 impl PaintArgs {
@@ -124,8 +128,8 @@ pub struct LookArgs {
 
 #[derive(Clone, Debug, Args)]
 pub struct QualityArgs {
-    /// What to keep by changing size and cadence of the network: quality, balanced, battery, or fixed for changing nothing
-    /// [default: balanced in the window, else fixed]
+    /// What to keep by changing size and cadence of the network: quality, balanced, smooth (the camera's rate before the
+    /// painting), battery, or fixed for changing nothing [default: balanced in the window, else fixed]
     #[arg(long, value_name = "WHAT")]
     pub keep: Option<Keep>,
     /// Faults at set times, to see what becomes of them: load=20ms@5s..10s (or load=3x), stall@12s..14s,

@@ -70,7 +70,13 @@ fn measure(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
         let _ = bell.try_send(());
     });
     let mut feed = Feed::open(args, injector.as_ref(), waker.clone())?;
-    let factory = PipelineFactory { gpu: gpu.clone(), catalog, format: FORMAT, waker };
+    let factory = PipelineFactory {
+        gpu: gpu.clone(),
+        catalog,
+        format: FORMAT,
+        chain: args.paint.chain.unwrap_or_default(),
+        waker,
+    };
     let touch = args.paint.touch(Touch::default());
     let request = EffectRequest {
         effect: args.paint.effect.clone(),
@@ -170,7 +176,8 @@ fn measure(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
         }
         if polled.picture.is_none() {
             // Whoever finishes something rings; the GPU does not, so look again soon.
-            let _ = rung.recv_timeout(Duration::from_micros(300));
+            let most = if runtime.needs_polling() { Duration::from_micros(300) } else { Duration::from_millis(20) };
+            let _ = rung.recv_timeout(most);
         }
     }
     let (before, since) = began.unwrap_or((Counts::default(), progress));

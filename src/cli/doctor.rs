@@ -8,8 +8,9 @@ use crate::effect::models_dirs;
 use crate::export::crash;
 use crate::gpu::{Gpu, GpuCaps};
 use crate::nn::cpu::kernels::Isa;
-use crate::nn::engines::{Choice, EngineWish, Entry, Facts, choose, registry};
+use crate::nn::engines::{Choice, Engine, EngineWish, Entry, Facts, choose, registry};
 use crate::nn::ort::{OrtInfo, OrtRuntime};
+use crate::pipeline::ChainWish;
 use crate::runtime::{Catalog, PipelineFactory, network};
 use crate::source::{CameraListing, cameras};
 use crate::terminal::say;
@@ -34,6 +35,8 @@ struct Doctor {
     engines: Vec<Entry>,
     /// `null` when the engine that was asked for cannot run.
     choice: Option<Choice>,
+    /// What does everything around the network: `gpu` or `cpu`.
+    chain: &'static str,
     /// What each engine takes for each network, as far as it was timed.
     timings: Vec<Timing>,
     choice_trouble: Option<String>,
@@ -101,6 +104,9 @@ pub fn run(args: &DoctorArgs, common: &Common) -> Result<(), CliError> {
             timed.choose(&networks, Budget::default())
         });
     let choice = measured.map_or(choice, Ok);
+    let on_gpu = choice.as_ref().is_ok_and(|choice| choice.engine == Engine::Wgpu);
+    let software = caps.as_ref().is_some_and(|caps| caps.software);
+    let chain = args.paint.chain.unwrap_or_default().choose(software, on_gpu);
     let doctor = Doctor {
         timings: timed.map(|t| t.timings).unwrap_or_default(),
         schema: "impasto.doctor/1",
@@ -126,6 +132,7 @@ pub fn run(args: &DoctorArgs, common: &Common) -> Result<(), CliError> {
             trouble: faults.iter().map(ToString::to_string).chain(catalog.canvas_trouble()).collect(),
         },
         engines,
+        chain: chain.name(),
         choice: choice.as_ref().ok().cloned(),
         choice_trouble: choice.err().map(|e| e.to_string()),
     };
@@ -226,7 +233,14 @@ fn describe(doctor: &Doctor) -> String {
     }
     text.push_str("\nChosen\n");
     match (&doctor.choice, &doctor.choice_trouble) {
-        (Some(choice), _) => text.push_str(&format!("    {}: {}\n", choice.engine, choice.why)),
+        (Some(choice), _) => {
+            let place = match doctor.chain {
+                "cpu" => "the processor, which shows a finished picture",
+                _ => "the graphics adapter",
+            };
+            text.push_str(&format!("    {}: {}\n", choice.engine, choice.why));
+            text.push_str(&format!("    {} chain: everything around the network runs on {place}\n", doctor.chain));
+        }
         (None, trouble) => text.push_str(&format!("    nothing: {}\n", trouble.as_deref().unwrap_or("unknown"))),
     }
     text
@@ -236,7 +250,8 @@ fn describe(doctor: &Doctor) -> String {
 fn timings(gpu: &Gpu, catalog: &Arc<Catalog>, again: bool) -> Option<Timings> {
     // Nothing is shown, so the format is any.
     let format = wgpu::TextureFormat::Rgba8Unorm;
-    let factory = PipelineFactory { gpu: gpu.clone(), catalog: catalog.clone(), format, waker: Arc::new(|| {}) };
+    let (catalog, waker) = (catalog.clone(), Arc::new(|| {}));
+    let factory = PipelineFactory { gpu: gpu.clone(), catalog: catalog.clone(), format, chain: ChainWish::Auto, waker };
     if again {
         factory.forget_timings();
     }

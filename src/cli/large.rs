@@ -81,7 +81,7 @@ impl Details {
             .zip(painted.pixels())
             .map(|(guide, painting)| {
                 let [r, g, b, _] = painting.0.map(share);
-                [r, g, b, luma_of(guide.0.map(share))].map(half::f16::from_f32)
+                [r, g, b, luma_of(guide.0.map(share))]
             })
             .collect();
         let mut details = vec![Detail::default(); steady.len()];

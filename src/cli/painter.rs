@@ -179,7 +179,7 @@ pub(super) fn paint(
     pipeline.finish(&mut |_| {})?;
     let painted = pipeline.shown_painted() && pipeline.shown().is_some_and(|s| s.id == id);
     if !painted {
-        let events = pipeline.round_trip().map(|r| r.events()).unwrap_or_default();
+        let events = pipeline.events();
         let fault = events.into_iter().find_map(|e| match e {
             RoundTripEvent::Fault(fault) => Some(fault),
             RoundTripEvent::Recovered => None,

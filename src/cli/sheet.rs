@@ -15,7 +15,7 @@ use crate::frame::{FramePool, FrameShape, PixelFormat};
 use crate::gpu::Gpu;
 use crate::metrics::Subject as Painter;
 use crate::output::{self, Tile};
-use crate::pipeline::Look;
+use crate::pipeline::{ChainWish, Look};
 use crate::runtime::{BuiltPipeline, Catalog, EffectRequest, PipelineFactory};
 use crate::source::{Pacing, SourceSpec, SourceWish};
 use crate::terminal::{counted, say};
@@ -55,6 +55,7 @@ pub fn run(args: &SheetArgs, common: &Common) -> Result<(), CliError> {
         gpu: Gpu::headless()?,
         catalog: Catalog::new(models_dirs(common.models.as_deref())),
         format: FORMAT,
+        chain: ChainWish::Auto,
         waker: Arc::new(|| {}),
     };
     let found = factory.catalog.found();

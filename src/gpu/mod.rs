@@ -4,7 +4,7 @@
 //! it can do. `shader` holds the WGSL sources, `kernel` turns one into a pipeline whose resources are bound by the names
 //! that the WGSL gives them, `mirror` compares Rust structs with WGSL ones, `timestamps` measures passes without ever
 //! waiting for the answer, `clock` brings the GPU's time to the CPU's, `belt` has buffers go round between the two, `upload`
-//! brings bytes over on one, `work` counts what was recorded. Knows nothing of networks, pictures or windows.
+//! brings bytes over on one, `waiter` is the thread that waits for what was submitted, `work` counts what was recorded. Knows nothing of networks, pictures or windows.
 
 mod belt;
 mod clock;
@@ -14,6 +14,7 @@ pub mod mirror;
 mod shader;
 mod timestamps;
 mod upload;
+mod waiter;
 mod work;
 
 pub use belt::{Belt, Ticket};
@@ -24,4 +25,5 @@ pub use shader::Shader;
 pub(crate) use shader::shader;
 pub use timestamps::{Measure, Measured, Timestamps};
 pub use upload::Uploader;
+pub use waiter::{Done, Waiter};
 pub use work::{GpuWork, WorkCounts};

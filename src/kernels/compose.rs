@@ -1,12 +1,14 @@
 //! The student's painting to the full-size picture: the definition of the kernels in `shaders/compose/` and of what
 //! `shaders/present/picture.wgsl` does with their result.
 
-use half::f16;
+use std::cell::RefCell;
+use std::ops::Range;
 
+use super::wide::{nearest, widely, within};
 use crate::units::Extent;
 
-/// What is kept of a pixel of the steadied painting: rgb, and the luma of the student's input.
-pub type Steady = [f16; 4];
+/// What is kept of a pixel of the steadied painting: rgb, and the luma of the student's input. On the GPU, half floats.
+pub type Steady = [f32; 4];
 
 /// BT.601 luma of coded values: `luma_of` in `shaders/shared/color.wgsl`.
 pub fn luma_of(rgb: [f32; 3]) -> f32 {
@@ -33,8 +35,19 @@ pub fn guide_of(image: [f32; 4]) -> [u8; 4] {
     image.map(|c| (c.clamp(0.0, 1.0) * 255.0 + 0.5).floor() as u8)
 }
 
-/// `compose/stabilise`: mixes the painting with the previous one, less where the input moved. `painted`, `image`: the student's
-/// output and input.
+/// What the student was given and what it made of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Painting<'a> {
+    /// The student's output.
+    pub painted: &'a [[f32; 4]],
+    /// Its input.
+    pub image: &'a [[f32; 4]],
+    /// Its input in eight bits a channel.
+    pub guide: &'a [[u8; 4]],
+}
+
+/// `compose/stabilise`, some rows of it: mixes the painting with the previous one, less where the input moved. `steady` has
+/// room for those rows.
 ///
 /// Motion at a pixel is the mean over it and its four neighbours of the largest channel's change; between `STILL` and `MOVING`
 /// the share of the previous painting falls smoothly to none.
@@ -42,38 +55,86 @@ pub fn guide_of(image: [f32; 4]) -> [u8; 4] {
 /// # Panics
 /// When a slice is shorter than `extent`.
 pub fn stabilise(
-    painted: &[[f32; 4]],
-    image: &[[f32; 4]],
-    guide: &[[u8; 4]],
+    now: Painting<'_>,
     before: Option<Before<'_>>,
     extent: Extent,
+    rows: Range<usize>,
     steady: &mut [Steady],
 ) {
     let (width, height) = (extent.width as usize, extent.height as usize);
-    for y in 0..height {
-        for x in 0..width {
-            let at = y * width + x;
-            let mut painting: [f32; 3] = std::array::from_fn(|i| painted[at][i].clamp(0.0, 1.0));
-            if let Some(Before { steady: old, guide: old_guide, blend }) = before {
-                let change = |x: usize, y: usize| {
-                    let at = y * width + x;
-                    (0..3).map(|i| guide[at][i].abs_diff(old_guide[at][i])).max().map_or(0.0, f32::from) / 255.0
-                };
-                let (left, right) = (x.saturating_sub(1), (x + 1).min(width - 1));
-                let (up, down) = (y.saturating_sub(1), (y + 1).min(height - 1));
-                let motion =
-                    (change(x, y) + change(left, y) + change(right, y) + change(x, up) + change(x, down)) / 5.0;
-                let share = blend * (1.0 - smoothstep(STILL, MOVING, motion));
-                painting = std::array::from_fn(|i| painting[i] + (old[at][i].to_f32() - painting[i]) * share);
-            }
-            let luma = luma_of([image[at][0], image[at][1], image[at][2]]);
-            steady[at] = [painting[0], painting[1], painting[2], luma].map(f16::from_f32);
+    let line = |y: usize| y * width..(y + 1) * width;
+    SHARES.with_borrow_mut(|shares| {
+        shares.resize(width, 0.0);
+        widely(
+            #[inline(always)]
+            || {
+                for (y, steady) in rows.zip(steady.chunks_exact_mut(width)) {
+                    let (painted, image) = (&now.painted[line(y)], &now.image[line(y)]);
+                    for ((steady, painted), image) in steady.iter_mut().zip(painted).zip(image) {
+                        let painted = painted.map(|c| within(c, 1.0));
+                        *steady = [painted[0], painted[1], painted[2], luma_of([image[0], image[1], image[2]])];
+                    }
+                    let Some(Before { steady: old, guide, blend }) = before else { continue };
+                    let both = |y: usize| (&now.guide[line(y)], &guide[line(y)]);
+                    shares_of(both(y), both(y.saturating_sub(1)), both((y + 1).min(height - 1)), blend, shares);
+                    for ((steady, old), share) in steady.iter_mut().zip(&old[line(y)]).zip(&*shares) {
+                        let luma = steady[3];
+                        for i in 0..4 {
+                            steady[i] += (old[i] - steady[i]) * share;
+                        }
+                        steady[3] = luma;
+                    }
+                }
+            },
+        );
+    });
+}
+
+thread_local! {
+    /// The share of the previous painting along a row; as long as the widest picture that this thread has seen.
+    static SHARES: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Two rows at the same place: of this frame's guide and of the previous one's.
+type Guides<'a> = (&'a [[u8; 4]], &'a [[u8; 4]]);
+
+/// The share of the previous painting along a row, from that row of the guides and those above and below.
+#[inline(always)]
+fn shares_of(own: Guides<'_>, above: Guides<'_>, below: Guides<'_>, blend: f32, shares: &mut [f32]) {
+    let last = shares.len() - 1;
+    let changed = |(now, before): Guides<'_>, x: usize| change(now[x], before[x]);
+    let vertical = own.0.iter().zip(own.1).zip(above.0.iter().zip(above.1)).zip(below.0.iter().zip(below.1));
+    for (share, ((own, above), below)) in shares.iter_mut().zip(vertical) {
+        *share = (change(*own.0, *own.1) + change(*above.0, *above.1) + change(*below.0, *below.1)) as f32;
+    }
+    let (begin, end) =
+        (changed(own, 1.min(last)) + changed(own, 0), changed(own, last) + changed(own, last.saturating_sub(1)));
+    let (left, right) = (own.0.windows(3).zip(own.1.windows(3)), 1..last.max(1));
+    if let Some(inner) = shares.get_mut(right) {
+        for (share, (now, before)) in inner.iter_mut().zip(left) {
+            *share += (change(now[0], before[0]) + change(now[2], before[2])) as f32;
         }
+    }
+    shares[0] += begin as f32;
+    if last > 0 {
+        shares[last] += end as f32;
+    }
+    for share in shares {
+        *share = blend * (1.0 - smoothstep(STILL, MOVING, *share * (1.0 / (5.0 * 255.0))));
     }
 }
 
+/// The largest channel's change of a pixel, 0..=255.
+#[inline(always)]
+fn change(now: [u8; 4], before: [u8; 4]) -> u32 {
+    let (now, before) = (u32::from_le_bytes(now), u32::from_le_bytes(before));
+    let by = |shift: u32| ((now >> shift) & 255).abs_diff((before >> shift) & 255);
+    by(0).max(by(8)).max(by(16))
+}
+
+#[inline(always)]
 fn smoothstep(low: f32, high: f32, x: f32) -> f32 {
-    let t = ((x - low) / (high - low)).clamp(0.0, 1.0);
+    let t = within((x - low) / (high - low), 1.0);
     t * t * (3.0 - 2.0 * t)
 }
 
@@ -98,33 +159,79 @@ impl Detail {
     }
 }
 
-/// `compose/gain`: the slope of the painting over luma, by regularised least squares over three by three pixels.
+/// `compose/gain` for a single picture, not rounded to bytes: the slope of the painting over luma, by regularised least
+/// squares over three by three pixels.
 ///
 /// # Panics
 /// When a slice is shorter than `extent`.
 pub fn gain(steady: &[Steady], extent: Extent, detail: &mut [Detail]) {
-    let (width, height) = (extent.width as i32, extent.height as i32);
-    let at = |x: i32, y: i32| {
-        let (x, y) = (x.clamp(0, width - 1), y.clamp(0, height - 1));
-        steady[(y * width + x) as usize].map(f16::to_f32)
-    };
-    for y in 0..height {
-        for x in 0..width {
-            let (mut mean, mut product) = ([0.0_f32; 4], [0.0_f32; 4]);
-            for (dy, dx) in (-1..=1).flat_map(|dy| (-1..=1).map(move |dx| (dy, dx))) {
-                let pixel = at(x + dx, y + dy);
-                for i in 0..4 {
-                    mean[i] += pixel[i] / 9.0;
-                    product[i] += pixel[i] * pixel[3] / 9.0;
-                }
+    let width = extent.width as usize;
+    widely(
+        #[inline(always)]
+        || {
+            for (y, line) in detail.chunks_exact_mut(width).take(extent.height as usize).enumerate() {
+                details(steady, extent, y, |x, detail| line[x] = detail);
             }
-            let variance = (product[3] - mean[3] * mean[3]).max(0.0);
-            let gain = std::array::from_fn(|i| {
-                ((product[i] - mean[i] * mean[3]) / (variance + REGULARISE)).clamp(-2.0, 127.0 / 64.0)
-            });
-            let [r, g, b, luma] = at(x, y);
-            detail[(y * width + x) as usize] = Detail { painting: [r, g, b], luma, gain };
-        }
+        },
+    );
+}
+
+/// `compose/gain`, some rows of it, as the last pass reads them: the painting with the luma of the student's input as its
+/// alpha, and the gains, -2..2 as 0..255 with 0 at 128. Both have room for those rows.
+///
+/// # Panics
+/// When a slice is shorter than `extent`.
+pub fn gain_rows(
+    steady: &[Steady],
+    extent: Extent,
+    rows: Range<usize>,
+    painting: &mut [[u8; 4]],
+    gains: &mut [[u8; 4]],
+) {
+    let width = extent.width as usize;
+    widely(
+        #[inline(always)]
+        || {
+            for (y, (painting, gains)) in rows.zip(painting.chunks_exact_mut(width).zip(gains.chunks_exact_mut(width)))
+            {
+                details(steady, extent, y, |x, detail| {
+                    let Detail { painting: [r, g, b], luma, gain: [to_r, to_g, to_b] } = detail;
+                    painting[x] = [r, g, b, luma].map(|c| nearest(within(c, 1.0) * 255.0) as u8);
+                    let coded = |gain: f32| nearest(within(gain * 64.0 + 128.0, 255.0)) as u8;
+                    gains[x] = [coded(to_r), coded(to_g), coded(to_b), 255];
+                });
+            }
+        },
+    );
+}
+
+/// What [`gain`] is at each pixel of a row.
+#[inline(always)]
+fn details(steady: &[Steady], extent: Extent, y: usize, mut each: impl FnMut(usize, Detail)) {
+    let (width, height) = (extent.width as usize, extent.height as usize);
+    let line = |y: usize| &steady[y * width..][..width];
+    let lines = [line(y.saturating_sub(1)), line(y), line((y + 1).min(height - 1))];
+    // Sums over the three pixels of a column: of the painting and of luma; of their products with luma.
+    let column = |x: usize| {
+        let [a, b, c] = lines.map(|line| line[x]);
+        let sum: [f32; 4] = std::array::from_fn(|i| a[i] + b[i] + c[i]);
+        let product: [f32; 4] = std::array::from_fn(|i| a[i] * a[3] + b[i] * b[3] + c[i] * c[3]);
+        (sum, product)
+    };
+    let mut left = column(0);
+    let mut own = left;
+    for (x, pixel) in lines[1].iter().enumerate() {
+        let right = column((x + 1).min(width - 1));
+        let mean: [f32; 4] = std::array::from_fn(|i| (left.0[i] + own.0[i] + right.0[i]) * (1.0 / 9.0));
+        let product: [f32; 4] = std::array::from_fn(|i| (left.1[i] + own.1[i] + right.1[i]) * (1.0 / 9.0));
+        let variance = (product[3] - mean[3] * mean[3]).max(0.0);
+        let inverse = 1.0 / (variance + REGULARISE);
+        // What is stored is 0..=255 in 64ths around 128.
+        let gain =
+            std::array::from_fn(|i| within((product[i] - mean[i] * mean[3]) * inverse + 2.0, 255.0 / 64.0) - 2.0);
+        let [r, g, b, luma] = *pixel;
+        each(x, Detail { painting: [r, g, b], luma, gain });
+        (left, own) = (own, right);
     }
 }
 
@@ -132,11 +239,10 @@ pub fn gain(steady: &[Steady], extent: Extent, detail: &mut [Detail]) {
 mod tests {
     use super::*;
 
-    fn one_row(steady: &[[f32; 4]]) -> Vec<Detail> {
+    fn one_row(steady: &[Steady]) -> Vec<Detail> {
         let extent = Extent::new(steady.len() as u32, 1);
-        let steady: Vec<Steady> = steady.iter().map(|p| p.map(f16::from_f32)).collect();
         let mut details = vec![Detail::default(); steady.len()];
-        gain(&steady, extent, &mut details);
+        gain(steady, extent, &mut details);
         details
     }
 
@@ -167,19 +273,20 @@ mod tests {
     #[test]
     fn still_pixels_keep_and_moved_ones_forget() {
         let extent = Extent::new(2, 1);
-        let old = [[f16::ONE; 4]; 2];
+        let old = [[1.0; 4]; 2];
         let (still, moved) = ([100; 4], [160; 4]);
         let guide = [still, still];
         let painted = [[0.0, 0.0, 0.0, 1.0]; 2];
         let image = [[0.4; 4]; 2];
-        let mut steady = [[f16::ZERO; 4]; 2];
+        let now = Painting { painted: &painted, image: &image, guide: &guide };
+        let mut steady = [[0.0; 4]; 2];
         let (still, moved) = ([still; 2], [moved; 2]);
         let before = |guide| Before { steady: &old, guide, blend: 0.5 };
-        stabilise(&painted, &image, &guide, Some(before(&still)), extent, &mut steady);
-        assert_eq!(steady[0][0].to_f32(), 0.5);
-        stabilise(&painted, &image, &guide, Some(before(&moved)), extent, &mut steady);
-        assert_eq!(steady[0][0].to_f32(), 0.0);
-        stabilise(&painted, &image, &guide, None, extent, &mut steady);
-        assert_eq!(steady[1][1].to_f32(), 0.0);
+        stabilise(now, Some(before(&still)), extent, 0..1, &mut steady);
+        assert_eq!(steady[0][0], 0.5);
+        stabilise(now, Some(before(&moved)), extent, 0..1, &mut steady);
+        assert_eq!(steady[0][0], 0.0);
+        stabilise(now, None, extent, 0..1, &mut steady);
+        assert_eq!(steady[1][1], 0.0);
     }
 }

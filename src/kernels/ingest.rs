@@ -7,6 +7,9 @@
 //! Chroma is replicated to the pixels it belongs to, not interpolated: the error is half a pixel of colour (never of
 //! luma), and costs one load instead of four.
 
+use std::ops::Range;
+
+use super::wide::{nearest, widely, within};
 use crate::frame::{CameraFrame, ColorSpec, FrameShape, PixelFormat, YuvMatrix, YuvRange};
 
 /// Y'CbCr bytes to R'G'B': `rgb = luma * Y + u * U + v * V + offset`, bytes 0..=255 in, 0..1 out before clamping.
@@ -74,62 +77,123 @@ impl YuvToRgb {
 /// When `out` is shorter than the frame.
 pub fn ingest(frame: &CameraFrame, out: &mut [[u8; 4]]) {
     let shape = frame.shape();
-    match shape.format {
-        PixelFormat::Yuyv => yuv422(frame.bytes(), &shape, false, out),
-        PixelFormat::Uyvy => yuv422(frame.bytes(), &shape, true, out),
-        PixelFormat::Nv12 => yuv420(frame.bytes(), &shape, false, out),
-        PixelFormat::Nv21 => yuv420(frame.bytes(), &shape, true, out),
-        PixelFormat::Rgb8 => rgb(frame.bytes(), &shape, 3, false, out),
-        PixelFormat::Bgr8 => rgb(frame.bytes(), &shape, 3, true, out),
-        PixelFormat::Rgba8 => rgb(frame.bytes(), &shape, 4, false, out),
-        PixelFormat::Gray8 => gray(frame.bytes(), &shape, out),
+    ingest_rows(frame.bytes(), &shape, 0..shape.extent.height as usize, out);
+}
+
+/// Some rows of [`ingest`], into `out`, which has room for them: the kernels `ingest/yuv422`, `ingest/yuv420`, `ingest/rgb`
+/// and `ingest/gray`.
+///
+/// # Panics
+/// When `bytes` or `out` are too short.
+pub fn ingest_rows(bytes: &[u8], shape: &FrameShape, rows: Range<usize>, out: &mut [[u8; 4]]) {
+    widely(
+        #[inline(always)]
+        || {
+            let width = shape.extent.width as usize;
+            let color = YuvToRgb::for_shape(shape);
+            for (row, line) in rows.zip(out.chunks_exact_mut(width)) {
+                let begin = row * shape.stride;
+                let own = &bytes[begin..begin + shape.format.row_bytes(shape.extent.width)];
+                match shape.format {
+                    PixelFormat::Yuyv => yuv422(own, &color, false, line),
+                    PixelFormat::Uyvy => yuv422(own, &color, true, line),
+                    PixelFormat::Nv12 | PixelFormat::Nv21 => {
+                        let begin = shape.stride * (shape.extent.height as usize + row / 2);
+                        let v_first = shape.format == PixelFormat::Nv21;
+                        yuv420(own, &bytes[begin..begin + width], &color, v_first, line);
+                    }
+                    PixelFormat::Rgb8 => rgb(own.as_chunks::<3>().0, false, line),
+                    PixelFormat::Bgr8 => rgb(own.as_chunks::<3>().0, true, line),
+                    PixelFormat::Rgba8 => rgb(own.as_chunks::<4>().0, false, line),
+                    PixelFormat::Gray8 => gray(own, &color, line),
+                }
+            }
+        },
+    );
+}
+
+/// Pixels of a row that are done at once.
+const AT_ONCE: usize = 16;
+
+/// Some pixels of a row, as many as [`Self::store`] is given room for.
+#[derive(Clone, Copy)]
+struct Yuv {
+    y: [f32; AT_ONCE],
+    u: [f32; AT_ONCE],
+    v: [f32; AT_ONCE],
+}
+
+impl Yuv {
+    const GRAY: Self = Self { y: [0.0; AT_ONCE], u: [128.0; AT_ONCE], v: [128.0; AT_ONCE] };
+
+    #[inline(always)]
+    fn store(&self, color: &YuvToRgb, out: &mut [[u8; 4]]) {
+        let mut words = [0_u32; AT_ONCE];
+        for (i, word) in words.iter_mut().enumerate() {
+            let channel = |c: usize| {
+                let value = color.luma * self.y[i] + color.u[c] * self.u[i] + color.v[c] * self.v[i] + color.offset[c];
+                // How the hardware stores a `unorm`: to nearest.
+                nearest(within(value, 1.0) * 255.0)
+            };
+            *word = channel(0) | channel(1) << 8 | channel(2) << 16 | 255 << 24;
+        }
+        for (pixel, word) in out.iter_mut().zip(words) {
+            *pixel = word.to_le_bytes();
+        }
     }
 }
 
-/// `ingest/yuv422`: `Y0 U Y1 V`, or `U Y0 V Y1` when chroma comes first.
-pub fn yuv422(bytes: &[u8], shape: &FrameShape, chroma_first: bool, out: &mut [[u8; 4]]) {
-    let color = YuvToRgb::for_shape(shape);
+/// `Y0 U Y1 V`, or `U Y0 V Y1` when chroma comes first.
+#[inline(always)]
+fn yuv422(line: &[u8], color: &YuvToRgb, chroma_first: bool, out: &mut [[u8; 4]]) {
     let (y, c) = if chroma_first { (1, 0) } else { (0, 1) };
-    each_pixel(shape, out, |column, row| {
-        let pair = row * shape.stride + column / 2 * 4;
-        color.apply(bytes[pair + y + column % 2 * 2], bytes[pair + c], bytes[pair + c + 2])
-    });
-}
-
-/// `ingest/yuv420`: a plane of Y, then a half-height plane of `U V`, or `V U` when V comes first.
-pub fn yuv420(bytes: &[u8], shape: &FrameShape, v_first: bool, out: &mut [[u8; 4]]) {
-    let color = YuvToRgb::for_shape(shape);
-    let chroma = shape.stride * shape.extent.height as usize;
-    let (u, v) = if v_first { (1, 0) } else { (0, 1) };
-    each_pixel(shape, out, |column, row| {
-        let pair = chroma + row / 2 * shape.stride + column / 2 * 2;
-        color.apply(bytes[row * shape.stride + column], bytes[pair + u], bytes[pair + v])
-    });
-}
-
-/// `ingest/rgb`: three or four bytes a pixel.
-pub fn rgb(bytes: &[u8], shape: &FrameShape, pixel_bytes: usize, blue_first: bool, out: &mut [[u8; 4]]) {
-    each_pixel(shape, out, |column, row| {
-        let at = row * shape.stride + column * pixel_bytes;
-        let rgb = [bytes[at], bytes[at + 1], bytes[at + 2]].map(|byte| f32::from(byte) / 255.0);
-        if blue_first { [rgb[2], rgb[1], rgb[0]] } else { rgb }
-    });
-}
-
-/// `ingest/gray`: luma alone.
-pub fn gray(bytes: &[u8], shape: &FrameShape, out: &mut [[u8; 4]]) {
-    let color = YuvToRgb::for_shape(shape);
-    each_pixel(shape, out, |column, row| color.apply(bytes[row * shape.stride + column], 128, 128));
-}
-
-fn each_pixel(shape: &FrameShape, out: &mut [[u8; 4]], color: impl Fn(usize, usize) -> [f32; 3]) {
-    let width = shape.extent.width as usize;
-    for (row, line) in out.chunks_exact_mut(width).take(shape.extent.height as usize).enumerate() {
-        for (column, pixel) in line.iter_mut().enumerate() {
-            // How the hardware stores a `unorm`: to nearest.
-            let [r, g, b] = color(column, row).map(|c| (c * 255.0).round() as u8);
-            *pixel = [r, g, b, 255];
+    let mut yuv = Yuv::GRAY;
+    for (bytes, out) in line.chunks(AT_ONCE * 2).zip(out.chunks_mut(AT_ONCE)) {
+        for (i, pair) in bytes.as_chunks::<4>().0.iter().enumerate() {
+            let [u, v] = [pair[c], pair[c + 2]].map(f32::from);
+            for (at, y) in [(2 * i, pair[y]), (2 * i + 1, pair[y + 2])] {
+                (yuv.y[at], yuv.u[at], yuv.v[at]) = (f32::from(y), u, v);
+            }
         }
+        yuv.store(color, out);
+    }
+}
+
+/// A row of Y, and the row of `U V`, or `V U` when V comes first, that it shares with its neighbour.
+#[inline(always)]
+fn yuv420(luma: &[u8], chroma: &[u8], color: &YuvToRgb, v_first: bool, out: &mut [[u8; 4]]) {
+    let (u, v) = if v_first { (1, 0) } else { (0, 1) };
+    let mut yuv = Yuv::GRAY;
+    for ((luma, chroma), out) in luma.chunks(AT_ONCE).zip(chroma.chunks(AT_ONCE)).zip(out.chunks_mut(AT_ONCE)) {
+        for (to, from) in yuv.y.iter_mut().zip(luma) {
+            *to = f32::from(*from);
+        }
+        for (i, pair) in chroma.as_chunks::<2>().0.iter().enumerate() {
+            let (u, v) = (f32::from(pair[u]), f32::from(pair[v]));
+            (yuv.u[2 * i], yuv.u[2 * i + 1]) = (u, u);
+            (yuv.v[2 * i], yuv.v[2 * i + 1]) = (v, v);
+        }
+        yuv.store(color, out);
+    }
+}
+
+/// Three or four bytes a pixel.
+#[inline(always)]
+fn rgb<const BYTES: usize>(line: &[[u8; BYTES]], blue_first: bool, out: &mut [[u8; 4]]) {
+    for (pixel, bytes) in out.iter_mut().zip(line) {
+        *pixel = if blue_first { [bytes[2], bytes[1], bytes[0], 255] } else { [bytes[0], bytes[1], bytes[2], 255] };
+    }
+}
+
+/// Luma alone.
+#[inline(always)]
+fn gray(line: &[u8], color: &YuvToRgb, out: &mut [[u8; 4]]) {
+    let mut yuv = Yuv::GRAY;
+    for (luma, out) in line.chunks(AT_ONCE).zip(out.chunks_mut(AT_ONCE)) {
+        for (to, from) in yuv.y.iter_mut().zip(luma) {
+            *to = f32::from(*from);
+        }
+        yuv.store(color, out);
     }
 }
 

@@ -22,6 +22,9 @@
 //! Over two frames 33.9 instead of 30.6 dB, over four 32.0 instead of 27.8. Bicubic sampling, a denser field and a longer reach gained
 //! less than 0.1 dB.
 
+use std::ops::Range;
+
+use super::wide::{widely, within};
 use crate::units::Extent;
 
 /// Levels of the pyramid: a half, a quarter and an eighth of the student's size.
@@ -95,34 +98,51 @@ impl Fields {
 }
 
 /// 256 times the luma of a pixel: BT.601's weights in 256ths.
+#[inline(always)]
 fn luma_256(pixel: [u8; 4]) -> u32 {
     77 * u32::from(pixel[0]) + 150 * u32::from(pixel[1]) + 29 * u32::from(pixel[2])
 }
 
-/// `motion/pyramid`: luma 0..1020 of the student's input at a half, a quarter and an eighth of its size, the means over boxes; where
-/// a box reaches beyond the picture, the border's pixels repeat.
+/// `motion/pyramid`, some rows of one level: luma 0..1020 of the student's input at a half, a quarter or an eighth of its size,
+/// the means over boxes; where a box reaches beyond the picture, the border's pixels repeat. `out` has room for those rows.
+///
+/// # Panics
+/// When a slice is too short.
+pub fn pyramid_rows(guide: &[[u8; 4]], extent: Extent, level: usize, rows: Range<usize>, out: &mut [u32]) {
+    let (width, height) = (extent.width as usize, extent.height as usize);
+    let side = 2_usize << level;
+    let shift = 2 * (level as u32 + 1);
+    let size = level_extent(extent, level);
+    widely(
+        #[inline(always)]
+        || {
+            for (y, out) in rows.zip(out.chunks_exact_mut(size.width as usize)) {
+                out.fill(32 << shift);
+                for row in (y * side..(y + 1) * side).map(|row| row.min(height - 1)) {
+                    let line = &guide[row * width..][..width];
+                    for (sum, pixels) in out.iter_mut().zip(line.chunks(side)) {
+                        *sum += pixels.iter().map(|pixel| luma_256(*pixel)).sum::<u32>();
+                        if pixels.len() < side {
+                            *sum += (side - pixels.len()) as u32 * luma_256(line[width - 1]);
+                        }
+                    }
+                }
+                out.iter_mut().for_each(|sum| *sum >>= 6 + shift);
+            }
+        },
+    );
+}
+
+/// All levels of [`pyramid_rows`], the finest first.
 ///
 /// # Panics
 /// When `guide` is shorter than `extent`.
 pub fn pyramid(guide: &[[u8; 4]], extent: Extent) -> Vec<u32> {
-    let (width, height) = (extent.width as usize, extent.height as usize);
-    let mut levels = Vec::with_capacity(levels_len(extent));
+    let mut levels = vec![0; levels_len(extent)];
     for level in 0..LEVELS {
         let size = level_extent(extent, level);
-        let side = 2_usize << level;
-        let shift = 2 * (level as u32 + 1);
-        for y in 0..size.height as usize {
-            for x in 0..size.width as usize {
-                let pixels = (0..side).flat_map(|dy| (0..side).map(move |dx| (dx, dy)));
-                let sum: u32 = pixels
-                    .map(|(dx, dy)| {
-                        let (x, y) = ((x * side + dx).min(width - 1), (y * side + dy).min(height - 1));
-                        luma_256(guide[y * width + x])
-                    })
-                    .sum();
-                levels.push((sum + (32 << shift)) >> (6 + shift));
-            }
-        }
+        let out = &mut levels[level_at(extent, level)..][..size.pixels() as usize];
+        pyramid_rows(guide, extent, level, 0..size.height as usize, out);
     }
     levels
 }
@@ -135,6 +155,7 @@ struct Plane<'a, T> {
 }
 
 impl<T: Copy> Plane<'_, T> {
+    #[inline(always)]
     fn at(&self, x: i32, y: i32) -> T {
         let column = x.clamp(0, self.extent.width as i32 - 1) as usize;
         let row = y.clamp(0, self.extent.height as i32 - 1) as usize;
@@ -142,32 +163,70 @@ impl<T: Copy> Plane<'_, T> {
     }
 }
 
-/// `motion/search` on one level, 0 the finest: reads `field` of the coarser level and writes that of this one. `now`, `key`: what
-/// [`pyramid`] gave for the present frame and for the painted one, both of a student's `extent`. A vector says where a block was in
-/// the painted frame, relative to where it is now, in sixteenths of a pixel of the level.
+/// `motion/search` on one level, 0 the finest, some rows of blocks: reads the field of the coarser level (empty for the
+/// coarsest) and writes that of this one into `out`, which has room for those rows. `now`, `key`: what [`pyramid`] gave for the
+/// present frame and for the painted one, both of a student's `extent`. A vector says where a block was in the painted frame,
+/// relative to where it is now, in sixteenths of a pixel of the level.
 ///
 /// # Panics
 /// When a slice is shorter than `extent` asks for.
-pub fn search(now: &[u32], key: &[u32], extent: Extent, level: usize, field: &mut [Vector]) {
+pub fn search_rows(
+    now: &[u32],
+    key: &[u32],
+    extent: Extent,
+    level: usize,
+    coarser: &[Vector],
+    rows: Range<usize>,
+    out: &mut [Vector],
+) {
     let fields = Fields::new(extent);
     let size = level_extent(extent, level);
     let begin = level_at(extent, level);
     let [now, key] =
         [now, key].map(|levels| Plane { values: &levels[begin..][..size.pixels() as usize], extent: size });
-    let grid = fields.grid(level);
-    for y in 0..grid.height as i32 {
-        for x in 0..grid.width as i32 {
-            let coarser = (level + 1 < LEVELS).then(|| {
-                let grid = fields.grid(level + 1);
-                let begin = fields.at(level + 1);
-                Plane { values: &field[begin..begin + grid.pixels() as usize], extent: grid }
-            });
-            let found = search_block(now, key, coarser, [x, y], RADIUS[level], level == 0);
-            field[fields.at(level) + (y * grid.width as i32 + x) as usize] = found;
-        }
-    }
+    let coarser = (level + 1 < LEVELS).then(|| Plane { values: coarser, extent: fields.grid(level + 1) });
+    let width = fields.grid(level).width as usize;
+    widely(
+        #[inline(always)]
+        || {
+            for (y, out) in rows.zip(out.chunks_exact_mut(width)) {
+                for (x, found) in out.iter_mut().enumerate() {
+                    *found = search_block(now, key, coarser, [x as i32, y as i32], RADIUS[level], level == 0);
+                }
+            }
+        },
+    );
 }
 
+/// The sum over a block at `[left, top]` of squared differences to the block that lies `vector` away.
+#[inline(always)]
+fn difference(now: Plane<'_, u32>, key: Plane<'_, u32>, [left, top]: Vector, [dx, dy]: Vector) -> u32 {
+    let inside = |x: i32, y: i32| {
+        x >= 0 && y >= 0 && x + SIDE <= now.extent.width as i32 && y + SIDE <= now.extent.height as i32
+    };
+    let mut sum = 0;
+    if inside(left, top) && inside(left + dx, top + dy) {
+        let width = now.extent.width as usize;
+        let from = |x: i32, y: i32| y as usize * width + x as usize;
+        for y in 0..SIDE {
+            let a = &now.values[from(left, top + y)..][..SIDE as usize];
+            let b = &key.values[from(left + dx, top + dy + y)..][..SIDE as usize];
+            sum += a.iter().zip(b).map(|(a, b)| a.abs_diff(*b).pow(2)).sum::<u32>();
+        }
+    } else {
+        for y in top..top + SIDE {
+            for x in left..left + SIDE {
+                sum += now.at(x, y).abs_diff(key.at(x + dx, y + dy)).pow(2);
+            }
+        }
+    }
+    sum
+}
+
+/// The window of the widest level, and the eight predictions around.
+const MOST_CANDIDATES: usize = 7 * 7 + 8;
+
+#[inline(always)]
 fn search_block(
     now: Plane<'_, u32>,
     key: Plane<'_, u32>,
@@ -176,13 +235,8 @@ fn search_block(
     radius: i32,
     finest: bool,
 ) -> Vector {
-    let (left, top) =
-        (column * STEP as i32 + STEP as i32 / 2 - SIDE / 2, row * STEP as i32 + STEP as i32 / 2 - SIDE / 2);
-    let cost = |[dx, dy]: Vector| -> u32 {
-        let pixels = (top..top + SIDE).flat_map(|y| (left..left + SIDE).map(move |x| (x, y)));
-        pixels.map(|(x, y)| now.at(x, y).abs_diff(key.at(x + dx, y + dy)).pow(2)).sum()
-    };
-    let unmoved = cost([0, 0]);
+    let corner = [column * STEP as i32 + STEP as i32 / 2 - SIDE / 2, row * STEP as i32 + STEP as i32 / 2 - SIDE / 2];
+    let unmoved = difference(now, key, corner, [0, 0]);
     if unmoved <= WORTH {
         return [0, 0];
     }
@@ -192,17 +246,19 @@ fn search_block(
     let window = (-radius..=radius).flat_map(|dy| (-radius..=radius).map(move |dx| [own[0] + dx, own[1] + dy]));
     let around = (-1..=1).flat_map(|dy| (-1..=1).map(move |dx| (dx, dy))).filter(|offset| *offset != (0, 0));
     let around = around.filter(|_| coarser.is_some()).map(|(dx, dy)| predicted(dx, dy));
-    let candidates: Vec<(Vector, u32)> = window.chain(around).map(|vector| (vector, cost(vector))).collect();
+    let mut costs = [([0, 0], 0); MOST_CANDIDATES];
     let (mut best, mut least) = (None, unmoved);
-    for (index, (vector, cost)) in candidates.iter().enumerate() {
+    for (index, (vector, kept)) in window.chain(around).zip(&mut costs).enumerate() {
+        let cost = difference(now, key, corner, vector);
+        *kept = (vector, cost);
         let price = cost + WORTH + WORTH_PER_PIXEL * (vector[0].unsigned_abs() + vector[1].unsigned_abs());
         if price < least {
             (best, least) = (Some(index as i32), price);
         }
     }
     let Some(best) = best else { return [0, 0] };
-    let cost_of = |index: i32| candidates[index as usize].1;
-    let mut found = candidates[best as usize].0.map(|v| v * 16);
+    let cost_of = |index: i32| costs[index as usize].1;
+    let mut found = costs[best as usize].0.map(|v| v * 16);
     if finest && best < side * side {
         if (1..side - 1).contains(&(best % side)) {
             found[0] += vertex(cost_of(best - 1), cost_of(best), cost_of(best + 1));
@@ -224,11 +280,13 @@ fn vertex(before: u32, least: u32, after: u32) -> i32 {
     (16 * (left - right) + if left >= right { sum } else { -sum }) / (2 * sum)
 }
 
-/// The whole field of motion: [`search`] on every level. The finest level comes first.
+/// The whole field of motion: [`search_rows`] on every level. The finest level comes first.
 pub fn motion(now: &[u32], key: &[u32], extent: Extent) -> Vec<Vector> {
-    let mut field = vec![[0, 0]; Fields::new(extent).len()];
+    let fields = Fields::new(extent);
+    let mut field = vec![[0, 0]; fields.len()];
     for level in (0..LEVELS).rev() {
-        search(now, key, extent, level, &mut field);
+        let (own, coarser) = field[fields.at(level)..].split_at_mut(fields.grid(level).pixels() as usize);
+        search_rows(now, key, extent, level, coarser, 0..fields.grid(level).height as usize, own);
     }
     field
 }
@@ -243,49 +301,77 @@ pub struct Key<'a> {
 /// Parts of a pixel of the student in which [`carry`] reckons.
 const UNIT: i32 = 1 << 11;
 
-/// `motion/carry`: the key's painting moved to where its things are in the frame that `guide` shows; `field` as [`motion`] gives it.
-/// Each pixel takes the vector between the four around it, or one of the four, or none: whichever explains it and its four
-/// neighbours best. What remains unexplained of the input's change, the painting follows by half.
+/// `motion/carry`, some rows of it: the key's painting moved to where its things are in the frame that `guide` shows; `field`
+/// as [`motion`] gives it. Each pixel takes the vector between the four around it, or one of the four, or none: whichever
+/// explains it and its four neighbours best. What remains unexplained of the input's change, the painting follows by half.
+/// `carried` has room for those rows.
 ///
 /// # Panics
 /// When a slice is shorter than `extent` asks for.
-pub fn carry(key: Key<'_>, guide: &[[u8; 4]], field: &[Vector], extent: Extent, carried: &mut [[f32; 4]]) {
+pub fn carry_rows(
+    key: Key<'_>,
+    guide: &[[u8; 4]],
+    field: &[Vector],
+    extent: Extent,
+    rows: Range<usize>,
+    carried: &mut [[f32; 4]],
+) {
     let grid = Fields::new(extent).grid(0);
     let vectors = Plane { values: field, extent: grid };
     let was = Plane { values: key.guide, extent };
     let is = Plane { values: guide, extent };
     let painting = Plane { values: key.painting, extent };
-    let rgb = |pixel: [u8; 4]| [pixel[0], pixel[1], pixel[2]].map(|c| f32::from(c) / 255.0);
-    for y in 0..extent.height as i32 {
-        for x in 0..extent.width as i32 {
-            let [dx, dy] = vector_at(vectors, was, is, [x, y]);
-            let (left, top) = (x + dx.div_euclid(UNIT), y + dy.div_euclid(UNIT));
-            let (across, down) = (dx.rem_euclid(UNIT) as f32 / UNIT as f32, dy.rem_euclid(UNIT) as f32 / UNIT as f32);
-            let kept = |x, y| -> [f32; 3] {
-                let (painted, saw) = (painting.at(x, y), rgb(was.at(x, y)));
-                std::array::from_fn(|i| painted[i] - FOLLOW * saw[i])
-            };
-            let mix =
-                |a: [f32; 3], b: [f32; 3], t: f32| -> [f32; 3] { std::array::from_fn(|i| a[i] + (b[i] - a[i]) * t) };
-            let moved = mix(
-                mix(kept(left, top), kept(left + 1, top), across),
-                mix(kept(left, top + 1), kept(left + 1, top + 1), across),
-                down,
-            );
-            let sees = rgb(is.at(x, y));
-            let [r, g, b] = std::array::from_fn(|i| (moved[i] + FOLLOW * sees[i]).clamp(0.0, 1.0));
-            carried[(y as u32 * extent.width + x as u32) as usize] = [r, g, b, 1.0];
-        }
-    }
+    let rgb = |pixel: [u8; 4]| pixel.map(|c| f32::from(c) * (1.0 / 255.0));
+    let width = extent.width as usize;
+    widely(
+        #[inline(always)]
+        || {
+            for (y, line) in rows.zip(carried.chunks_exact_mut(width)) {
+                for (x, carried) in line.iter_mut().enumerate() {
+                    let sees = rgb(guide[y * width + x]);
+                    let place = [x as i32, y as i32];
+                    let vector = vector_at(vectors, was, is, place);
+                    let kept = |x: i32, y: i32| -> [f32; 4] {
+                        let (painted, saw) = (painting.at(x, y), rgb(was.at(x, y)));
+                        std::array::from_fn(|i| painted[i] - FOLLOW * saw[i])
+                    };
+                    let moved = if vector == [0, 0] { kept(place[0], place[1]) } else { between(place, vector, kept) };
+                    let [r, g, b, _] = std::array::from_fn(|i| within(moved[i] + FOLLOW * sees[i], 1.0));
+                    *carried = [r, g, b, 1.0];
+                }
+            }
+        },
+    );
+}
+
+/// What lies `vector` away from a pixel, between the four pixels around there.
+#[inline(always)]
+fn between([x, y]: Vector, [dx, dy]: Vector, at: impl Fn(i32, i32) -> [f32; 4]) -> [f32; 4] {
+    let (left, top) = (x + dx.div_euclid(UNIT), y + dy.div_euclid(UNIT));
+    let (across, down) = (dx.rem_euclid(UNIT) as f32 / UNIT as f32, dy.rem_euclid(UNIT) as f32 / UNIT as f32);
+    let mix = |a: [f32; 4], b: [f32; 4], t: f32| -> [f32; 4] { std::array::from_fn(|i| a[i] + (b[i] - a[i]) * t) };
+    mix(mix(at(left, top), at(left + 1, top), across), mix(at(left, top + 1), at(left + 1, top + 1), across), down)
+}
+
+/// [`carry_rows`] of the whole picture.
+///
+/// # Panics
+/// When a slice is shorter than `extent` asks for.
+pub fn carry(key: Key<'_>, guide: &[[u8; 4]], field: &[Vector], extent: Extent, carried: &mut [[f32; 4]]) {
+    carry_rows(key, guide, field, extent, 0..extent.height as usize, carried);
 }
 
 /// The vector of one pixel, in [`UNIT`]s.
+#[inline(always)]
 fn vector_at(vectors: Plane<'_, Vector>, was: Plane<'_, [u8; 4]>, is: Plane<'_, [u8; 4]>, [x, y]: Vector) -> Vector {
     // Sixteenths of a cell from the centre of the first one.
     let (place_x, place_y) = (2 * x - 7, 2 * y - 7);
     let (column, row) = (place_x.div_euclid(16), place_y.div_euclid(16));
     let (right, down) = (place_x.rem_euclid(16), place_y.rem_euclid(16));
     let [a, b, c, d] = [(0, 0), (1, 0), (0, 1), (1, 1)].map(|(dx, dy)| vectors.at(column + dx, row + dy));
+    if [a, b, c, d] == [[0, 0]; 4] {
+        return [0, 0];
+    }
     let between = std::array::from_fn(|i| {
         (16 - down) * ((16 - right) * a[i] + right * b[i]) + down * ((16 - right) * c[i] + right * d[i])
     });

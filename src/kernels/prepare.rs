@@ -5,10 +5,14 @@
 //! it lies under the box. Shrinking, that is the area average (no aliasing, sums to one, two by two taps at a half); enlarging,
 //! a box one pixel wide over two pixels *is* bilinear interpolation. Beyond the picture its border pixels repeat.
 //!
-//! [`prepare`] is the definition of the kernel `shaders/ingest/prepare.wgsl`. [`Prepare`] computes the same straight from a
+//! [`Resize`] is the definition of the kernel `shaders/ingest/prepare.wgsl`. [`Prepare`] computes the same straight from a
 //! camera's bytes, for networks that run on the CPU: no pixel has to come back from the GPU for them.
 
+use std::cell::RefCell;
+use std::ops::Range;
+
 use super::ingest::YuvToRgb;
+use super::wide::{nearest, widely, within};
 use crate::frame::{CameraFrame, FrameShape, PixelFormat};
 use crate::units::Extent;
 
@@ -78,28 +82,86 @@ impl Footprint {
     }
 }
 
-/// `ingest/prepare`: RGBA bytes to rgb 0..1 and a w of 1, row-major.
+/// `ingest/prepare` for a single picture: RGBA bytes to rgb 0..1 and a w of 1, row-major. For frame after frame, keep a
+/// [`Resize`].
 ///
 /// # Panics
 /// When `frame` is shorter than `frame_extent`, or `out` than `extent`.
 pub fn prepare(frame: &[[u8; 4]], frame_extent: Extent, crop: Crop, extent: Extent, out: &mut [[f32; 4]]) {
-    let clamp = |i: i32, n: u32| i.clamp(0, n as i32 - 1) as usize;
-    for row in 0..extent.height {
-        let down = Footprint::of(row, crop.top, crop.height, extent.height);
-        for column in 0..extent.width {
-            let across = Footprint::of(column, crop.left, crop.width, extent.width);
-            let mut sum = [0.0_f32; 3];
-            for y in down.first..down.end {
-                let line = clamp(y, frame_extent.height) * frame_extent.width as usize;
-                for x in across.first..across.end {
-                    let weight = down.weight(y) * across.weight(x);
-                    let pixel = frame[line + clamp(x, frame_extent.width)];
-                    for (sum, byte) in sum.iter_mut().zip(pixel) {
-                        *sum += weight * f32::from(byte) / 255.0;
+    let mut guide = vec![[0; 4]; extent.pixels() as usize];
+    Resize::new(frame_extent, crop, extent).rows(frame, 0..extent.height as usize, out, &mut guide);
+}
+
+/// `ingest/prepare`: a frame's picture to what the student sees, for one size of each. All tables are made once.
+#[derive(Clone, Debug)]
+pub struct Resize {
+    frame: Extent,
+    extent: Extent,
+    across: Axis,
+    down: Axis,
+}
+
+thread_local! {
+    /// A row of sums over the rows of the frame; as long as the widest frame that this thread has seen.
+    static SUMS: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Resize {
+    /// From the crop of a frame to pictures of `extent`.
+    pub fn new(frame: Extent, crop: Crop, extent: Extent) -> Self {
+        let across = Axis::new(crop.left, crop.width, frame.width, extent.width);
+        let down = Axis::new(crop.top, crop.height, frame.height, extent.height);
+        Self { frame, extent, across, down }
+    }
+
+    /// Some rows of the student's picture, into `image` and `guide`, which have room for them: rgb 0..1 and a w of 1, and
+    /// the same in eight bits a channel.
+    ///
+    /// # Panics
+    /// When a slice is too short.
+    pub fn rows(&self, frame: &[[u8; 4]], rows: Range<usize>, image: &mut [[f32; 4]], guide: &mut [[u8; 4]]) {
+        SUMS.with_borrow_mut(|sums| {
+            let frame_width = self.frame.width as usize;
+            sums.resize(frame_width * 4, 0.0);
+            let width = self.extent.width as usize;
+            let out = image.chunks_exact_mut(width).zip(guide.chunks_exact_mut(width));
+            widely(
+                #[inline(always)]
+                || {
+                    for (row, (image, guide)) in rows.zip(out) {
+                        let down = self.down.taps[row];
+                        for tap in 0..down.count {
+                            let line = &frame[(down.first + tap) * frame_width..][..frame_width];
+                            add_line(line.as_flattened(), self.down.weights[down.at + tap] / 255.0, tap == 0, sums);
+                        }
+                        let pixels = image.iter_mut().zip(guide);
+                        for (taps, (image, guide)) in self.across.taps.iter().zip(pixels) {
+                            let weights = &self.across.weights[taps.at..taps.at + taps.count];
+                            let colors = &sums.as_chunks::<4>().0[taps.first..taps.first + taps.count];
+                            let mut color: Lanes = [0.0; 4];
+                            for (sum, weight) in colors.iter().zip(weights) {
+                                color = std::array::from_fn(|i| color[i] + sum[i] * weight);
+                            }
+                            *image = [color[0], color[1], color[2], 1.0];
+                            *guide = image.map(|c| nearest(within(c, 1.0) * 255.0) as u8);
+                        }
                     }
-                }
-            }
-            out[(row * extent.width + column) as usize] = [sum[0], sum[1], sum[2], 1.0];
+                },
+            );
+        });
+    }
+}
+
+/// Adds `weight` times a row of bytes to the sums, or begins them anew.
+#[inline(always)]
+fn add_line(line: &[u8], weight: f32, begin: bool, sums: &mut [f32]) {
+    if begin {
+        for (sum, byte) in sums.iter_mut().zip(line) {
+            *sum = f32::from(*byte) * weight;
+        }
+    } else {
+        for (sum, byte) in sums.iter_mut().zip(line) {
+            *sum += f32::from(*byte) * weight;
         }
     }
 }

@@ -8,8 +8,6 @@
 //! ten samples and not sixty. A cell's direction is held until the painting around it turns by more than noise does: strokes
 //! on a still wall lie still.
 
-use half::f16;
-
 use super::canvas::step;
 use super::compose::{Steady, luma_of};
 use crate::canvas::bristles::{HEIGHT_RANGE, SIDE, SLOPE_RANGE, TURNS};
@@ -31,7 +29,7 @@ pub type Tensor = [f32; 4];
 pub fn tensor_of_cells(steady: &[Steady], extent: Extent, tensor: &mut [Tensor]) {
     let (width, height) = (extent.width as i32, extent.height as i32);
     let at = |x: i32, y: i32| {
-        let pixel = steady[(y.clamp(0, height - 1) * width + x.clamp(0, width - 1)) as usize].map(f16::to_f32);
+        let pixel = steady[(y.clamp(0, height - 1) * width + x.clamp(0, width - 1)) as usize];
         [luma_of([pixel[0], pixel[1], pixel[2]]), pixel[3]]
     };
     let Extent { width: columns, height: rows } = cells(extent);

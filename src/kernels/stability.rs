@@ -1,7 +1,10 @@
 //! How steady the painted picture is where the camera's picture does not change: the definition of the kernels in
 //! `shaders/stability/`, and of the number that is shown.
 
+use std::ops::Range;
+
 use super::compose::Steady;
+use super::wide::widely;
 use crate::units::Extent;
 
 /// Side of a block, in pixels of the student.
@@ -27,24 +30,46 @@ pub struct Seen<'a> {
     pub steady: &'a [Steady],
 }
 
-/// `stability/compare`: how much input and painting changed, block by block, row-major.
+/// `stability/compare`, some rows of blocks: how much input and painting changed, into `blocks`, which has room for them.
+///
+/// # Panics
+/// When a slice is shorter than `extent`.
+pub fn compare_rows(now: Seen<'_>, before: Seen<'_>, extent: Extent, rows: Range<usize>, blocks: &mut [Block]) {
+    let grid = blocks_of(extent);
+    let (width, side) = (extent.width as usize, BLOCK as usize);
+    widely(
+        #[inline(always)]
+        || {
+            for (row, blocks) in rows.zip(blocks.chunks_exact_mut(grid.width as usize)) {
+                blocks.fill([0, 0]);
+                for y in row * side..((row + 1) * side).min(extent.height as usize) {
+                    let line = y * width..(y + 1) * width;
+                    let guides = now.guide[line.clone()].chunks(side).zip(before.guide[line.clone()].chunks(side));
+                    let steady = now.steady[line.clone()].chunks(side).zip(before.steady[line].chunks(side));
+                    for (block, ((guide, old_guide), (steady, old_steady))) in blocks.iter_mut().zip(guides.zip(steady))
+                    {
+                        for (guide, old) in guide.iter().zip(old_guide) {
+                            block[0] += (0..3).map(|i| u32::from(guide[i].abs_diff(old[i]))).sum::<u32>();
+                        }
+                        for (steady, old) in steady.iter().zip(old_steady) {
+                            let part = |i: usize| ((steady[i] - old[i]).abs() * (255 * PARTS) as f32 + 0.5) as u32;
+                            block[1] += (0..3).map(part).sum::<u32>();
+                        }
+                    }
+                }
+            }
+        },
+    );
+}
+
+/// [`compare_rows`] of all blocks, row-major.
 ///
 /// # Panics
 /// When a slice is shorter than `extent`.
 pub fn compare(now: Seen<'_>, before: Seen<'_>, extent: Extent) -> Vec<Block> {
     let grid = blocks_of(extent);
     let mut blocks = vec![[0, 0]; grid.pixels() as usize];
-    for y in 0..extent.height {
-        for x in 0..extent.width {
-            let at = (y * extent.width + x) as usize;
-            let block = &mut blocks[(y / BLOCK * grid.width + x / BLOCK) as usize];
-            for i in 0..3 {
-                block[0] += u32::from(now.guide[at][i].abs_diff(before.guide[at][i]));
-                let painting = (now.steady[at][i].to_f32() - before.steady[at][i].to_f32()).abs();
-                block[1] += (painting * (255 * PARTS) as f32 + 0.5) as u32;
-            }
-        }
-    }
+    compare_rows(now, before, extent, 0..grid.height as usize, &mut blocks);
     blocks
 }
 
@@ -107,7 +132,6 @@ impl Stability {
 
 #[cfg(test)]
 mod tests {
-    use half::f16;
     use proptest::prelude::*;
 
     use super::*;
@@ -118,7 +142,7 @@ mod tests {
     }
 
     fn flat(value: f32, extent: Extent) -> Vec<Steady> {
-        vec![[f16::from_f32(value); 4]; extent.pixels() as usize]
+        vec![[value; 4]; extent.pixels() as usize]
     }
 
     proptest! {
@@ -149,7 +173,7 @@ mod tests {
         // The painting changes in the block that moves and in those around it, and nowhere else.
         for y in 0..16 {
             for x in 0..16 {
-                now[y * 64 + x] = [f16::ONE; 4];
+                now[y * 64 + x] = [1.0; 4];
             }
         }
         let got = stability((&guide, &now), (&was, &before), extent).unwrap();

@@ -64,6 +64,8 @@ pub struct Subject {
     pub variant: String,
     /// `wgpu` or `ort`; `none` when the picture went through untouched.
     pub engine: String,
+    /// What does everything around the network: `gpu` or `cpu`.
+    pub chain: String,
     pub device: String,
     /// Why this engine on this device.
     pub why: String,

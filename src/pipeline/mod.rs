@@ -1,8 +1,8 @@
 //! The way of a frame from the camera's bytes to a target.
 //!
 //! What happens to a frame is a list of passes ([`list`]), each of which says what it reads and writes ([`pass`],
-//! [`product`]); what of the list runs for a frame is decided by pure code from what is wanted of it, and a back end
-//! ([`gpu`]) executes that. `pass` tells how to add one; `listing` is the list as `impasto plan` prints it.
+//! [`product`]); what of the list runs for a frame is decided by pure code from what is wanted of it, and one of two back
+//! ends ([`gpu`], [`cpu`]) executes that. `pass` tells how to add one; `listing` is the list as `impasto plan` prints it.
 //!
 //! Two slots take turns: one holds the frame that is shown together with its own painting, the other the frame in work. A
 //! painting is therefore never laid over another frame, and the slot that is shown *is* the previous frame that the
@@ -15,6 +15,8 @@
 //! [`Pipeline::finish`] and [`Pipeline::read_picture`], and after [`Pipeline::new`] no GPU object is made but command
 //! encoders. Knows nothing of windows, of where frames come from, nor of how long they may take.
 
+mod chain;
+pub mod cpu;
 pub mod gpu;
 pub mod list;
 pub mod listing;
@@ -26,27 +28,33 @@ pub mod product;
 mod routes;
 mod sights;
 mod steadiness;
+mod still;
+pub mod tap;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use gpu::{GpuChain, Ticket};
+use chain::{Chain, Ticket};
+use cpu::CpuChain;
+use gpu::GpuChain;
 use list::{Event, Paint, Route, Wanted};
-use painter::Painter;
 pub use painter::Student;
+use painter::{InPlace, Painter};
 use pass::{OnGpu, Varying};
 pub use present::{Fit, Look, PictureLayout, Placement};
 use product::Sizes;
 use sights::Sights;
 use steadiness::Steadiness;
+pub use still::PendingPicture;
+use tap::Taps;
 
 use crate::canvas::{Relief, Surface, SurfaceSlot};
 use crate::frame::{CameraFrame, FrameShape};
-use crate::gpu::{Gpu, GpuError, Shader};
+use crate::gpu::{Done, Gpu, GpuError, Shader};
 pub use crate::kernels::stability::Stability;
-use crate::metrics::Span;
+use crate::metrics::{Span, Stage};
 use crate::nn::gpu::GpuStudent;
-use crate::roundtrip::RoundTrip;
-use crate::units::{Burden, Extent, FrameStamp};
+use crate::roundtrip::{RoundTrip, RoundTripEvent};
+use crate::units::{Burden, Extent, FrameId, FrameStamp};
 
 /// The shaders of the chain, apart from the student's.
 pub fn shaders() -> impl Iterator<Item = Shader> {
@@ -82,8 +90,12 @@ pub enum PipelineError {
         .0.as_secs()
     )]
     Stalled(Duration),
-    #[error("the picture could not be read back from the GPU: {0}; try again, or choose a smaller size")]
+    #[error("the picture could not be read back: {0}; try again, or choose a smaller size")]
     Read(String),
+    #[error("the student is not of the back end that is to run it; choose another --engine or --chain")]
+    WrongChain,
+    #[error("a thread could not be started: {0}; close other programs and try again")]
+    Threads(std::io::Error),
 }
 
 /// What became of the frames.
@@ -111,12 +123,90 @@ struct FrameJob<'a> {
     /// Which of the frames that are away is meant.
     trip: usize,
     varying: Varying,
-    /// The camera's bytes.
-    bytes: Option<&'a [u8]>,
+    frame: Option<FrameInput<'a>>,
     /// A painting from another thread: rgb 0..1 and 1 for each pixel of the student.
     painting: Option<&'a [[f32; 4]]>,
     /// Whether it is measured.
     measured: bool,
+    /// Where the frame will be shown, for a back end that composes before it draws.
+    show: Option<(PictureLayout, Extent)>,
+    /// For whom else it composes, and the window's look.
+    taps: Option<(Taps, Look)>,
+}
+
+/// A frame for a back end.
+enum FrameInput<'a> {
+    /// Needed elsewhere too.
+    Lent(&'a CameraFrame),
+    /// To be kept as long as it is needed.
+    Given(CameraFrame),
+}
+
+impl FrameInput<'_> {
+    fn frame(&self) -> &CameraFrame {
+        match self {
+            Self::Lent(frame) => frame,
+            Self::Given(frame) => frame,
+        }
+    }
+}
+
+impl FrameJob<'_> {
+    /// The camera's bytes.
+    fn bytes(&self) -> Option<&[u8]> {
+        let frame = self.frame.as_ref()?.frame();
+        Some(&frame.bytes()[..frame.shape().min_bytes()])
+    }
+}
+
+/// Which back end runs the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChainKind {
+    Gpu,
+    Cpu,
+}
+
+impl ChainKind {
+    /// As the command line calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gpu => "gpu",
+            Self::Cpu => "cpu",
+        }
+    }
+}
+
+/// What the user asked for: `--chain auto`, or one of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ChainWish {
+    #[default]
+    Auto,
+    Only(ChainKind),
+}
+
+impl ChainWish {
+    /// The back end beside such an adapter. A software adapter runs shaders on the very processor that the other back end
+    /// uses directly. `on_gpu`: the network is painted by our engine on the GPU, in its own command buffer.
+    pub fn choose(self, software: bool, on_gpu: bool) -> ChainKind {
+        match self {
+            Self::Only(kind) => kind,
+            Self::Auto if software && !on_gpu => ChainKind::Cpu,
+            Self::Auto => ChainKind::Gpu,
+        }
+    }
+}
+
+impl std::str::FromStr for ChainWish {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.to_ascii_lowercase().as_str() {
+            "auto" => Ok(Self::Auto),
+            "gpu" => Ok(Self::Only(ChainKind::Gpu)),
+            "cpu" => Ok(Self::Only(ChainKind::Cpu)),
+            _ => Err(format!("'{text}' is not a place to compose on: choose auto, gpu or cpu")),
+        }
+    }
 }
 
 /// A frame's place.
@@ -136,13 +226,15 @@ struct InFlight {
     slot: usize,
     stamp: FrameStamp,
     ticket: Ticket,
+    /// Its fate was counted already.
+    counted: bool,
 }
 
 /// Everything between a camera's frame and a target. Made for one shape of frame, one student and one format of target; when
 /// one of them changes, make a new one on another thread and swap.
 pub struct Pipeline {
     sizes: Sizes,
-    chain: GpuChain,
+    chain: Chain,
     painter: Painter,
     surface: SurfaceSlot,
     /// Of the look that was drawn last: without a relief its passes do not run.
@@ -164,6 +256,11 @@ pub struct Pipeline {
     since: u32,
     counts: PipelineCounts,
     spans: Vec<Span>,
+    /// The target and the look of the last drawing.
+    view: Option<(Extent, Look)>,
+    /// The frame whose drawing was measured last.
+    drawn: Option<FrameId>,
+    taps: Taps,
 }
 
 impl Pipeline {
@@ -178,20 +275,59 @@ impl Pipeline {
         student: Student,
         target_format: wgpu::TextureFormat,
     ) -> Result<Self, PipelineError> {
+        let (student, painter, sizes) = Self::parts(shape, student);
+        let student = match student {
+            Some(InPlace::Gpu(student)) => Some(student),
+            Some(InPlace::Cpu(_)) => return Err(PipelineError::WrongChain),
+            None => None,
+        };
+        let chain = GpuChain::new(gpu, sizes, painter.route(), student, target_format)?;
+        Ok(Self::with(Chain::Gpu(chain), painter, sizes))
+    }
+
+    /// As [`Self::new`], with the list run on the CPU; `gpu` only shows the finished picture. `done` is called on another
+    /// thread whenever [`Self::poll`] may find something new.
+    ///
+    /// # Errors
+    /// When no thread can be started, the student is one of the GPU's, or the frame is larger than the GPU can show.
+    pub fn on_cpu(
+        gpu: &Gpu,
+        shape: FrameShape,
+        student: Student,
+        target_format: wgpu::TextureFormat,
+        done: impl Fn() + Send + 'static,
+    ) -> Result<Self, PipelineError> {
+        if shape.extent.is_empty() {
+            return Err(PipelineError::Empty(shape.extent));
+        }
+        let (student, painter, sizes) = Self::parts(shape, student);
+        let student = match student {
+            Some(InPlace::Cpu(student)) => Some(student),
+            Some(InPlace::Gpu(_)) => return Err(PipelineError::WrongChain),
+            None => None,
+        };
+        let chain = CpuChain::new(gpu, sizes, student, target_format, done)?;
+        Ok(Self::with(Chain::Cpu(chain), painter, sizes))
+    }
+
+    fn parts(shape: FrameShape, student: Student) -> (Option<InPlace>, Painter, Sizes) {
         let extent = student.extent();
-        let (painter, in_place) = Painter::of(student);
+        let (painter, mut in_place) = Painter::of(student);
         let trips = if painter.route() == Route::RoundTrip { TRIPS } else { 0 };
-        let canvas_channels = in_place.as_ref().and_then(|s| s.plan().canvas()).map_or(0, |c| c.channels as u32);
+        let canvas_channels = in_place.as_mut().map_or(0, InPlace::canvas_channels);
         let sizes = Sizes { canvas_channels, ..Sizes::new(shape, extent, trips) };
-        let surface = painter.round_trip().map(|student| student.surface().clone()).unwrap_or_default();
-        Ok(Self {
-            surface,
+        (in_place, painter, sizes)
+    }
+
+    fn with(chain: Chain, painter: Painter, sizes: Sizes) -> Self {
+        Self {
+            surface: painter.round_trip().map(|student| student.surface().clone()).unwrap_or_default(),
             thickness: Look::default().thickness,
-            chain: GpuChain::new(gpu, sizes, painter.route(), in_place, target_format)?,
+            chain,
+            sights: Sights::new(sizes.trips),
             sizes,
             painter,
             slots: [Slot::default(); 2],
-            sights: Sights::new(trips),
             steadiness: Steadiness::default(),
             in_flight: None,
             waiting: None,
@@ -203,7 +339,18 @@ impl Pipeline {
             since: u32::MAX,
             counts: PipelineCounts::default(),
             spans: Vec::with_capacity(PENDING),
-        })
+            view: None,
+            drawn: None,
+            taps: Taps::default(),
+        }
+    }
+
+    /// Which back end runs the list.
+    pub fn chain_kind(&self) -> ChainKind {
+        match self.chain {
+            Chain::Gpu(_) => ChainKind::Gpu,
+            Chain::Cpu(_) => ChainKind::Cpu,
+        }
     }
 
     /// Records the last pass over the whole of `target`: the newest finished frame with its own painting. Before the first
@@ -218,30 +365,107 @@ impl Pipeline {
         target_extent: Extent,
         look: &Look,
     ) {
-        self.blend = look.blend.clamp(0.0, 1.0);
-        self.thickness = look.thickness;
+        self.set_view(target_extent, look);
+        let started = Instant::now();
         let layout = self.picture_layout(target_extent, look);
-        let frame = self.shown().map(|stamp| stamp.id);
-        self.chain.draw(encoder, target, layout, self.shown, frame);
+        let shown = self.shown_frame();
+        self.chain.draw(encoder, target, (layout, target_extent), shown);
+        if let (Chain::Cpu(_), Some((_, stamp))) = (&self.chain, shown)
+            && self.drawn != Some(stamp.id)
+        {
+            // The finished picture's way to the screen, once for each frame.
+            self.drawn = Some(stamp.id);
+            self.note(Span::cpu(stamp.id, Stage::Present, started, Instant::now()));
+        }
     }
 
-    /// What [`Self::draw`] would show on a target of `extent`, as sRGB bytes with alpha 255. Waits for the GPU.
+    /// Where and how frames will be drawn, as far as it is known before [`Self::draw`] is called.
+    pub fn set_view(&mut self, target: Extent, look: &Look) {
+        self.blend = look.blend.clamp(0.0, 1.0);
+        self.thickness = look.thickness;
+        self.view = Some((target, *look));
+    }
+
+    /// What [`Self::draw`] would show on a target of `extent`. Does not wait for it.
+    ///
+    /// # Errors
+    /// When the size is empty or too large for the GPU.
+    pub fn picture(&mut self, extent: Extent, look: &Look) -> Result<PendingPicture, PipelineError> {
+        let layout = self.picture_layout(extent, look);
+        let shown = self.shown_frame();
+        self.chain.picture((layout, extent), shown)
+    }
+
+    /// What [`Self::draw`] would show on a target of `extent`, as sRGB bytes with alpha 255. Waits for it.
     ///
     /// # Errors
     /// When the size is empty or too large for the GPU, or the picture cannot be read.
     pub fn read_picture(&mut self, extent: Extent, look: &Look) -> Result<image::RgbaImage, PipelineError> {
-        let layout = self.picture_layout(extent, look);
-        self.chain.read_picture(extent, layout, self.shown)
+        self.picture(extent, look)?.wait()
+    }
+
+    /// Who gets every finished picture from now on, beside the window.
+    pub fn set_taps(&mut self, taps: Taps) {
+        self.taps = taps;
+    }
+
+    /// `done` is called from now on, on another thread, whenever [`Self::poll`] may find that a frame is done. Painters on
+    /// threads of their own have their own waker.
+    ///
+    /// # Errors
+    /// When the system starts no more threads.
+    pub fn wake(&mut self, done: Done) -> Result<(), PipelineError> {
+        self.chain.wake(done).map_err(PipelineError::Threads)
+    }
+
+    /// For whom else frames are composed, and the look of the window.
+    fn tapped(&self) -> Option<(Taps, Look)> {
+        (!self.taps.is_empty()).then(|| (self.taps.clone(), self.look()))
+    }
+
+    /// The look of the window, as it was drawn last.
+    fn look(&self) -> Look {
+        self.view.map_or_else(Look::default, |(_, look)| look)
+    }
+
+    /// The frame in that slot is shown from now on: it goes to whoever taps the pictures.
+    fn tap(&mut self, slot: usize, stamp: FrameStamp) {
+        if self.taps.is_empty() {
+            return;
+        }
+        let (look, taps, of) = (self.look(), self.taps.clone(), self.slots[slot]);
+        let (surface, Sizes { shape, crop, student, .. }) = (self.surface.now(), self.sizes);
+        let relief = if of.flow { surface.relief } else { Relief::default() };
+        self.chain.tap(&taps, slot, stamp, of.painted, |line| {
+            let (look, extent) = (line.look(&look), line.wish.extent);
+            let drift = of.drift.then_some(student);
+            PictureLayout::new(shape.extent, crop, extent, &look, of.painted, (relief, surface.brush.seed), drift)
+        });
     }
 
     fn picture_layout(&self, target: Extent, look: &Look) -> PictureLayout {
+        self.layout_of(self.shown.map(|index| self.slots[index]).unwrap_or_default(), target, look)
+    }
+
+    /// How a frame of that slot is shown.
+    fn layout_of(&self, slot: Slot, target: Extent, look: &Look) -> PictureLayout {
         let surface = self.surface.now();
-        let flow = self.shown.is_some_and(|index| self.slots[index].flow);
-        let relief = if flow { surface.relief } else { Relief::default() };
-        let relief = (relief, surface.brush.seed);
-        let drift = self.shown.is_some_and(|index| self.slots[index].drift);
-        let drift = drift.then_some(self.sizes.student);
-        PictureLayout::new(self.sizes.shape.extent, self.sizes.crop, target, look, self.shown_painted(), relief, drift)
+        let relief = if slot.flow { surface.relief } else { Relief::default() };
+        let drift = slot.drift.then_some(self.sizes.student);
+        let Sizes { shape, crop, .. } = self.sizes;
+        PictureLayout::new(shape.extent, crop, target, look, slot.painted, (relief, surface.brush.seed), drift)
+    }
+
+    /// How a frame will be shown that is to be in such a slot.
+    fn show(&self, slot: Slot) -> Option<(PictureLayout, Extent)> {
+        let (target, look) = self.view.as_ref()?;
+        Some((self.layout_of(slot, *target, look), *target))
+    }
+
+    /// The slot of the frame that is shown, and whose frame it is.
+    fn shown_frame(&self) -> Option<(usize, FrameStamp)> {
+        let slot = self.shown?;
+        Some((slot, self.slots[slot].stamp?))
     }
 
     /// Whose frame is shown.
@@ -291,7 +515,15 @@ impl Pipeline {
         }
     }
 
-    /// The student in place, for another style of the same network. `None` on the round trip.
+    /// What happened to the student since the last call, wherever it paints.
+    pub fn events(&self) -> Vec<RoundTripEvent> {
+        match self.round_trip() {
+            Some(student) => student.events(),
+            None => self.chain.events(),
+        }
+    }
+
+    /// The student in place on the GPU, for another style of the same network. `None` on the round trip.
     pub fn in_place(&self) -> Option<&GpuStudent> {
         self.chain.student()
     }
@@ -330,13 +562,13 @@ impl Pipeline {
     /// A frame that only stands in until the round trip has painted it is not measured.
     fn run(
         &mut self,
-        frame: &CameraFrame,
+        frame: FrameInput<'_>,
         index: usize,
         paint: Paint,
         painting: Option<&[[f32; 4]]>,
         sent: bool,
     ) -> Ticket {
-        let stamp = frame.stamp();
+        let stamp = frame.frame().stamp();
         let painted_before = self.slots[1 - index].painted;
         let lays = paint != Paint::Nobody;
         let compared = lays && painted_before && self.steadiness.is_due(self.chain.can_compare());
@@ -353,7 +585,9 @@ impl Pipeline {
         let sent = trip.is_some();
         let drift = lays && (relief || canvas.is_some());
         let wanted = Wanted { event: Event::Frame, paint, cadenced, sent, compared, canvas: canvas.is_some(), relief };
-        let ticket = self.chain.run(&FrameJob {
+        let slot = Slot { stamp: Some(stamp), painted: lays, flow: relief, drift };
+        let show = self.show(slot);
+        let ticket = self.chain.run(FrameJob {
             wanted,
             stamp,
             slot: index,
@@ -365,14 +599,16 @@ impl Pipeline {
                 follows,
                 continues: self.slots[1 - index].drift && !afresh,
             },
-            bytes: Some(&frame.bytes()[..self.sizes.shape.min_bytes()]),
+            frame: Some(frame),
             painting,
             measured: lays || self.painter.route() != Route::RoundTrip,
+            show,
+            taps: self.tapped(),
         });
         if cadenced && paint == Paint::Student {
             self.sights.keep();
         }
-        self.slots[index] = Slot { stamp: Some(stamp), painted: lays, flow: relief, drift };
+        self.slots[index] = slot;
         ticket
     }
 
@@ -384,15 +620,18 @@ impl Pipeline {
         let paint = if bare.is_some() { Paint::Carried } else { Paint::Nobody };
         let surface = self.surface.now();
         let relief = bare.is_some() && self.load_relief(&surface);
-        self.chain.run(&FrameJob {
+        self.chain.run(FrameJob {
             wanted: Wanted { event: Event::Arrival, paint, cadenced: true, relief, ..Wanted::SHOW },
             stamp: frame,
             slot: bare.unwrap_or(0),
             trip,
             varying: Varying { brush: surface.brush, swirl: surface.relief.swirl, ..Varying::default() },
-            bytes: None,
+            frame: None,
             painting: Some(pixels),
             measured: false,
+            // Drawing it again composes it again.
+            show: None,
+            taps: None,
         });
         if let Some(index) = bare {
             (self.slots[index].painted, self.slots[index].flow) = (true, relief);
@@ -406,23 +645,24 @@ impl Pipeline {
         let Some(tables) = surface.tables.as_ref().filter(|_| self.thickness > 0.0 && !surface.relief.is_flat()) else {
             return false;
         };
-        // Refused by the device, which is told elsewhere: the picture is shown without.
-        self.chain.load_tables(tables).is_ok()
+        self.chain.load_tables(tables)
     }
 
     /// A cadence begins on the round trip while a painting is shown on its own frame: that one is carried on.
     fn keep_shown_painting(&mut self) {
         let Some(index) = self.shown.filter(|index| self.slots[*index].painted) else { return };
         let Some(stamp) = self.slots[index].stamp.filter(|_| self.painter.route() == Route::RoundTrip) else { return };
-        self.chain.run(&FrameJob {
+        self.chain.run(FrameJob {
             wanted: Wanted { event: Event::Keep, cadenced: true, ..Wanted::SHOW },
             stamp,
             slot: index,
             trip: 0,
             varying: Varying::default(),
-            bytes: None,
+            frame: None,
             painting: None,
             measured: false,
+            show: None,
+            taps: None,
         });
         self.sights.keep();
     }

@@ -2,6 +2,7 @@
 
 use crate::canvas::Relief;
 use crate::effect::Touch;
+use crate::kernels::picture::View;
 use crate::kernels::prepare::Crop;
 use crate::kernels::relief::ReliefLook;
 use crate::units::Extent;
@@ -122,6 +123,27 @@ pub struct PictureLayout {
 impl PictureLayout {
     /// `split_px` where there is no line: left of every column.
     const NO_LINE: f32 = -1e6;
+
+    /// The same, with nothing painted.
+    pub fn without_painting(self) -> Self {
+        Self { strength: 0.0, split_px: Self::NO_LINE, parts: 0, ..self }
+    }
+
+    /// A picture that fills the target as it is, pixel for pixel.
+    pub fn one_to_one(target: Extent) -> Self {
+        Self {
+            scale: [1.0 / target.width as f32, 1.0 / target.height as f32],
+            crop_scale: [1.0; 2],
+            split_px: Self::NO_LINE,
+            ..bytemuck::Zeroable::zeroed()
+        }
+    }
+
+    /// What the CPU back end composes by. Without the relief, which it does not have.
+    pub fn view(&self) -> View {
+        let Self { scale, shift, crop_scale, crop_shift, strength, split_px, .. } = *self;
+        View { scale, shift, crop_scale, crop_shift, strength, split_px }
+    }
 
     /// `relief`: what is laid on the painting, and the seed of its strokes. `drift`: the student's size, where it is known how
     /// far strokes have gone.

@@ -1,4 +1,5 @@
-//! What passes read and write: typed handles, how much of each there is, how long it lives, how it lies on the GPU.
+//! What passes read and write: typed handles, how much of each there is, how long it lives, how it lies on the GPU. On the CPU
+//! a product is a slice of its elements.
 //!
 //! A product belongs to the frame in work. Some live on with it: of those there are two copies, one with the frame that is
 //! shown and one with the frame in work, so that a pass can read what the frame before left ([`Product::before`]). That is
@@ -8,11 +9,10 @@
 
 use std::marker::PhantomData;
 
-use half::f16;
-
 use crate::canvas::{CHANNELS, SIDE};
 use crate::frame::FrameShape;
 use crate::kernels::canvas::canvas_extent;
+use crate::kernels::compose::Steady;
 use crate::kernels::drift::Drift;
 use crate::kernels::motion::{Fields, levels_len};
 use crate::kernels::prepare::Crop;
@@ -187,6 +187,27 @@ pub enum Which {
     Before,
 }
 
+/// Which copy of a product is meant, by the frame in work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Of the two frames that are kept: the one in work.
+    pub slot: usize,
+    /// Of the frames that are away.
+    pub trip: usize,
+}
+
+impl Place {
+    /// The copy's number.
+    pub fn index(self, info: &Info, which: Which) -> usize {
+        match (info.copies, which) {
+            (Copies::One, _) => 0,
+            (Copies::PerFrame, Which::Now) => self.slot,
+            (Copies::PerFrame, Which::Before) => 1 - self.slot,
+            (Copies::PerTrip, _) => self.trip,
+        }
+    }
+}
+
 /// A product as one pass reads or writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Use {
@@ -214,8 +235,8 @@ pub const FRAME: Product<[u8; 4]> = Product::new(&Info {
     memory: Memory::Texture,
 });
 
-/// What the student sees: rgb 0..1. On the GPU four floats a pixel, on the CPU three planes.
-pub const IMAGE: Product<f32> = Product::new(&Info {
+/// What the student sees: rgb 0..1, and a fourth that is not used.
+pub const IMAGE: Product<[f32; 4]> = Product::new(&Info {
     name: "image",
     element: "rgb, floats",
     count: Count::Student,
@@ -233,7 +254,7 @@ pub const GUIDE: Product<[u8; 4]> = Product::new(&Info {
 });
 
 /// The student's newest painting, laid out as [`IMAGE`]. Stays until there is another one, so that it can be carried along.
-pub const PAINTED: Product<f32> = Product::new(&Info {
+pub const PAINTED: Product<[f32; 4]> = Product::new(&Info {
     name: "painted",
     element: "rgb, floats",
     count: Count::Student,
@@ -314,7 +335,7 @@ pub const FIELD: Product<[i32; 2]> = Product::new(&Info {
 });
 
 /// The newest painting moved to where things are in the present frame, laid out as [`IMAGE`].
-pub const CARRIED: Product<f32> = Product::new(&Info {
+pub const CARRIED: Product<[f32; 4]> = Product::new(&Info {
     name: "carried",
     element: "rgb, floats",
     count: Count::Student,
@@ -322,8 +343,8 @@ pub const CARRIED: Product<f32> = Product::new(&Info {
     memory: Memory::Buffer(16),
 });
 
-/// The steadied painting, rgb, and the luma of the student's input.
-pub const STEADY: Product<[f16; 4]> = Product::new(&Info {
+/// The steadied painting, rgb, and the luma of the student's input: half floats on the GPU, floats on the CPU.
+pub const STEADY: Product<Steady> = Product::new(&Info {
     name: "steady",
     element: "rgb and luma, half floats",
     count: Count::Student,

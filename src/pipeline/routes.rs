@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::list::{Paint, Route};
 use super::painter::{Open, Painter};
-use super::{InFlight, PENDING, Pipeline, PipelineError};
+use super::{FrameInput, InFlight, PENDING, Pipeline, PipelineError};
 use crate::frame::CameraFrame;
 use crate::gpu::GpuError;
 use crate::metrics::{Span, Stage};
@@ -78,7 +78,7 @@ impl Pipeline {
     ///
     /// Encoders given to [`Self::draw`] must have been submitted, or dropped together with the pipeline, before.
     pub fn poll(&mut self, spans: &mut dyn FnMut(Span)) -> Option<FrameStamp> {
-        self.chain.poll();
+        let refreshed = self.chain.poll();
         let (steadiness, student) = (&mut self.steadiness, self.sizes.student);
         self.chain.drain_comparisons(|gathered| steadiness.enter(gathered, student));
         let landed = self.land();
@@ -90,7 +90,8 @@ impl Pipeline {
         }
         self.spans.drain(..).for_each(&mut *spans);
         self.chain.drain_spans(spans);
-        ready.or(self.fresh.take())
+        let fresh = self.fresh.take();
+        ready.or(fresh).or_else(|| self.shown().filter(|_| refreshed))
     }
 
     /// Whether no frame is in work or waiting.
@@ -100,6 +101,11 @@ impl Pipeline {
             Painter::InPlace | Painter::Untouched => false,
         };
         self.in_flight.is_none() && self.waiting.is_none() && !open
+    }
+
+    /// Whether a frame is in work of whose end nobody is told: see [`Self::on_cpu`] and [`Self::wake`].
+    pub fn needs_polling(&self) -> bool {
+        self.chain.needs_polling() && self.in_flight.is_some()
     }
 
     /// Waits until every frame that was submitted is done or dropped, and every measurement handed out.
@@ -126,7 +132,7 @@ impl Pipeline {
                 return Err(PipelineError::Stalled(progress.elapsed()));
             }
             if self.in_flight.is_some() || measuring {
-                self.chain.wait();
+                self.chain.wait(self.in_flight.as_ref().map(|in_flight| &in_flight.ticket));
             } else {
                 std::thread::sleep(Duration::from_micros(200));
             }
@@ -154,6 +160,7 @@ impl Pipeline {
         let overdue = self.is_overdue();
         let carried = |known: bool| if known { Paint::Carried } else { Paint::Nobody };
         let (paint, sent) = match &self.painter {
+            Painter::InPlace if self.chain.is_broken() => (Paint::Nobody, false),
             Painter::InPlace if due => (Paint::Student, false),
             Painter::InPlace => (Paint::Carried, false),
             Painter::RoundTrip { student, .. } => {
@@ -164,10 +171,14 @@ impl Pipeline {
             }
             Painter::Untouched => (Paint::Nobody, false),
         };
-        let ticket = self.run(&frame, index, paint, None, sent);
-        self.in_flight = Some(InFlight { slot: index, stamp, ticket });
+        let (ticket, frame) = if sent {
+            (self.run(FrameInput::Lent(&frame), index, paint, None, sent), Some(frame))
+        } else {
+            (self.run(FrameInput::Given(frame), index, paint, None, sent), None)
+        };
+        self.in_flight = Some(InFlight { slot: index, stamp, ticket, counted: false });
         self.note(Span::cpu(stamp.id, Stage::Upload, started, Instant::now()));
-        if sent {
+        if let Some(frame) = frame {
             self.hand_over(frame, paint == Paint::Carried);
         } else if paint == Paint::Nobody && self.painter.route() == Route::RoundTrip {
             self.counts.dropped += 1;
@@ -177,10 +188,15 @@ impl Pipeline {
     /// Whether the frame in work is done; it is shown then.
     fn land(&mut self) -> Option<FrameStamp> {
         let chain = &self.chain;
-        let InFlight { slot, stamp, .. } = self.in_flight.take_if(|in_flight| chain.is_done(&in_flight.ticket))?;
+        let landed = self.in_flight.take_if(|in_flight| chain.is_done(&in_flight.ticket))?;
+        let InFlight { slot, stamp, ticket, counted } = landed;
+        if self.chain.landed(&ticket) {
+            self.slots[slot].painted = false;
+        }
         self.shown = Some(slot);
+        self.tap(slot, stamp);
         let bare = !self.slots[slot].painted && self.painter.route() == Route::RoundTrip;
-        self.counts.processed += u64::from(!bare);
+        self.counts.processed += u64::from(!bare && !counted);
         Some(stamp)
     }
 
@@ -216,8 +232,19 @@ impl Pipeline {
     /// The camera's picture alone, shown at once: what stands in while the round trip gives nothing.
     fn show_unpainted(&mut self, frame: &CameraFrame) {
         let index = self.spare();
-        self.run(frame, index, Paint::Nobody, None, false);
-        (self.shown, self.fresh) = (Some(index), Some(frame.stamp()));
+        let ticket = self.run(FrameInput::Lent(frame), index, Paint::Nobody, None, false);
+        self.fresh = self.shown_now(InFlight { slot: index, stamp: frame.stamp(), ticket, counted: true });
+    }
+
+    /// A frame to be shown at once where what is drawn from here on shows it, else when it is done.
+    fn shown_now(&mut self, frame: InFlight) -> Option<FrameStamp> {
+        if self.chain.is_ordered() {
+            self.shown = Some(frame.slot);
+            self.tap(frame.slot, frame.stamp);
+            return Some(frame.stamp);
+        }
+        self.in_flight = Some(frame);
+        None
     }
 
     /// What came back from the round trip.
@@ -239,8 +266,7 @@ impl Pipeline {
         } else if stale {
             (None, false)
         } else {
-            self.deliver(&painted);
-            (Some(stamp), true)
+            (self.deliver(&painted), true)
         };
         match (counted, came_out) {
             (true, _) => {}
@@ -270,19 +296,20 @@ impl Pipeline {
     }
 
     /// A frame and its painting from the round trip, shown at once: the queue keeps the order.
-    fn deliver(&mut self, delivered: &Painted) {
+    fn deliver(&mut self, delivered: &Painted) -> Option<FrameStamp> {
         let started = Instant::now();
         let stamp = delivered.frame.stamp();
         let index = self.spare();
-        self.run(&delivered.frame, index, Paint::Arrived, Some(&delivered.pixels), false);
-        self.shown = Some(index);
+        let input = FrameInput::Lent(&delivered.frame);
+        let ticket = self.run(input, index, Paint::Arrived, Some(&delivered.pixels), false);
         self.note(Span::cpu(stamp.id, Stage::Upload, started, Instant::now()));
         let prepared = delivered.started + delivered.prepare;
         self.note(Span::cpu(stamp.id, Stage::Prepare, delivered.started, prepared));
         self.note(Span::cpu(stamp.id, Stage::Infer, prepared, prepared + delivered.infer));
+        self.shown_now(InFlight { slot: index, stamp, ticket, counted: true })
     }
 
-    fn note(&mut self, span: Span) {
+    pub(super) fn note(&mut self, span: Span) {
         if self.spans.len() < PENDING {
             self.spans.push(span);
         }

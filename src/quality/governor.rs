@@ -120,6 +120,9 @@ impl Governor {
     /// Between two steps down because of heat: cooling takes time.
     const COOL: Duration = Duration::from_secs(6);
 
+    /// Share of a frame's work that all steps down together must save to be taken where they cannot bring it into the budget.
+    const WORTHWHILE: f32 = 0.25;
+
     /// A painting that comes at least so often is never given up: people prefer it to a smooth picture without one.
     pub const LEAST_PAINTED_PER_S: f32 = 8.0;
 
@@ -299,8 +302,12 @@ impl Governor {
         // Where nothing is painted, giving up more is not possible: only the way up is open.
         if demand > down * budget && (self.state.rung.painted || index == 0) {
             let Some(to) = lighter else { return Hold(HoldReason::Lightest { need_ms: demand }) };
-            if !self.ladder[to].painted && !self.hopeless(load) {
+            let smooth = self.effective() == Keep::Smooth;
+            if !self.ladder[to].painted && !smooth && !self.hopeless(load) {
                 return Hold(HoldReason::StillPainted { per_s: load.painted_per_s });
+            }
+            if let Some(ms) = self.elsewhere(load, down * budget).filter(|_| !smooth && !self.hopeless(load)) {
+                return Hold(HoldReason::Elsewhere { what: load.elsewhere, ms });
             }
             if stood < stays {
                 return Hold(HoldReason::Settling { for_s: whole_seconds(stays - stood) });
@@ -321,7 +328,8 @@ impl Governor {
         }
         let Some(forecast) = self.forecast_above(above, load, now) else { return Hold(HoldReason::Measuring) };
         // From no painting to one: whatever is faster than what would be given up again.
-        let fewest = if self.state.rung.painted { 0.0 } else { 1e3 / Self::LEAST_PAINTED_PER_S };
+        let smooth = self.effective() == Keep::Smooth;
+        let fewest = if self.state.rung.painted || smooth { 0.0 } else { 1e3 / Self::LEAST_PAINTED_PER_S };
         let needs_ms = up * budget.max(fewest);
         if forecast > needs_ms {
             return Hold(HoldReason::Forecast { rung: above, ms: forecast, needs_ms });
@@ -338,6 +346,16 @@ impl Governor {
         // A source that is slow itself is not the painting's fault.
         let least = Self::LEAST_PAINTED_PER_S.min(Load::LOSING * 1e3 / self.budget.ms() as f32);
         load.painted_per_s.is_some_and(|rate| rate < least)
+    }
+
+    /// What everything but the network takes, where that alone is more than `limit_ms` and the lightest painting would save
+    /// less than [`Self::WORTHWHILE`] of a frame.
+    fn elsewhere(&self, load: &Load, limit_ms: f32) -> Option<f32> {
+        let (p95, infer) = (load.p95_ms?, load.infer_ms?);
+        let here = self.state.rung.cost;
+        let lightest = self.ladder.iter().rev().find(|rung| rung.painted)?.cost;
+        let saved = infer * (1.0 - lightest / here.max(f32::MIN_POSITIVE)).clamp(0.0, 1.0);
+        (p95 - infer > limit_ms && saved < Self::WORTHWHILE * p95).then_some(p95 - infer)
     }
 
     /// The next rung down. Only what could not be made is passed over: what "did not hold" is lighter all the same.

@@ -27,6 +27,11 @@ pub(super) enum HoldReason {
     StillPainted {
         per_s: Option<f32>,
     },
+    /// The network is not what takes the time.
+    Elsewhere {
+        what: Option<&'static str>,
+        ms: f32,
+    },
     Heat(Thermal),
     Blocked {
         rung: usize,
@@ -59,6 +64,10 @@ impl fmt::Display for HoldText<'_> {
             HoldReason::StillPainted { per_s: None } => f.write_str("the painting stays, although it is slow"),
             HoldReason::StillPainted { per_s: Some(rate) } => {
                 write!(f, "the painting stays, although it is slow: {rate:.0} pictures a second")
+            }
+            HoldReason::Elsewhere { what, ms } => {
+                write!(f, "a smaller network would not help: the rest of a frame takes {ms:.1} ms")?;
+                what.map_or(Ok(()), |what| write!(f, ", most of it {what}"))
             }
             HoldReason::Heat(thermal) => write!(f, "nothing larger until it cools ({})", thermal.name()),
             HoldReason::Blocked { rung, for_s } => write!(f, "{} did not hold; again in {for_s} s", self.ladder[rung]),

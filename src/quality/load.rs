@@ -14,6 +14,8 @@ pub struct Load {
     pub p95_ms: Option<f32>,
     /// The network's part of `p95_ms`.
     pub infer_ms: Option<f32>,
+    /// What takes the most time of the rest of it, for people.
+    pub elsewhere: Option<&'static str>,
     /// Frames behind `p95_ms`.
     pub frames: u32,
     /// Share of the source's frames that get through the chain, 0..=1.

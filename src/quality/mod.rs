@@ -12,7 +12,10 @@
 //!   seconds, then sixty, … up to four minutes; what it really cost corrects the next forecast. Both fade with time,
 //!   and end at once when the conditions change.
 //! - **Painted beats smooth.** The rung that paints nothing is taken only where the lightest painting comes less than
-//!   [`Governor::LEAST_PAINTED_PER_S`] times a second. Heat never takes the painting away.
+//!   [`Governor::LEAST_PAINTED_PER_S`] times a second, and with [`Keep::Smooth`] where no painting keeps the budget. Heat
+//!   never takes the painting away.
+//! - **The lever that helps.** Where everything around the network takes too long by itself and a lighter rung would save
+//!   next to nothing, nothing is given up for it; the state names what takes the time.
 //! - **A user's choice always wins.** While a rung was chosen by hand nothing moves; the state says what it costs.
 //!
 //! Pure: no clock is read, nothing is measured or started here. Knows neither GPUs nor windows nor networks, only what they
@@ -39,6 +42,8 @@ pub enum Keep {
     /// The budget with a margin.
     #[default]
     Balanced,
+    /// The budget with a margin, even where only the camera's own picture keeps it.
+    Smooth,
     /// The smallest network, in at most about half of the budget.
     Battery,
     /// Whatever was chosen: nothing is changed.
@@ -46,13 +51,14 @@ pub enum Keep {
 }
 
 impl Keep {
-    pub const ALL: [Self; 4] = [Self::Quality, Self::Balanced, Self::Battery, Self::Fixed];
+    pub const ALL: [Self; 5] = [Self::Quality, Self::Balanced, Self::Smooth, Self::Battery, Self::Fixed];
 
     /// In one word, as `--keep` takes it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Quality => "quality",
             Self::Balanced => "balanced",
+            Self::Smooth => "smooth",
             Self::Battery => "battery",
             Self::Fixed => "fixed",
         }
@@ -63,6 +69,7 @@ impl Keep {
         match self {
             Self::Quality => "The finest painting that fits into the budget of a frame",
             Self::Balanced => "The finest painting that leaves a margin of the budget free",
+            Self::Smooth => "The camera's rate first: no painting where none keeps up with it",
             Self::Battery => "The smallest network, in about half of the budget",
             Self::Fixed => "Nothing is changed by itself",
         }
@@ -72,7 +79,8 @@ impl Keep {
     pub fn next(self) -> Self {
         match self {
             Self::Quality => Self::Balanced,
-            Self::Balanced => Self::Battery,
+            Self::Balanced => Self::Smooth,
+            Self::Smooth => Self::Battery,
             Self::Battery => Self::Fixed,
             Self::Fixed => Self::Quality,
         }
@@ -83,7 +91,7 @@ impl Keep {
     pub(crate) fn shares(self) -> (f32, f32) {
         match self {
             Self::Quality => (0.95, 0.82),
-            Self::Balanced | Self::Fixed => (0.9, 0.75),
+            Self::Balanced | Self::Smooth | Self::Fixed => (0.9, 0.75),
             Self::Battery => (0.6, 0.45),
         }
     }
@@ -100,7 +108,7 @@ impl std::str::FromStr for Keep {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|keep| keep.name().eq_ignore_ascii_case(text));
-        found.ok_or_else(|| format!("'{text}' cannot be kept: choose quality, balanced, battery or fixed"))
+        found.ok_or_else(|| format!("'{text}' cannot be kept: choose quality, balanced, smooth, battery or fixed"))
     }
 }
 
@@ -115,8 +123,8 @@ mod tests {
             let (down, up) = keep.shares();
             assert!(up < down && down <= 1.0);
         }
-        assert!("speed".parse::<Keep>().unwrap_err().contains("quality, balanced, battery or fixed"));
-        let circle = std::iter::successors(Some(Keep::Quality), |k| Some(k.next())).take(5).collect::<Vec<_>>();
-        assert_eq!((circle[0], circle[4]), (Keep::Quality, Keep::Quality));
+        assert!("speed".parse::<Keep>().unwrap_err().contains("quality, balanced, smooth, battery or fixed"));
+        let circle = std::iter::successors(Some(Keep::Quality), |k| Some(k.next())).take(6).collect::<Vec<_>>();
+        assert_eq!((circle[0], circle[5]), (Keep::Quality, Keep::Quality));
     }
 }

@@ -12,6 +12,7 @@ use crate::nn::cpu::CpuOptions;
 use crate::nn::cpu::kernels::Isa;
 use crate::nn::engines::{Engine, registry};
 use crate::nn::ort::OrtRuntime;
+use crate::pipeline::ChainKind;
 use crate::units::Extent;
 
 /// Pictures that are timed, when they are quick.
@@ -93,7 +94,12 @@ impl PipelineFactory {
     fn untimed(&self, timings: &Timings, first: Option<&Effect>) -> Vec<Candidate> {
         let found = self.catalog.found();
         // In the registry's order, which puts the engine first that would be taken untimed.
-        let engines: Vec<Engine> = registry(self.facts()).iter().filter(|e| e.available()).map(|e| e.engine).collect();
+        // Where everything else runs on the processor, our engine for GPUs would be emulated on it: seconds for a picture, of
+        // which the one that is shown would suffer.
+        let emulated = self.gpu.caps.software && self.chain.choose(true, false) == ChainKind::Cpu;
+        let fits = |engine: &Engine| !(emulated && *engine == Engine::Wgpu);
+        let available = registry(self.facts()).into_iter().filter(|e| e.available()).map(|e| e.engine);
+        let engines: Vec<Engine> = available.filter(fits).collect();
         let mut seen = HashSet::new();
         let mut candidates = Vec::new();
         for effect in first.into_iter().chain(found.gallery.effects()) {

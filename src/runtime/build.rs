@@ -21,7 +21,7 @@ use crate::nn::gpu::GpuStudent;
 use crate::nn::ort::{OrtOptions, OrtRuntime, OrtStudent};
 use crate::nn::plan::{Plan, Precision};
 use crate::nn::restyle::StyledStudent;
-use crate::pipeline::{Pipeline, Student};
+use crate::pipeline::{ChainKind, ChainWish, Pipeline, Student};
 use crate::quality::{Rung, ladder};
 use crate::roundtrip::RoundTrip;
 use crate::units::{Budget, Extent};
@@ -107,7 +107,9 @@ pub struct PipelineFactory {
     pub gpu: Gpu,
     pub catalog: Arc<Catalog>,
     pub format: wgpu::TextureFormat,
-    /// Called from the painter's thread whenever a painting is ready.
+    /// Which back end runs the list of passes.
+    pub chain: ChainWish,
+    /// Called from other threads whenever a painting, or a finished picture, is ready.
     pub waker: Arc<dyn Fn() + Send + Sync>,
 }
 
@@ -117,9 +119,10 @@ impl PipelineFactory {
     /// # Errors
     /// When the GPU refuses it.
     pub fn untouched(&self, shape: FrameShape, why: &str) -> Result<BuiltPipeline, Fault> {
-        let pipeline = self.pipeline(shape, Student::Untouched)?;
+        let pipeline = self.pipeline(shape, Student::Untouched, self.chain_beside(None))?;
         let subject = Subject {
             engine: "none".to_owned(),
+            chain: pipeline.chain_kind().name().to_owned(),
             device: self.device(),
             why: why.to_owned(),
             source_extent: shape.extent,
@@ -161,7 +164,20 @@ impl PipelineFactory {
         let timed = timed.filter(|_| request.engine == EngineWish::Auto).and_then(|t| t.choose(&networks, budget));
         // An engine that went away since it was timed cannot be chosen.
         let available: Vec<Engine> = registry(facts).iter().filter(|e| e.available()).map(|e| e.engine).collect();
+        // Our engine on the GPU paints in the GPU's own chain.
+        let fits = |engine: &Engine| *engine != Engine::Wgpu || self.chain_beside(Some(*engine)) == ChainKind::Gpu;
+        let available: Vec<Engine> = available.into_iter().filter(fits).collect();
         let choice = timed.filter(|t| available.contains(&t.engine)).unwrap_or(choice);
+        let choice = match available.first() {
+            _ if fits(&choice.engine) => choice,
+            Some(engine) if request.engine == EngineWish::Auto => {
+                Choice { engine: *engine, why: "everything is to run on the processor".to_owned() }
+            }
+            _ => {
+                let what = "The engine wgpu paints on the GPU, and everything else was to run on the processor";
+                return Err(Fault::failed(what, "Leave out --chain cpu, or choose --engine cpu"));
+            }
+        };
         let mut obstacles = match self.build_with(&chosen, request, shape, &choice, budget) {
             Err(fault) if request.engine == EngineWish::Auto => vec![(choice.engine, fault)],
             result => return result,
@@ -235,12 +251,14 @@ impl PipelineFactory {
             return Ok(BuiltPipeline { subject, standing, ..built });
         }
         let (variant, extent) = (&resolved.variant, resolved.extent);
+        let kind = self.chain_beside(Some(choice.engine));
         let graph = self.catalog.graph(variant);
         let restyles = graph.as_ref().is_ok_and(|graph| graph.style_len() > 0);
         let subject = Subject {
             effect: chosen.name(),
             variant: variant.id.clone(),
             engine: choice.engine.to_string(),
+            chain: kind.name().to_owned(),
             device: self.device(),
             why: choice.why.clone(),
             width: extent.width,
@@ -255,9 +273,13 @@ impl PipelineFactory {
                 (Student::InPlace(student), how)
             }
             Made::Cpu(student) => {
-                let waker = self.waker.clone();
                 let how = restyles.then(|| restylable(super::style_switch::How::Processor(student.restyler())));
-                (Student::RoundTrip(RoundTrip::spawn(student, move || waker())?), how)
+                if kind == ChainKind::Cpu {
+                    (Student::OnCpu(Box::new(student)), how)
+                } else {
+                    let waker = self.waker.clone();
+                    (Student::RoundTrip(RoundTrip::spawn(student, move || waker())?), how)
+                }
             }
             Made::Ort(student) => {
                 let waker = self.waker.clone();
@@ -267,7 +289,7 @@ impl PipelineFactory {
                 (Student::RoundTrip(RoundTrip::spawn(student, move || waker())?), how)
             }
         };
-        let mut pipeline = self.pipeline(shape, student)?;
+        let mut pipeline = self.pipeline(shape, student, kind)?;
         pipeline.set_every(rung.every);
         let channels = pipeline.canvas_channels();
         pipeline.surface().set(chosen.surface(channels, request.touch));
@@ -410,8 +432,24 @@ impl PipelineFactory {
         Ok(())
     }
 
-    fn pipeline(&self, shape: FrameShape, student: Student) -> Result<Pipeline, Fault> {
-        Pipeline::new(&self.gpu, shape, student, self.format).map_err(|e| {
+    /// The back end beside that engine.
+    fn chain_beside(&self, engine: Option<Engine>) -> ChainKind {
+        self.chain.choose(self.gpu.caps.software, engine == Some(Engine::Wgpu))
+    }
+
+    fn pipeline(&self, shape: FrameShape, student: Student, kind: ChainKind) -> Result<Pipeline, Fault> {
+        let made = match kind {
+            ChainKind::Gpu => Pipeline::new(&self.gpu, shape, student, self.format),
+            ChainKind::Cpu => {
+                let waker = self.waker.clone();
+                Pipeline::on_cpu(&self.gpu, shape, student, self.format, move || waker())
+            }
+        };
+        let woken = made.and_then(|mut pipeline| {
+            pipeline.wake(self.waker.clone())?;
+            Ok(pipeline)
+        });
+        woken.map_err(|e| {
             Fault::failed(
                 format!("The picture of {} cannot be shown: {e}", shape.extent),
                 "Choose another source or a smaller size; a newer graphics driver may help",

@@ -31,6 +31,7 @@ use crate::fault::Fault;
 use crate::frame::{CameraFrame, FrameShape};
 use crate::gpu::GpuClock;
 use crate::metrics::{Lap, Meter, Span, Stage, Subject, Summary};
+use crate::pipeline::tap::Taps;
 use crate::pipeline::{Look, Pipeline, PipelineCounts};
 use crate::quality::{Keep, State};
 use crate::roundtrip::RoundTripEvent;
@@ -86,6 +87,9 @@ pub struct Runtime {
     burden: Burden,
     catalog: Arc<Catalog>,
     events: Vec<RuntimeEvent>,
+    /// The target and the look of the last drawing.
+    view: Option<(Extent, Look)>,
+    taps: Taps,
 }
 
 /// What outlives a runtime whose GPU was lost.
@@ -94,6 +98,7 @@ pub struct Carryover {
     past: PipelineCounts,
     unmatched: u64,
     offered: u64,
+    taps: Taps,
 }
 
 impl Runtime {
@@ -124,13 +129,16 @@ impl Runtime {
             burden: Burden::NONE,
             catalog,
             events: Vec::new(),
+            view: None,
+            taps: Taps::default(),
         })
     }
 
     /// Goes on counting where another runtime ended.
     pub fn resume(&mut self, carryover: Carryover) {
         let budget = self.meter.budget();
-        Carryover { meter: self.meter, past: self.past, unmatched: self.unmatched, offered: self.offered } = carryover;
+        let Carryover { meter, past, unmatched, offered, taps } = carryover;
+        (self.meter, self.past, self.unmatched, self.offered, self.taps) = (meter, past, unmatched, offered, taps);
         self.meter.set_budget(budget);
         self.meter.pause();
     }
@@ -142,7 +150,8 @@ impl Runtime {
         }
         let budget = self.meter.budget();
         let meter = std::mem::replace(&mut self.meter, Meter::new(budget));
-        Carryover { meter, past: self.past, unmatched: self.unmatched, offered: self.offered }
+        let taps = self.taps.clone();
+        Carryover { meter, past: self.past, unmatched: self.unmatched, offered: self.offered, taps }
     }
 
     /// Puts more work on whatever paints, to try out what becomes of it.
@@ -238,6 +247,9 @@ impl Runtime {
                 return;
             }
         };
+        if let Some((extent, look)) = &self.view {
+            running.pipeline.set_view(*extent, look);
+        }
         let stamp = frame.stamp();
         self.meter.open(stamp);
         self.meter.enter(Span::cpu(stamp.id, Stage::Capture, stamp.captured, frame.arrived().min(now)));
@@ -271,6 +283,7 @@ impl Runtime {
         extent: Extent,
         look: &Look,
     ) -> bool {
+        self.view = Some((extent, *look));
         match &mut self.current {
             Some(current) => {
                 current.pipeline.draw(encoder, target, extent, look);
@@ -339,6 +352,18 @@ impl Runtime {
         })
     }
 
+    /// Where whoever wants every finished picture registers: recordings, virtual cameras, streams. Taps stay when pipelines
+    /// change, and when the GPU is lost.
+    pub fn taps(&self) -> &Taps {
+        &self.taps
+    }
+
+    /// Whether something is under way of whose end nobody is told: [`Self::poll`] must be called again soon.
+    pub fn needs_polling(&self) -> bool {
+        let next = self.next.as_ref().map(|next| &next.running);
+        self.current.iter().chain(next).any(|running| running.pipeline.needs_polling())
+    }
+
     /// Waits until all frames are done, and settles every account: at the end of a run. Blocks.
     ///
     /// # Errors
@@ -361,8 +386,8 @@ impl Runtime {
     }
 
     fn hear_round_trip(&mut self) {
-        let Some(student) = self.current.as_ref().and_then(|c| c.pipeline.round_trip()) else { return };
-        for event in student.events() {
+        let Some(current) = &self.current else { return };
+        for event in current.pipeline.events() {
             self.events.push(match event {
                 RoundTripEvent::Fault(fault) => RuntimeEvent::Fault(fault),
                 RoundTripEvent::Recovered => RuntimeEvent::Recovered,

@@ -26,6 +26,9 @@ pub(super) struct Through {
     pub processed: u64,
 }
 
+/// Stages that take time and are not the network.
+const BESIDE: [Stage; 3] = [Stage::Upload, Stage::Prepare, Stage::Compose];
+
 pub(super) struct QualityControl {
     governor: Governor,
     window: Window,
@@ -38,6 +41,8 @@ pub(super) struct QualityControl {
     before_at: Option<Instant>,
     offered: u64,
     looked: Option<Instant>,
+    /// What each stage beside the network takes, ms, of late.
+    beside: [f32; BESIDE.len()],
     thermal: Option<Thermal>,
     saver: Option<bool>,
     /// Decided and not yet in effect.
@@ -57,6 +62,7 @@ impl QualityControl {
             before_at: None,
             offered: 0,
             looked: None,
+            beside: [0.0; BESIDE.len()],
             thermal: None,
             saver: None,
             decision: None,
@@ -157,6 +163,7 @@ impl QualityControl {
         let load = Load {
             // The share and the rate are rough while there are few frames.
             painted_per_s: per_s.filter(|_| offered >= ENOUGH && self.governor.state().rung.painted),
+            elsewhere: self.beside.iter().zip(BESIDE).max_by(|a, b| a.0.total_cmp(b.0)).map(|(_, stage)| stage.name()),
             thermal: self.thermal,
             saver: self.saver,
             // Two may be on their way.
@@ -181,6 +188,10 @@ impl QualityControl {
             self.seen = Some(cost.stamp.id);
             if self.since.is_some_and(|since| cost.stamp.captured >= since) {
                 let (work_ms, infer_ms) = governed(cost);
+                for (mean, stage) in self.beside.iter_mut().zip(BESIDE) {
+                    let ms = cost.stage(stage).map_or(0.0, |took| took.as_secs_f32() * 1e3);
+                    *mean += (ms - *mean) / 16.0;
+                }
                 self.window.record(cost.presented, work_ms, infer_ms);
             }
         }

@@ -159,6 +159,7 @@ impl Runtime {
         self.numbers += 1;
         let mut pipeline = built.pipeline;
         pipeline.set_burden(self.burden);
+        pipeline.set_taps(self.taps.clone());
         Running {
             number: self.numbers,
             pipeline,

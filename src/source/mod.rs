@@ -109,6 +109,11 @@ impl SourceInfo {
         Budget(self.interval)
     }
 
+    /// One picture that is shown again and again.
+    pub fn is_still(&self) -> bool {
+        self.timeline.is_some_and(|timeline| timeline.pictures == Some(1))
+    }
+
     pub fn fps(&self) -> f64 {
         1.0 / self.interval.as_secs_f64().max(1e-9)
     }

@@ -4,9 +4,8 @@
 //! pauses, and says when the picture is back. What it says leaves as [`SourceEvent`]s; it draws and logs nothing.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -45,6 +44,28 @@ struct Shared {
     lost: AtomicU64,
     damaged: AtomicU64,
     skipped: AtomicU64,
+    rest: Rest,
+}
+
+/// Whether frames are to be fetched at all.
+#[derive(Default)]
+struct Rest {
+    resting: Mutex<bool>,
+    over: Condvar,
+}
+
+impl Rest {
+    fn set(&self, resting: bool) {
+        // A bool cannot be left half changed.
+        *self.resting.lock().unwrap_or_else(PoisonError::into_inner) = resting;
+        self.over.notify_all();
+    }
+
+    /// Waits as long as it is on.
+    fn wait(&self) {
+        let resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.over.wait_while(resting, |resting| *resting));
+    }
 }
 
 impl SourceThread {
@@ -108,6 +129,11 @@ impl SourceThread {
         Self { shared, events, stop, thread }
     }
 
+    /// Fetches no more frames until it is told otherwise: nobody would see them. A device stays open.
+    pub fn rest(&self, resting: bool) {
+        self.shared.rest.set(resting);
+    }
+
     /// The mailbox with the newest frame. Closed when no more will come.
     pub fn latest(&self) -> &Latest<CameraFrame> {
         &self.shared.latest
@@ -141,6 +167,7 @@ impl SourceThread {
 impl Drop for SourceThread {
     fn drop(&mut self) {
         self.stop.set();
+        self.shared.rest.set(false);
         if let Some(thread) = self.thread.take() {
             // It catches panics of sources itself; there is nothing else to learn from the result.
             let _ = thread.join();
@@ -222,6 +249,10 @@ where
         }
         let name = source.info().name.clone();
         let error = loop {
+            self.shared.rest.wait();
+            if self.wish.stop.is_set() {
+                break SourceError::Stopped;
+            }
             match guarded(&name, || source.next(&self.shared.pool)) {
                 Ok(frame) => self.deliver(frame),
                 Err(error) if error.recovery() == Recovery::Continue => self.report(&error),

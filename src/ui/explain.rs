@@ -39,7 +39,8 @@ pub const SUBJECT: &str = "What paints: the effect, the size of its network, the
      engine and device that run it.";
 pub const GOVERNOR: &str = "The governor keeps the work within the budget: it goes down a rung as soon as frames are late, and up \
      again when the rung above has proved to fit. Choosing a size by hand stops it.";
-pub const KEEP: &str = "What the governor is to keep: quality, balanced, or battery; fixed switches it off.";
+pub const KEEP: &str =
+    "What the governor is to keep: quality, balanced, smooth (the rate first) or battery; fixed switches it off.";
 pub const WAITING_FOR: &str = "What has to hold, and for how long, before the governor takes the next step.";
 pub const WHY: &str = "Why this engine and this device were chosen.";
 pub const HITCHES: &str = "Frames that took over twice the median, newest first: how long ago, how long they took, and what held them \

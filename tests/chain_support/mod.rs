@@ -12,7 +12,7 @@ use impasto::frame::{CameraFrame, FrameBytes, FrameShape};
 use impasto::gpu::{Gpu, GpuRequest};
 use impasto::metrics::Subject;
 use impasto::nn::engines::{Engine, EngineWish};
-use impasto::pipeline::{Pipeline, Student};
+use impasto::pipeline::{ChainKind, ChainWish, Pipeline, Student};
 use impasto::roundtrip::{Painter, RoundTrip};
 use impasto::runtime::{BuiltPipeline, Catalog, EffectRequest, PipelineFactory, Runtime};
 use impasto::units::{Budget, CaptureClock, Extent, FrameId, FrameStamp};
@@ -59,7 +59,13 @@ pub fn models() -> PathBuf {
 /// With the effects of these folders. Wakes nobody: the tests poll.
 pub fn factory(gpu: &Gpu, models: &[&Path]) -> PipelineFactory {
     let catalog = Catalog::new(models.iter().map(|folder| folder.to_path_buf()).collect());
-    PipelineFactory { gpu: gpu.clone(), catalog, format: FORMAT, waker: Arc::new(|| {}) }
+    PipelineFactory {
+        gpu: gpu.clone(),
+        catalog,
+        format: FORMAT,
+        chain: ChainWish::Only(ChainKind::Gpu),
+        waker: Arc::new(|| {}),
+    }
 }
 
 /// A runtime whose first pipeline is there already, for frames of `shape`.

@@ -1,9 +1,9 @@
 //! Passes of the chain by themselves, on the GPU: products in, products out.
 
 use impasto::gpu::Gpu;
-use impasto::pipeline::gpu::{BoundPass, GpuStore, Place};
+use impasto::pipeline::gpu::{BoundPass, GpuStore};
 use impasto::pipeline::pass::{Pass, Varying};
-use impasto::pipeline::product::{Info, Memory, Product, Sizes, Use, Which};
+use impasto::pipeline::product::{Info, Memory, Place, Product, Sizes, Use, Which};
 
 use super::{mapped, read_buffer};
 

@@ -55,6 +55,7 @@ fn subject(chain: Chain) -> Subject {
         effect: "starry-night".into(),
         variant: if easy { "m" } else { "s" }.into(),
         engine: if easy { "wgpu" } else { "ort" }.into(),
+        chain: "gpu".into(),
         device: if easy { "NVIDIA GeForce RTX 4060 (vulkan)" } else { "llvmpipe (LLVM 15.0.6, 256 bits)" }.into(),
         why: if easy {
             "a real GPU paints in place, without copying pixels back"

@@ -76,6 +76,7 @@ impl<'a> Rendering<'a> {
             gpu: Gpu::headless()?,
             catalog: Catalog::new(models_dirs(common.models.as_deref())),
             format: FORMAT,
+            chain: args.paint.chain.unwrap_or_default(),
             waker: Arc::new(|| {}),
         };
         let request = EffectRequest {

@@ -3,10 +3,10 @@
 
 use wgpu::util::DeviceExt as _;
 
-use super::store::{GpuStore, Place};
+use super::store::GpuStore;
 use crate::gpu::{Gpu, GpuError, Kernel};
 use crate::pipeline::pass::{Dispatch, Layout, OnGpu, Pass, Varying};
-use crate::pipeline::product::Copies;
+use crate::pipeline::product::{Copies, Place};
 
 /// See the module's text.
 #[derive(Debug)]

@@ -8,24 +8,28 @@ mod bound;
 mod present;
 mod read;
 mod store;
+mod tap;
 
 use std::time::Duration;
 
 pub use bound::BoundPass;
-use present::{Present, PresentSource, TableTextures};
-pub use store::{GpuStore, Place};
+pub(super) use present::{Present, PresentSource, TableTextures};
+pub(super) use read::Coming;
+pub use store::GpuStore;
+use tap::Output;
 
 use super::list::{self, LIST, Line, Route};
 use super::load::Load;
 use super::pass::OnGpu;
 use super::present::PictureLayout;
 use super::product::{
-    CANVAS, CANVAS_FIELD, DRIFT, FLOW, FRAME, GAINS, IMAGE, Info, PAINTED, PAINTING, RAW, STABILITY, Sizes, Use, Which,
+    CANVAS, CANVAS_FIELD, DRIFT, FLOW, FRAME, GAINS, IMAGE, Info, PAINTED, PAINTING, Place, RAW, STABILITY, Sizes, Use,
+    Which,
 };
 use super::{FrameJob, PipelineError};
 use crate::canvas::{Canvas, Tables};
 use crate::frame::FrameShape;
-use crate::gpu::{Belt, Gpu, GpuError, Measure, Timestamps, Uploader};
+use crate::gpu::{Belt, Done, Gpu, GpuError, Measure, Timestamps, Uploader, Waiter};
 use crate::kernels::stability::Gathered;
 use crate::metrics::{Span, Stage};
 use crate::nn::gpu::GpuStudent;
@@ -69,8 +73,14 @@ pub(super) struct GpuChain {
     drawn_frame: Option<FrameId>,
     comparisons: Belt<()>,
     present: Present,
-    /// For [`Self::read_picture`]; made when first needed.
+    /// For [`Self::picture`]; made when first needed.
     reader: Option<Present>,
+    /// Waits for what was submitted, where somebody wants to know of it.
+    waiter: Option<Waiter>,
+    /// Called when a frame is done.
+    woken: Option<Done>,
+    /// One for each tap.
+    outputs: Vec<Output>,
 }
 
 impl GpuChain {
@@ -130,7 +140,25 @@ impl GpuChain {
             drawn: None,
             drawn_frame: None,
             reader: None,
+            waiter: None,
+            woken: None,
+            outputs: Vec::new(),
         })
+    }
+
+    /// From now on `done` is called, on another thread, whenever a frame is done: nobody has to ask.
+    ///
+    /// # Errors
+    /// When the system starts no more threads.
+    pub fn wake(&mut self, done: Done) -> std::io::Result<()> {
+        self.waiter = Some(Waiter::new(&self.gpu)?);
+        self.woken = Some(done);
+        Ok(())
+    }
+
+    /// Whether nobody is told when a frame is done.
+    pub fn needs_polling(&self) -> bool {
+        self.woken.is_none()
     }
 
     /// The student, where it paints in place.
@@ -212,7 +240,7 @@ impl GpuChain {
                     open = None;
                     let target = line.pass.writes.first().and_then(|of| store.buffer(of.product, of.which, place));
                     let of_raw = line.pass.writes.iter().any(|of| of.product == RAW.info);
-                    match (target, job.bytes, job.painting, &mut self.upload_painted) {
+                    match (target, job.bytes(), job.painting, &mut self.upload_painted) {
                         (Some(target), Some(bytes), _, _) if of_raw => {
                             self.upload_raw.write(gpu, &mut encoder, target, bytes);
                         }
@@ -254,6 +282,9 @@ impl GpuChain {
         self.comparisons.all_submitted();
         if let (Some(times), Some(measure)) = (&mut self.frame_times, measure) {
             times.submitted(measure);
+        }
+        if let (Some(waiter), Some(woken)) = (&self.waiter, &self.woken) {
+            waiter.when_done(submission.clone(), woken.clone());
         }
         Ticket(submission)
     }
@@ -368,9 +399,9 @@ fn is_of_student(product: &Info) -> bool {
     [PAINTING.info, GAINS.info, FLOW.info, DRIFT.info].contains(&product)
 }
 
-/// The last pass for targets of `format`, over both slots.
-fn build_present(gpu: &Gpu, format: wgpu::TextureFormat, store: &GpuStore) -> Result<Present, GpuError> {
-    let none = gpu.checked("no painting", || {
+/// What stands for painting and gains where nobody paints: one pixel of nothing.
+pub(super) fn no_painting(gpu: &Gpu) -> Result<wgpu::TextureView, GpuError> {
+    gpu.checked("no painting", || {
         let texture = gpu.device.create_texture(&wgpu::TextureDescriptor {
             label: Some("no painting"),
             size: wgpu::Extent3d { width: 1, height: 1, depth_or_array_layers: 1 },
@@ -382,7 +413,12 @@ fn build_present(gpu: &Gpu, format: wgpu::TextureFormat, store: &GpuStore) -> Re
             view_formats: &[],
         });
         Ok(texture.create_view(&wgpu::TextureViewDescriptor::default()))
-    })?;
+    })
+}
+
+/// The last pass for targets of `format`, over both slots.
+fn build_present(gpu: &Gpu, format: wgpu::TextureFormat, store: &GpuStore) -> Result<Present, GpuError> {
+    let none = no_painting(gpu)?;
     let source = |slot| {
         let view = |info: &Info| store.view(info, Which::Now, Place { slot, trip: 0 }).unwrap_or(&none);
         PresentSource {
@@ -403,7 +439,7 @@ fn check_bytes(gpu: &Gpu, shape: &FrameShape) -> Result<(), PipelineError> {
 }
 
 /// Whether the GPU takes a picture of that size.
-fn check_size(gpu: &Gpu, extent: Extent) -> Result<(), PipelineError> {
+pub(super) fn check_size(gpu: &Gpu, extent: Extent) -> Result<(), PipelineError> {
     let limit = gpu.device.limits().max_texture_dimension_2d;
     if extent.is_empty() {
         return Err(PipelineError::Empty(extent));

@@ -1,7 +1,7 @@
 //! The products of one pipeline on the GPU: buffers and textures, each with its copies.
 
 use crate::gpu::Gpu;
-use crate::pipeline::product::{Copies, Info, Memory, Product, Sizes, Which};
+use crate::pipeline::product::{Copies, Info, Memory, Place, Product, Sizes, Which};
 use crate::units::Extent;
 
 /// Format of every texture of the chain: coded R'G'B', or gains, in eight bits a channel.
@@ -28,26 +28,6 @@ struct Held {
 enum Resource {
     Buffer(wgpu::Buffer),
     Texture(wgpu::Texture, wgpu::TextureView),
-}
-
-/// Which copy of a product is meant, by the frame in work.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Place {
-    /// Of the two frames that are kept: the one in work.
-    pub slot: usize,
-    /// Of the frames that are away.
-    pub trip: usize,
-}
-
-impl Place {
-    fn index(self, info: &Info, which: Which) -> usize {
-        match (info.copies, which) {
-            (Copies::One, _) => 0,
-            (Copies::PerFrame, Which::Now) => self.slot,
-            (Copies::PerFrame, Which::Before) => 1 - self.slot,
-            (Copies::PerTrip, _) => self.trip,
-        }
-    }
 }
 
 impl GpuStore {

@@ -1,6 +1,6 @@
 //! What tells the student where strokes lie, of a network that takes that in.
 
-use super::{Dispatch, Layout, OnGpu, Pass, Variant};
+use super::{Dispatch, Layout, OnCpu, OnGpu, Pass, Variant};
 use crate::gpu::{Shader, shader};
 use crate::kernels::canvas::{canvas_extent, step};
 use crate::pipeline::product::{CANVAS, CANVAS_FIELD, DRIFT};
@@ -39,4 +39,5 @@ pub const SAMPLE_CANVAS: Pass = Pass {
             [width, height, 1]
         },
     }),
+    cpu: OnCpu::Nothing,
 };

@@ -1,8 +1,8 @@
 //! The newest painting moved to where things are now: what stands in for the student on the frames that it does not paint.
 
-use super::{Dispatch, Layout, OnGpu, Pass, Variant};
+use super::{Dispatch, Layout, OnCpu, OnGpu, Pass, Variant};
 use crate::gpu::{Shader, shader};
-use crate::kernels::motion::Fields;
+use crate::kernels::motion::{Fields, Key, carry_rows};
 use crate::pipeline::product::{CARRIED, FIELD, GUIDE, KEY_GUIDE, PAINTED, Sizes};
 use crate::units::Extent;
 
@@ -29,6 +29,16 @@ pub const CARRY: Pass = Pass {
         layout: |sizes, _, _| Layout::of(&layout(sizes)),
         count: 1,
         invocations: |sizes, _| [sizes.student.width, sizes.student.height, 1],
+    }),
+    cpu: OnCpu::Kernel(|frame| {
+        frame.write(CARRIED, |frame, carried| {
+            let extent = frame.sizes().student;
+            let key = Key { guide: frame.read(KEY_GUIDE), painting: frame.read(PAINTED) };
+            let (guide, field) = (frame.read(GUIDE), frame.read(FIELD));
+            frame.pool().rows(carried, extent.width as usize, |rows, band| {
+                carry_rows(key, guide, field, extent, rows, band);
+            });
+        });
     }),
 };
 

@@ -1,6 +1,6 @@
 //! Strokes that go along with what is painted.
 
-use super::{Dispatch, Layout, OnGpu, Pass, Variant};
+use super::{Dispatch, Layout, OnCpu, OnGpu, Pass, Variant};
 use crate::gpu::{Shader, shader};
 use crate::kernels::motion::Fields;
 use crate::kernels::relief::cells;
@@ -37,6 +37,7 @@ pub const DRIFT_OF_CELLS: Pass = Pass {
             [width, height, 1]
         },
     }),
+    cpu: OnCpu::Nothing,
 };
 
 fn layout(sizes: &Sizes, continues: bool) -> DriftLayout {

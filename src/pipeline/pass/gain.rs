@@ -20,8 +20,9 @@
 //!
 //! Eight bits rather than half floats because the last pass reads them at every pixel of the window.
 
-use super::{Dispatch, Layout, OnGpu, Pass, Variant};
+use super::{Dispatch, Layout, OnCpu, OnGpu, Pass, Variant};
 use crate::gpu::{Shader, shader};
+use crate::kernels::compose::gain_rows;
 use crate::pipeline::product::{GAINS, PAINTING, STEADY};
 use crate::units::Extent;
 
@@ -52,5 +53,14 @@ pub const GAIN: Pass = Pass {
         },
         count: 1,
         invocations: |sizes, _| [sizes.student.width, sizes.student.height.div_ceil(ROWS), 1],
+    }),
+    cpu: OnCpu::Kernel(|frame| {
+        frame.write_two(PAINTING, GAINS, |frame, painting, gains| {
+            let extent = frame.sizes().student;
+            let (steady, width) = (frame.read(STEADY), extent.width as usize);
+            frame.pool().rows_of_two((painting, width), (gains, width), |rows, painting, gains| {
+                gain_rows(steady, extent, rows, painting, gains);
+            });
+        });
     }),
 };

@@ -1,9 +1,9 @@
 //! The camera's bytes to the frame's picture.
 
-use super::{Dispatch, Layout, OnGpu, Pass, Variant};
+use super::{Dispatch, Layout, OnCpu, OnGpu, Pass, Variant};
 use crate::frame::PixelFormat;
 use crate::gpu::{Shader, shader};
-use crate::kernels::ingest::YuvToRgb;
+use crate::kernels::ingest::{YuvToRgb, ingest_rows};
 use crate::pipeline::product::{FRAME, RAW, Sizes};
 use crate::units::Extent;
 
@@ -34,6 +34,12 @@ pub const INGEST: Pass = Pass {
         layout: |sizes, _, _| Layout::of(&layout(sizes)),
         count: 1,
         invocations: |sizes, _| invocations(sizes),
+    }),
+    cpu: OnCpu::Kernel(|frame| {
+        frame.write(FRAME, |frame, picture| {
+            let (shape, raw) = (frame.sizes().shape, frame.raw());
+            frame.pool().rows(picture, shape.extent.width as usize, |rows, band| ingest_rows(raw, &shape, rows, band));
+        });
     }),
 };
 

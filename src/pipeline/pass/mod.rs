@@ -7,7 +7,8 @@
 //! 2. Its shader, `shaders/FOLDER/NAME.wgsl`, names its resources as the products are named (or as the
 //!    [`Use`](super::product::Use) says), and its CPU kernel is a function of the same name in [`crate::kernels`].
 //! 3. Its file here holds one `const NAME: Pass`. Nothing else is to be written for the GPU: buffers, bind groups and
-//!    dispatches are made from what that says, and a test compares it with what the shader itself declares.
+//!    dispatches are made from what that says, and a test compares it with what the shader itself declares. For the CPU it
+//!    says how the kernel is called for some rows, with slices of the products ([`CpuFrame`]).
 //! 4. One line in [`super::list`], where it belongs in the order, with when it runs and to which stage its time counts.
 
 pub mod canvas;
@@ -26,6 +27,7 @@ pub mod stabilise;
 pub mod stability;
 pub mod upload;
 
+use super::cpu::CpuFrame;
 use super::product::{Sizes, Use};
 use crate::canvas::Brush;
 use crate::gpu::Shader;
@@ -38,6 +40,7 @@ pub struct Pass {
     pub reads: &'static [Use],
     pub writes: &'static [Use],
     pub gpu: OnGpu,
+    pub cpu: OnCpu,
 }
 
 /// What the GPU does for it.
@@ -53,6 +56,23 @@ pub enum OnGpu {
     Student,
     /// A picture is drawn over the whole of a target.
     Draw,
+}
+
+/// What the CPU does for it.
+#[derive(Clone, Copy, Debug)]
+pub enum OnCpu {
+    /// Calls its kernel for the rows of what it writes, on all threads.
+    Kernel(fn(&mut CpuFrame<'_>)),
+    /// What it reads is copied to what it writes, one to one, in that order.
+    Copy,
+    /// Bytes come from outside.
+    Upload,
+    /// The student's own steps.
+    Student,
+    /// Nothing: the student's canvas is made where the student is, and reliefs are for GPUs alone.
+    Nothing,
+    /// The picture is composed for a target.
+    Compose,
 }
 
 /// A compute shader over a product.

@@ -3,7 +3,7 @@
 //! The painting is brought to full size here rather than into a picture of its own: nothing larger than the student's own
 //! size is ever written before the target itself.
 
-use super::{OnGpu, Pass};
+use super::{OnCpu, OnGpu, Pass};
 use crate::gpu::{Shader, shader};
 use crate::pipeline::product::{COMPOSED, DRIFT, FLOW, FRAME, GAINS, PAINTING};
 
@@ -15,4 +15,5 @@ pub const PICTURE: Pass = Pass {
     reads: &[FRAME.now(), PAINTING.now(), GAINS.now(), FLOW.now(), DRIFT.now()],
     writes: &[COMPOSED.now()],
     gpu: OnGpu::Draw,
+    cpu: OnCpu::Compose,
 };

@@ -1,6 +1,6 @@
 //! The frame's picture to what the student sees.
 
-use super::{Dispatch, Layout, OnGpu, Pass, Variant};
+use super::{Dispatch, Layout, OnCpu, OnGpu, Pass, Variant};
 use crate::gpu::{Shader, shader};
 use crate::pipeline::product::{FRAME, GUIDE, IMAGE, Sizes};
 use crate::units::Extent;
@@ -28,6 +28,14 @@ pub const PREPARE: Pass = Pass {
         layout: |sizes, _, _| Layout::of(&layout(sizes)),
         count: 1,
         invocations: |sizes, _| [sizes.student.width, sizes.student.height, 1],
+    }),
+    cpu: OnCpu::Kernel(|frame| {
+        frame.write_two(IMAGE, GUIDE, |frame, image, guide| {
+            let (picture, width) = (frame.read(FRAME), frame.sizes().student.width as usize);
+            frame.pool().rows_of_two((image, width), (guide, width), |rows, image, guide| {
+                frame.resize().rows(picture, rows, image, guide);
+            });
+        });
     }),
 };
 

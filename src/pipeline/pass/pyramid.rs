@@ -1,8 +1,8 @@
 //! What is compared to find motion.
 
-use super::{Dispatch, Layout, OnGpu, Pass, Variant};
+use super::{Dispatch, Layout, OnCpu, OnGpu, Pass, Variant};
 use crate::gpu::{Shader, shader};
-use crate::kernels::motion::level_extent;
+use crate::kernels::motion::{self, level_at, level_extent, pyramid_rows};
 use crate::pipeline::product::{GUIDE, LEVELS};
 use crate::units::Extent;
 
@@ -33,5 +33,17 @@ pub const PYRAMID: Pass = Pass {
             let half = level_extent(sizes.student, 0);
             [half.width, half.height, 1]
         },
+    }),
+    cpu: OnCpu::Kernel(|frame| {
+        frame.write(LEVELS, |frame, levels| {
+            let (extent, guide) = (frame.sizes().student, frame.read(GUIDE));
+            for level in 0..motion::LEVELS {
+                let size = level_extent(extent, level);
+                let own = &mut levels[level_at(extent, level)..][..size.pixels() as usize];
+                frame.pool().rows(own, size.width as usize, |rows, band| {
+                    pyramid_rows(guide, extent, level, rows, band);
+                });
+            }
+        });
     }),
 };

@@ -1,6 +1,6 @@
 //! Where strokes go: what the last pass lays the relief along. Two dispatches over the cells of the student's picture.
 
-use super::{Dispatch, Layout, OnGpu, Pass, Variant};
+use super::{Dispatch, Layout, OnCpu, OnGpu, Pass, Variant};
 use crate::canvas::Swirl;
 use crate::gpu::{Shader, shader};
 use crate::kernels::canvas::step;
@@ -50,6 +50,7 @@ pub const TENSOR_OF_CELLS: Pass = Pass {
         count: 1,
         invocations: |sizes, _| invocations(sizes),
     }),
+    cpu: OnCpu::Nothing,
 };
 
 pub const FLOW_OF_CELLS: Pass = Pass {
@@ -69,6 +70,7 @@ pub const FLOW_OF_CELLS: Pass = Pass {
         count: 1,
         invocations: |sizes, _| invocations(sizes),
     }),
+    cpu: OnCpu::Nothing,
 };
 
 fn invocations(sizes: &Sizes) -> [u32; 3] {

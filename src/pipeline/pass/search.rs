@@ -4,9 +4,9 @@
 //! At 320 by 192 there are 1,260 blocks of 64 pixels, each with at most 49 candidates: 2.7 million differences if everything
 //! moves, and next to none where nothing does.
 
-use super::{Dispatch, Layout, OnGpu, Pass, Variant};
+use super::{CpuFrame, Dispatch, Layout, OnCpu, OnGpu, Pass, Variant};
 use crate::gpu::{Shader, shader};
-use crate::kernels::motion::{self, Fields, level_extent};
+use crate::kernels::motion::{self, Fields, level_extent, search_rows};
 use crate::pipeline::product::{FIELD, KEY_LEVELS, LEVELS, STEP_FIELD, Sizes, Use};
 use crate::units::Extent;
 
@@ -33,13 +33,18 @@ pub struct SearchLayout {
 }
 
 /// Since the frame that was painted last.
-pub const SEARCH: Pass = pass("search", &[LEVELS.as_named("now"), KEY_LEVELS.as_named("key")], &[FIELD.now()]);
+pub const SEARCH: Pass =
+    pass("search", &[LEVELS.as_named("now"), KEY_LEVELS.as_named("key")], &[FIELD.now()], OnCpu::Kernel(of_painted));
 
 /// Since the frame before.
-pub const SEARCH_STEP: Pass =
-    pass("search_step", &[LEVELS.as_named("now"), LEVELS.before("key")], &[STEP_FIELD.as_named("field")]);
+pub const SEARCH_STEP: Pass = pass(
+    "search_step",
+    &[LEVELS.as_named("now"), LEVELS.before("key")],
+    &[STEP_FIELD.as_named("field")],
+    OnCpu::Nothing,
+);
 
-const fn pass(name: &'static str, reads: &'static [Use], writes: &'static [Use]) -> Pass {
+const fn pass(name: &'static str, reads: &'static [Use], writes: &'static [Use], cpu: OnCpu) -> Pass {
     Pass {
         name,
         reads,
@@ -55,7 +60,24 @@ const fn pass(name: &'static str, reads: &'static [Use], writes: &'static [Use])
                 [width * GROUP, height, 1]
             },
         }),
+        cpu,
     }
+}
+
+/// Since the painted frame, on the CPU.
+fn of_painted(frame: &mut CpuFrame<'_>) {
+    frame.write(FIELD, |frame, field| {
+        let (extent, now, key) = (frame.sizes().student, frame.read(LEVELS), frame.read(KEY_LEVELS));
+        let fields = Fields::new(extent);
+        for level in (0..motion::LEVELS).rev() {
+            let grid = fields.grid(level);
+            let (own, coarser) = field[fields.at(level)..].split_at_mut(grid.pixels() as usize);
+            let coarser: &[_] = coarser;
+            frame.pool().rows(own, grid.width as usize, |rows, band| {
+                search_rows(now, key, extent, level, coarser, rows, band);
+            });
+        }
+    });
 }
 
 /// The coarsest level comes first.

@@ -4,8 +4,9 @@
 //! Two dispatches a comparison, `stability/compare` over all pixels of the student and `stability/gather` over its blocks; 24 bytes
 //! read a pixel, 1.5 MB at 320 by 192.
 
-use super::{Dispatch, Layout, OnGpu, Pass, Variant};
+use super::{Dispatch, Layout, OnCpu, OnGpu, Pass, Variant};
 use crate::gpu::{Shader, shader};
+use crate::kernels::stability::{Seen, blocks_of, compare_rows, gather};
 use crate::pipeline::product::{BLOCKS, GUIDE, STABILITY, STEADY};
 use crate::units::Extent;
 
@@ -43,6 +44,15 @@ pub const COMPARE: Pass = Pass {
         count: 1,
         invocations: |sizes, _| [sizes.student.width, sizes.student.height, 1],
     }),
+    cpu: OnCpu::Kernel(|frame| {
+        frame.write(BLOCKS, |frame, blocks| {
+            let extent = frame.sizes().student;
+            let now = Seen { guide: frame.read(GUIDE), steady: frame.read(STEADY) };
+            let before = Seen { guide: frame.before(GUIDE), steady: frame.before(STEADY) };
+            let width = blocks_of(extent).width as usize;
+            frame.pool().rows(blocks, width, |rows, band| compare_rows(now, before, extent, rows, band));
+        });
+    }),
 };
 
 pub const GATHER: Pass = Pass {
@@ -59,5 +69,10 @@ pub const GATHER: Pass = Pass {
         },
         count: 1,
         invocations: |_, _| [1, 1, 1],
+    }),
+    cpu: OnCpu::Kernel(|frame| {
+        frame.write(STABILITY, |frame, result| {
+            result.fill(gather(frame.read(BLOCKS), frame.sizes().student));
+        });
     }),
 };

@@ -136,12 +136,12 @@ fn painted_beats_smooth_until_painting_is_hopeless() {
     let mut governor = Governor::new(rungs(), Keep::Quality, BUDGET);
     let mut now = Instant::now();
     // Out of the budget on every rung, and 11 painted pictures a second: that is what is wanted.
-    watch(&mut governor, Load { painted_per_s: Some(11.0), ..load(90.0, 10.0) }, 60.0, &mut now);
+    watch(&mut governor, Load { painted_per_s: Some(11.0), ..load(90.0, 60.0) }, 60.0, &mut now);
     let state = governor.state().clone();
     assert!(state.rung.painted && state.index == state.of - 2, "{state:?}");
     assert_eq!(state.waiting_for.as_deref(), Some("the painting stays, although it is slow: 11 pictures a second"));
     // Where nobody counted, too.
-    watch(&mut governor, load(90.0, 10.0), 60.0, &mut now);
+    watch(&mut governor, load(90.0, 60.0), 60.0, &mut now);
     assert!(governor.state().rung.painted);
     // Fewer than eight a second are not worth it.
     let hopeless = Load { painted_per_s: Some(6.0), ..load(170.0, 150.0) };

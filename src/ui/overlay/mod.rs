@@ -109,6 +109,12 @@ pub fn heading(pen: &mut Pen<'_>, column: &mut Column, snapshot: &Snapshot, room
     }
     let device = device(&subject.device);
     let device = match subject.engine.as_str() {
+        "cpu" if subject.chain == "cpu" => {
+            text.format(format_args!("the processor, with all around it; shown by {device}"))
+        }
+        ort if ort.starts_with("ort") && subject.chain == "cpu" => {
+            text.format(format_args!("ONNX Runtime, processor around it; shown by {device}"))
+        }
         "cpu" => text.format(format_args!("the processor, shown by {device}")),
         ort if ort.starts_with("ort") => text.format(format_args!("ONNX Runtime, shown by {device}")),
         "wgpu" => text.format(format_args!("wgpu on {device}")),
