@@ -37,6 +37,28 @@ def test_rows_follow_the_names_and_new_effects_begin_at_the_mean(recipe: Recipe,
         brush_stage.beginning(path, recipe)
 
 
+def test_training_goes_on_from_what_has_learned_strokes(recipe: Recipe, tmp_path: Path) -> None:
+    old = student()
+    names = [f"style {place}" for place in range(old.styles)]
+    plain, strokes = tmp_path / "plain.onnx", tmp_path / "strokes.onnx"
+    export.save(export.to_onnx(old, names), plain)
+    trained = with_canvas(old, weight=0.5, seed=9)
+    export.save(export.to_onnx(trained, names), strokes)
+    canvas = torch.rand(1, trained.architecture.canvas, 16, 24, generator=torch.Generator().manual_seed(2)) * 2.0 - 1.0
+    new = brush_stage.beginning(plain, recipe)
+    further = brush_stage.beginning(plain, recipe, strokes)
+    assert torch.equal(painted(new.student, 0), painted(further.student, 0))
+    # The recipe's effects are unknown to the files: every row is the mean.
+    with torch.no_grad():
+        for layer in trained.convolutions():
+            if layer.styled:
+                layer.scale[:], layer.bias[:] = layer.scale.mean(dim=0), layer.bias.mean(dim=0)
+    assert torch.allclose(painted(further.painter, 0, canvas), painted(trained, 0, canvas), atol=1e-2)
+    assert not torch.allclose(painted(new.painter, 0, canvas), painted(trained, 0, canvas), atol=1e-2)
+    with pytest.raises(RecipeError, match="with a canvas"):
+        brush_stage.beginning(plain, recipe, plain)
+
+
 def test_what_is_not_a_painting_stays_as_it_was() -> None:
     old = student()
     fresh = with_canvas(old)

@@ -488,8 +488,9 @@ class Lessons:
             )
 
     def set_progress(self, progress: float) -> None:
-        """Calm weighs a quarter at first, so that strokes are learned, and its whole weight from half of the run on."""
-        self.calm_weight.fill_(self.settings.weight_stability * min(1.0, 0.25 + 1.5 * progress))
+        """Calm weighs less at first, so that strokes are learned, and its whole weight from half of the run on."""
+        share = self.settings.calm_at_first
+        self.calm_weight.fill_(self.settings.weight_stability * min(1.0, share + 2.0 * (1.0 - share) * progress))
 
     def step(self, layout: Layout) -> Step:
         """Brings a layout to the device."""
@@ -670,6 +671,7 @@ class BrushRun:
         self.device = device
         self.student = student.to(device).eval().to(memory_format=MEMORY_FORMAT)
         self.average = copy.deepcopy(self.student).requires_grad_(False)
+        self.begun = copy.deepcopy(self.student).requires_grad_(False)
         rows = [p for layer in self.student.convolutions() if layer.styled for p in (layer.scale, layer.bias)]
         own = {id(row) for row in rows}
         shared = [p for p in self.student.parameters() if id(p) not in own]
@@ -712,6 +714,7 @@ class BrushRun:
         return {
             "student": self.student.state_dict(),
             "average": self.average.state_dict(),
+            "begun": self.begun.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "step": self.step,
             "progress": self.progress,
@@ -722,6 +725,7 @@ class BrushRun:
         """Takes over what `state` of another process gave."""
         self.student.load_state_dict(state["student"])
         self.average.load_state_dict(state["average"])
+        self.begun.load_state_dict(state["begun"])
         self.optimiser.load_state_dict(state["optimiser"])
         for group, rate in zip(self.optimiser.param_groups, self._rates, strict=True):
             group["lr"] = rate

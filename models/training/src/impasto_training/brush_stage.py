@@ -42,16 +42,35 @@ class Beginning:
     known: list[bool]
     """By effect of the recipe: whether the network could paint it."""
 
+    painter: Student
+    """What training goes on from: the same network with a canvas, new or as a former stage has left it."""
 
-def beginning(path: Path, recipe: Recipe) -> Beginning:
-    """The network of an exported file, its style rows in the order of the recipe's effects.
 
-    Effects that the file does not know begin at the mean of those it knows. Raises `RecipeError` where the file takes
-    a canvas: it has been through this stage already.
+def beginning(path: Path, recipe: Recipe, go_on_from: Path | None = None) -> Beginning:
+    """The network of an exported file, and what training goes on from: that network or the one in `go_on_from`.
+
+    Style rows are in the order of the recipe's effects; effects that a file does not know begin at the mean of those
+    that it knows. Raises `RecipeError` where the first file takes a canvas, which shows that it has been through this
+    stage, or the second one takes none or is of another architecture.
     """
+    student, names = _in_order(path, recipe)
+    if student.architecture.canvas:
+        raise RecipeError(
+            f"{path} takes a canvas already; name the file from before with --start-from, and this one with"
+            " --go-on-from to train it further"
+        )
+    painter = with_canvas(student)
+    if go_on_from is not None:
+        further, _ = _in_order(go_on_from, recipe)
+        if further.architecture != painter.architecture:
+            raise RecipeError(f"{go_on_from} is not the network of {path} with a canvas")
+        painter = further
+    return Beginning(student, [effect.name in names for effect in recipe.effects], painter)
+
+
+def _in_order(path: Path, recipe: Recipe) -> tuple[Student, list[str]]:
+    """The network of an exported file, its style rows in the order of the recipe's effects, and the styles it knows."""
     old = restore.student(path)
-    if old.architecture.canvas:
-        raise RecipeError(f"{path} takes a canvas already; name the file from before with --start-from")
     properties = {entry.key: entry.value for entry in onnx.load(path, load_external_data=False).metadata_props}
     names = properties.get(STYLES_PROPERTY, "").split(",")
     if len(names) != old.styles:
@@ -64,7 +83,7 @@ def beginning(path: Path, recipe: Recipe) -> Beginning:
             for table in STYLE_TABLES:
                 state[name + table] = rows(state[name + table], names, wanted)
     student.load_state_dict(state)
-    return Beginning(student.eval(), [name in names for name in wanted])
+    return student.eval(), names
 
 
 def contents(
@@ -122,7 +141,7 @@ def run(
     if settings.rows_only:
         # What is not painted after a painting cannot change, so there is nothing to hold it to.
         lessons.calm = []
-    state = brush.BrushRun(with_canvas(before.student), settings, device)
+    state = brush.BrushRun(before.painter, settings, device)
     facts = _facts(recipe, variant)
     if path.exists():
         known: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
@@ -135,26 +154,27 @@ def run(
 def finished(recipe: Recipe, variant: VariantSettings, path: Path) -> tuple[Student, dict[str, Any]]:
     """The averaged student of a checkpoint, in evaluation mode, and the checkpoint itself."""
     state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    # What a canvas is first weighed by depends on the architecture alone.
-    fresh = with_canvas(Student(ARCHITECTURES[variant.network], len(recipe.effects)).eval())
-    student = copy.deepcopy(fresh)
+    begun = with_canvas(Student(ARCHITECTURES[variant.network], len(recipe.effects)).eval())
+    student = copy.deepcopy(begun)
+    begun.load_state_dict(state["begun"])
     student.load_state_dict(state["average"])
     if recipe.brush.rows_only:
         bold = torch.tensor([effect.painting is not None for effect in recipe.effects])
-        keep_others(student, fresh, bold)
+        keep_others(student, begun, bold)
     return student.eval(), state
 
 
 @torch.no_grad()
-def keep_others(student: Student, fresh: Student, bold: Tensor) -> None:
+def keep_others(student: Student, begun: Student, bold: Tensor) -> None:
     """Lets a canvas of zeros change nothing for the styles that are not `bold` `[K]`.
 
     A canvas of zeros leaves `CANVAS_BIAS` in its channels, and the layers behind them add their weights times that. In
-    the `fresh` student the statistics of the normalisation take this away; training has changed the weights. Here the
-    statistics follow, for all styles, and the rows of the bold ones put back what they were trained with.
+    the student that training has `begun` with, the statistics of the normalisation take this away; training has
+    changed the weights. Here the statistics follow, for all styles, and the rows of the bold ones put back what they
+    were trained with.
     """
     channels = student.architecture.canvas
-    for layer, old in zip(student.convolutions(), fresh.convolutions(), strict=True):
+    for layer, old in zip(student.convolutions(), begun.convolutions(), strict=True):
         if layer.name not in brush.CANVAS_LAYERS or layer.conv.groups > 1:
             continue
         mean, variance = layer.norm.running_mean, layer.norm.running_var

@@ -68,6 +68,12 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "--start-from", type=Path, metavar="ONNX", help="the network from before this stage; the pack's"
             )
+            command.add_argument(
+                "--go-on-from",
+                type=Path,
+                metavar="ONNX",
+                help="a network of this stage, to train it further",
+            )
         if name == "export":
             command.add_argument(
                 "--format",
@@ -178,7 +184,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                         workshop.distil(variant, options.start_from)
             case "brush":
                 variant = workshop.recipe.variant(options.variant)
-                workshop.brush(variant, options.start_from or workshop.onnx_path(variant), options.steps)
+                start_from = options.start_from or workshop.onnx_path(variant)
+                workshop.brush(variant, start_from, options.steps, options.go_on_from)
             case "export" if options.format != "onnx":
                 workshop.port(options.format, options.out)
             case "prune":

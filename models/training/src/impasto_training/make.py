@@ -126,11 +126,14 @@ class Workshop:
         """The state of a variant's brush stage."""
         return brush_stage.checkpoint_path(self.run_folder, self.recipe.source(variant))
 
-    def brush(self, variant: VariantSettings, start_from: Path, steps: int) -> None:
-        """Teaches an exported network to lay strokes, going on from the checkpoint where there is one."""
+    def brush(self, variant: VariantSettings, start_from: Path, steps: int, go_on_from: Path | None = None) -> None:
+        """Teaches an exported network to lay strokes, going on from the checkpoint where there is one.
+
+        A new run begins with `start_from` and an untrained canvas, or with `go_on_from`, which has learned strokes.
+        """
         if variant.weights_of:
             raise RecipeError(f"variant {variant.id!r} runs the weights of {variant.weights_of!r}; brush that one")
-        before = brush_stage.beginning(start_from, self.recipe)
+        before = brush_stage.beginning(start_from, self.recipe, go_on_from)
         balance = self.recipe.training.tone_balance
         contents = brush_stage.contents(self.lesson, self.cache, self.data_root, balance, self.device)
         path = self.brush_path(variant)

@@ -81,6 +81,9 @@ class BrushSettings:
     weight_low: float = 2.0
     weight_border: float = 3.0
     weight_stability: float = 50.0
+    calm_at_first: float = 0.25
+    """Share of `weight_stability` that a run begins with; it is whole from half of the run on."""
+
     weight_keep: float = 1.0
     weight_adversary: float = 0.4
     face_factor: float = 1.5
