@@ -25,7 +25,7 @@
 //! # Dependencies point one way
 //!
 //! ```text
-//! terminal, signals, folders, ffmpeg, units, pool ◀ frame, mailbox, metrics, fault, system, picture, canvas
+//! terminal, signals, folders, ffmpeg, units, pool, wide ◀ frame, mailbox, metrics, fault, system, picture, canvas
 //!   ◀ quality | source | gpu | effect | output | nn (graph, plan, import, onnx, fold, style, export)
 //!   ◀ kernels ◀ roundtrip ◀ nn (engines) ◀ autotune | pipeline | inject ◀ runtime | ui | export ◀ settings ◀ cli ◀ app ◀ main
 //! ```
@@ -88,3 +88,4 @@ pub mod system;
 pub mod terminal;
 pub mod ui;
 pub mod units;
+pub mod wide;

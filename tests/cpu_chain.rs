@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use chain_support::{FORMAT, Negative, frame, gpu, wait_until};
 use image::RgbaImage;
+use impasto::canvas::{Brush, Relief, Surface, Tables};
 use impasto::fault::Fault;
 use impasto::frame::{FrameShape, PixelFormat};
 use impasto::gpu::Gpu;
@@ -105,6 +106,43 @@ fn both_back_ends_show_the_same_picture() {
                 let limits = if look.strength > 0.0 { PAINTED } else { PLAIN };
                 assert_alike(&format!("every {every}, look {index}, {extent}"), &a, &b, limits);
             }
+        }
+    }
+}
+
+/// The mean difference of two pictures, of 255.
+fn apart(a: &RgbaImage, b: &RgbaImage) -> f64 {
+    let sum: u64 = a.iter().zip(b.iter()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+    sum as f64 / (a.len() as f64 * 0.75)
+}
+
+/// Paint, paper, a press and glass, over a scene that moves: the CPU's relief is an approximation, and it is the same relief.
+#[test]
+fn both_back_ends_lay_the_relief() {
+    let Some(gpu) = gpu() else { return };
+    let none = Relief::default();
+    let reliefs = [
+        Relief { thickness: 0.7, gloss: 0.5, pigment: 0.7, drag: 0.8, width: 1.4, length: 1.5, ..none },
+        Relief { paper: 0.8, rim: 0.6, tooth: 0.6, ..none },
+        Relief { press: 1.5, ..none },
+        Relief { ripple: 0.6, ..none },
+    ];
+    for relief in reliefs {
+        let mut pipelines = [on_gpu(gpu), tiny_on_cpu(gpu)];
+        for pipeline in &mut pipelines {
+            let brush = Brush { seed: 7, strength: 0.0, scale: 1.0 };
+            pipeline.surface().set(Surface { canvas: None, brush, relief, tables: Some(Tables::known()) });
+            for id in 20..25 {
+                submit(pipeline, id);
+            }
+        }
+        let extent = Extent::new(480, 360);
+        for look in [Look::default(), Look { mirror: true, split: Some(0.3), strength: 0.8, ..Look::default() }] {
+            let [a, b] = pipelines.each_mut().map(|pipeline| pipeline.read_picture(extent, &look).unwrap());
+            let flat = pipelines[0].read_picture(extent, &Look { thickness: 0.0, ..look }).unwrap();
+            let (off, shows) = (apart(&a, &b), apart(&a, &flat));
+            println!("{relief:?}: {off} apart, the relief is {shows}");
+            assert!(shows > 0.4 && off < 0.5 * shows, "{relief:?}: {off} apart, the relief is {shows}");
         }
     }
 }

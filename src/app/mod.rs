@@ -32,6 +32,7 @@ use winit::keyboard::ModifiersState;
 use winit::window::{Fullscreen, Window, WindowId};
 
 use crate::autotune::Cache;
+use crate::canvas;
 use crate::cli::{CliError, Common, OverlayLevel, WindowArgs};
 use crate::effect::models_dirs;
 use crate::export::crash;
@@ -86,6 +87,7 @@ pub fn run(args: WindowArgs, common: &Common, started: Instant) -> Result<(), Cl
         output::check_writable(path)?;
     }
     let event_loop = event_loop()?;
+    canvas::prepare();
     let proxy = event_loop.create_proxy();
     signals::listen(move || {
         // The loop is gone: the program is ending.

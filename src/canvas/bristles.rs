@@ -16,6 +16,7 @@
 use std::f64::consts::PI;
 
 use super::field::hash;
+use crate::wide::widely;
 
 /// Texels of a side of the torus. A power of two.
 pub const SIDE: usize = 256;
@@ -78,12 +79,28 @@ impl Bristles {
                 scope.spawn(move || {
                     for (turn, table) in (first..).zip(part.chunks_mut(SIDE * SIDE)) {
                         let angle = PI * turn as f64 / TURNS as f64;
-                        strokes(fine, coarse, angle, table);
+                        widely(
+                            #[inline(always)]
+                            || strokes(fine, coarse, angle, table),
+                        );
                     }
                 });
             }
         });
         Self { seed, texels }
+    }
+
+    /// The tables at half their size each way, for pictures on which strokes are small.
+    pub fn halved(&self) -> Vec<[i8; 4]> {
+        let half = SIDE / 2;
+        (0..TURNS * half * half)
+            .map(|at| {
+                let (turn, row, column) = (at / (half * half), at / half % half, at % half);
+                let texel = |dy: usize, dx: usize| self.texels[(turn * SIDE + row * 2 + dy) * SIDE + column * 2 + dx];
+                let four = [texel(0, 0), texel(0, 1), texel(1, 0), texel(1, 1)];
+                std::array::from_fn(|i| (four.iter().map(|texel| i32::from(texel[i])).sum::<i32>() / 4) as i8)
+            })
+            .collect()
     }
 }
 
@@ -101,6 +118,7 @@ impl Paper {
 }
 
 /// The table of one direction.
+#[inline(always)]
 fn strokes(fine: &[Complex], coarse: &[Complex], angle: f64, table: &mut [[i8; 4]]) {
     let (cos, sin) = (angle.cos(), angle.sin());
     let along = |[x, y]: [f64; 2], length: f64| (-0.5 * ((x * cos + y * sin) * length).powi(2)).exp();
@@ -120,6 +138,7 @@ fn strokes(fine: &[Complex], coarse: &[Complex], angle: f64, table: &mut [[i8; 4
 }
 
 /// Two real pictures from their spectra, by one transform: the second is the imaginary part.
+#[inline(always)]
 fn back([a, b]: [&[Complex]; 2]) -> Vec<Complex> {
     let mut sum: Vec<Complex> = a.iter().zip(b).map(|(a, b)| [a[0] - b[1], a[1] + b[0]]).collect();
     transform(&mut sum, true);
@@ -127,6 +146,7 @@ fn back([a, b]: [&[Complex]; 2]) -> Vec<Complex> {
 }
 
 /// Two heights, and the slope of a third, given as its spectrum, to texels.
+#[inline(always)]
 fn store(heights: &[Complex], sloping: &[Complex], texels: &mut [[i8; 4]]) {
     let slope = |axis: usize| -> Vec<Complex> {
         let turned = |(at, [re, im]): (usize, &Complex)| {
@@ -161,11 +181,13 @@ fn band([x, y]: [f64; 2], wavelength: f64) -> f64 {
     (-0.5 * squared).exp() - (-2.0 * squared).exp()
 }
 
+#[inline(always)]
 fn shaped(white: &[Complex], filter: impl Fn([f64; 2]) -> f64) -> Vec<Complex> {
     white.iter().enumerate().map(|(at, v)| v.map(|v| v * filter(frequency(at)))).collect()
 }
 
 /// With a standard deviation of 1, by Parseval's theorem.
+#[inline(always)]
 fn unit(mut spectrum: Vec<Complex>) -> Vec<Complex> {
     let places = (SIDE * SIDE) as f64;
     let energy: f64 = spectrum.iter().map(|[re, im]| re * re + im * im).sum();
@@ -185,6 +207,7 @@ fn spectrum(seed: u32, kind: u32) -> Vec<Complex> {
 
 /// The discrete Fourier transform of `SIDE` rows of `SIDE` numbers, in place: Cooley and Tukey's, by halves. Backwards it is
 /// the inverse, divided by the number of values.
+#[inline(always)]
 fn transform(values: &mut [Complex], backwards: bool) {
     for _ in 0..2 {
         for row in values.chunks_mut(SIDE) {
@@ -201,6 +224,7 @@ fn transform(values: &mut [Complex], backwards: bool) {
     }
 }
 
+#[inline(always)]
 fn line(values: &mut [Complex], backwards: bool) {
     let bits = SIDE.trailing_zeros();
     for i in 0..SIDE {

@@ -18,6 +18,8 @@
 use std::f64::consts::PI;
 use std::num::NonZeroUsize;
 
+use crate::wide::widely;
+
 /// Places of a side of the torus. A power of two.
 pub const SIDE: usize = 512;
 /// Layers of a field.
@@ -155,7 +157,12 @@ fn each_row<T: Send>(plane: &mut [T], fill: impl Fn(usize, &mut [T]) + Sync) {
     std::thread::scope(|scope| {
         for (first, part) in (0..).step_by(share).zip(plane.chunks_mut(share * SIDE)) {
             let fill = &fill;
-            scope.spawn(move || part.chunks_mut(SIDE).enumerate().for_each(|(y, row)| fill(first + y, row)));
+            scope.spawn(move || {
+                widely(
+                    #[inline(always)]
+                    || part.chunks_mut(SIDE).enumerate().for_each(|(y, row)| fill(first + y, row)),
+                );
+            });
         }
     });
 }
@@ -168,23 +175,31 @@ fn blurred(plane: &[f64], sigma: f64) -> Plane {
     let sum: f64 = taps.iter().sum();
     taps.iter_mut().for_each(|tap| *tap /= sum);
     let mut down = vec![0.0; PLACES];
-    each_row(&mut down, |y, row| {
-        for (i, tap) in taps.iter().enumerate() {
-            let from = (y + SIDE + reach - i) % SIDE * SIDE;
-            row.iter_mut().zip(&plane[from..from + SIDE]).for_each(|(sum, value)| *sum += tap * value);
-        }
-    });
+    each_row(
+        &mut down,
+        #[inline(always)]
+        |y, row| {
+            for (i, tap) in taps.iter().enumerate() {
+                let from = (y + SIDE + reach - i) % SIDE * SIDE;
+                row.iter_mut().zip(&plane[from..from + SIDE]).for_each(|(sum, value)| *sum += tap * value);
+            }
+        },
+    );
     let mut across = vec![0.0; PLACES];
-    each_row(&mut across, |y, row| {
-        // The row with its own ends around it.
-        let source = &down[y * SIDE..][..SIDE];
-        let around: Vec<f64> =
-            [&source[SIDE - reach..], source, &source[..reach]].into_iter().flatten().copied().collect();
-        for (i, tap) in taps.iter().enumerate() {
-            let from = 2 * reach - i;
-            row.iter_mut().zip(&around[from..from + SIDE]).for_each(|(sum, value)| *sum += tap * value);
-        }
-    });
+    each_row(
+        &mut across,
+        #[inline(always)]
+        |y, row| {
+            // The row with its own ends around it.
+            let source = &down[y * SIDE..][..SIDE];
+            let around: Vec<f64> =
+                [&source[SIDE - reach..], source, &source[..reach]].into_iter().flatten().copied().collect();
+            for (i, tap) in taps.iter().enumerate() {
+                let from = 2 * reach - i;
+                row.iter_mut().zip(&around[from..from + SIDE]).for_each(|(sum, value)| *sum += tap * value);
+            }
+        },
+    );
     across
 }
 
@@ -219,12 +234,16 @@ fn waves(seed: u32, kind: u32, amplitude: f64) -> Plane {
     let mut field = vec![0.0; PLACES];
     for draw in draws.as_chunks::<3>().0 {
         let [kx, ky, phase] = wave(draw);
-        each_row(&mut field, |y, row| {
-            let y = y as f64 / SIDE as f64;
-            for (x, value) in row.iter_mut().enumerate() {
-                *value += (2.0 * PI * (kx * (x as f64 / SIDE as f64) + ky * y) + phase).cos();
-            }
-        });
+        each_row(
+            &mut field,
+            #[inline(always)]
+            |y, row| {
+                let y = y as f64 / SIDE as f64;
+                for (x, value) in row.iter_mut().enumerate() {
+                    *value += (2.0 * PI * (kx * (x as f64 / SIDE as f64) + ky * y) + phase).cos();
+                }
+            },
+        );
     }
     let factor = amplitude * (2.0 / WAVES as f64).sqrt();
     field.iter_mut().for_each(|value| *value *= factor);
@@ -232,6 +251,7 @@ fn waves(seed: u32, kind: u32, amplitude: f64) -> Plane {
 }
 
 /// Bilinear sample of all lanes on the torus.
+#[inline(always)]
 fn looked_up(planes: &[[f64; 4]], x: f64, y: f64) -> [f64; 4] {
     let (left, top) = (x.floor(), y.floor());
     let (fx, fy) = (x - left, y - top);
@@ -258,22 +278,26 @@ fn along(fine: &[f64], fine_steps: usize, coarse: &[f64], coarse_steps: usize, d
     let weights: Vec<[f64; 2]> =
         (1..=steps).map(|step| [fading(fine_steps, step), fading(coarse_steps, step)]).collect();
     let mut totals: Vec<[f64; 2]> = planes.iter().map(|lane| [lane[2], lane[3]]).collect();
-    each_row(&mut totals, |row_y, row| {
-        for (row_x, total) in row.iter_mut().enumerate() {
-            for sign in [1.0, -1.0] {
-                let (mut x, mut y) = (row_x as f64, row_y as f64);
-                let [mut across, mut down, ..] = planes[row_y * SIDE + row_x];
-                for weight in &weights {
-                    x += sign * across;
-                    y += sign * down;
-                    let [next_across, next_down, fine, coarse] = looked_up(&planes, x, y);
-                    (across, down) = (next_across, next_down);
-                    total[0] += fine * weight[0];
-                    total[1] += coarse * weight[1];
+    each_row(
+        &mut totals,
+        #[inline(always)]
+        |row_y, row| {
+            for (row_x, total) in row.iter_mut().enumerate() {
+                for sign in [1.0, -1.0] {
+                    let (mut x, mut y) = (row_x as f64, row_y as f64);
+                    let [mut across, mut down, ..] = planes[row_y * SIDE + row_x];
+                    for weight in &weights {
+                        x += sign * across;
+                        y += sign * down;
+                        let [next_across, next_down, fine, coarse] = looked_up(&planes, x, y);
+                        (across, down) = (next_across, next_down);
+                        total[0] += fine * weight[0];
+                        total[1] += coarse * weight[1];
+                    }
                 }
             }
-        }
-    });
+        },
+    );
     [0, 1].map(|lane| normalised(totals.iter().map(|total| total[lane]).collect()))
 }
 
@@ -282,21 +306,25 @@ fn facets(seed: u32) -> Plane {
     let cells = SIDE / FACET;
     let [jitter_x, jitter_y, value] = [0, 1, 2].map(|i| uniform(seed, FACETS + i, cells, cells));
     let mut chosen = vec![0.0; PLACES];
-    each_row(&mut chosen, |y, row| {
-        for (x, chosen) in row.iter_mut().enumerate() {
-            let mut nearest = f64::INFINITY;
-            for (dx, dy) in around(1) {
-                let (cx, cy) = ((x / FACET) as i32 + dx, (y / FACET) as i32 + dy);
-                let cell = cell(cx, cy, cells);
-                let px = (f64::from(cx) + 0.5 + 0.45 * jitter_x[cell]) * FACET as f64;
-                let py = (f64::from(cy) + 0.5 + 0.45 * jitter_y[cell]) * FACET as f64;
-                let distance = (px - x as f64).powi(2) + (py - y as f64).powi(2);
-                if distance < nearest {
-                    (nearest, *chosen) = (distance, value[cell]);
+    each_row(
+        &mut chosen,
+        #[inline(always)]
+        |y, row| {
+            for (x, chosen) in row.iter_mut().enumerate() {
+                let mut nearest = f64::INFINITY;
+                for (dx, dy) in around(1) {
+                    let (cx, cy) = ((x / FACET) as i32 + dx, (y / FACET) as i32 + dy);
+                    let cell = cell(cx, cy, cells);
+                    let px = (f64::from(cx) + 0.5 + 0.45 * jitter_x[cell]) * FACET as f64;
+                    let py = (f64::from(cy) + 0.5 + 0.45 * jitter_y[cell]) * FACET as f64;
+                    let distance = (px - x as f64).powi(2) + (py - y as f64).powi(2);
+                    if distance < nearest {
+                        (nearest, *chosen) = (distance, value[cell]);
+                    }
                 }
             }
-        }
-    });
+        },
+    );
     normalised(blurred(&chosen, 1.4))
 }
 
@@ -324,19 +352,23 @@ fn dabs(seed: u32, direction: &[f64]) -> Plane {
     };
     let dabs: Vec<Dab> = (0..cells * cells).map(dab).collect();
     let mut total = vec![0.0; PLACES];
-    each_row(&mut total, |y, row| {
-        for (x, total) in row.iter_mut().enumerate() {
-            for (dx, dy) in around(2) {
-                let (cx, cy) = ((x / DAB) as i32 + dx, (y / DAB) as i32 + dy);
-                let dab = &dabs[cell(cx, cy, cells)];
-                let ox = x as f64 - (f64::from(cx) + 0.5 + dab.x) * DAB as f64;
-                let oy = y as f64 - (f64::from(cy) + 0.5 + dab.y) * DAB as f64;
-                let along = (ox * dab.cos + oy * dab.sin) / DAB_ALONG;
-                let across = (oy * dab.cos - ox * dab.sin) / DAB_ACROSS;
-                *total += dab.weight * (-0.5 * (along * along + across * across)).exp();
+    each_row(
+        &mut total,
+        #[inline(always)]
+        |y, row| {
+            for (x, total) in row.iter_mut().enumerate() {
+                for (dx, dy) in around(2) {
+                    let (cx, cy) = ((x / DAB) as i32 + dx, (y / DAB) as i32 + dy);
+                    let dab = &dabs[cell(cx, cy, cells)];
+                    let ox = x as f64 - (f64::from(cx) + 0.5 + dab.x) * DAB as f64;
+                    let oy = y as f64 - (f64::from(cy) + 0.5 + dab.y) * DAB as f64;
+                    let along = (ox * dab.cos + oy * dab.sin) / DAB_ALONG;
+                    let across = (oy * dab.cos - ox * dab.sin) / DAB_ACROSS;
+                    *total += dab.weight * (-0.5 * (along * along + across * across)).exp();
+                }
             }
-        }
-    });
+        },
+    );
     normalised(total)
 }
 

@@ -76,6 +76,22 @@ pub fn known(seed: u32) -> Arc<Field> {
     field
 }
 
+/// The seed of the program's own packs.
+const USUAL: u32 = 7;
+
+/// Makes what nearly every effect needs, on a thread of its own: the field of the usual seed and the tables of reliefs. To be
+/// called while a window opens.
+pub fn prepare() {
+    let made = std::thread::Builder::new().name("canvas".into()).spawn(|| {
+        Tables::known();
+        known(USUAL);
+    });
+    if let Err(error) = made {
+        // Whoever needs them makes them.
+        log::debug!("the canvas is not made beforehand: {error}");
+    }
+}
+
 /// What an effect is painted on, and what is laid on its painting. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Surface {

@@ -124,6 +124,8 @@ impl Relief {
 #[derive(Debug)]
 pub struct Tables {
     pub bristles: Bristles,
+    /// The same at half the size each way: means of two by two texels.
+    pub half_bristles: Vec<[i8; 4]>,
     pub paper: Paper,
 }
 
@@ -131,7 +133,10 @@ impl Tables {
     /// Made once, which takes half a second: call it aside first.
     pub fn known() -> Arc<Self> {
         static TABLES: OnceLock<Arc<Tables>> = OnceLock::new();
-        let make = || Arc::new(Self { bristles: Bristles::new(SEED), paper: Paper::new(SEED) });
+        let make = || {
+            let bristles = Bristles::new(SEED);
+            Arc::new(Self { half_bristles: bristles.halved(), bristles, paper: Paper::new(SEED) })
+        };
         TABLES.get_or_init(make).clone()
     }
 }

@@ -43,29 +43,72 @@ fn at(field: &Field, x: f32, y: f32) -> [f32; CHANNELS] {
 /// When `planes` is no whole number of planes, or `drift` is too short.
 pub fn sample_canvas(field: &Field, brush: &Brush, extent: Extent, drift: Option<&[Drift]>, planes: &mut [f32]) {
     let Extent { width, height } = canvas_extent(extent);
+    let (step, strength) = (step(brush), brush.strength);
+    let (channels, plane) = shape_of(extent, planes);
+    planes[channels * plane..].fill(0.0);
+    for (pixel, (y, x)) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))).enumerate() {
+        for (channel, value) in at(field, x as f32 * step, y as f32 * step).into_iter().enumerate().take(channels) {
+            planes[channel * plane + pixel] = strength * value;
+        }
+    }
+    if let Some(drift) = drift {
+        sample_gone(field, brush, extent, drift, planes);
+    }
+}
+
+/// Channels of a canvas that a field fills, and values of a plane.
+///
+/// # Panics
+/// When `planes` is no whole number of planes.
+fn shape_of(student: Extent, planes: &[f32]) -> (usize, usize) {
+    let Extent { width, height } = canvas_extent(student);
     let plane = (width as usize * height as usize).max(1);
     assert!(planes.len().is_multiple_of(plane), "{} numbers are no canvas of {width}x{height}", planes.len());
-    let step = step(brush);
-    let channels = (planes.len() / plane).min(CHANNELS);
-    planes[channels * plane..].fill(0.0);
-    for y in 0..height {
-        for x in 0..width {
-            let pixel = (y * width + x) as usize;
-            let home = [x as f32 * step, y as f32 * step];
-            let gone = drift.map(|drift| drift[pixel]).filter(|drift| *drift != HOME);
-            let values = match gone {
-                None => at(field, home[0], home[1]),
-                Some(drift) => {
-                    let drift = drift.map(f16::to_f32);
-                    let [carried, rest] = shares(drift);
-                    let there = at(field, home[0] + drift[0] * 0.5 * step, home[1] + drift[1] * 0.5 * step);
-                    let here = if rest > 0.0 { at(field, home[0], home[1]) } else { [0.0; CHANNELS] };
-                    std::array::from_fn(|i| carried * there[i] + rest * here[i])
-                }
-            };
-            for (channel, value) in values.into_iter().enumerate().take(channels) {
-                planes[channel * plane + pixel] = brush.strength * value;
-            }
+    ((planes.len() / plane).min(CHANNELS), plane)
+}
+
+/// The part of [`sample_canvas`] whose strokes do not rest.
+fn sample_gone(field: &Field, brush: &Brush, extent: Extent, drift: &[Drift], planes: &mut [f32]) {
+    let Extent { width, height } = canvas_extent(extent);
+    let (step, strength) = (step(brush), brush.strength);
+    let (channels, plane) = shape_of(extent, planes);
+    let drift = &drift[..width as usize * height as usize];
+    for (pixel, drift) in drift.iter().enumerate().filter(|(_, drift)| **drift != HOME) {
+        let home = [pixel as u32 % width, pixel as u32 / width].map(|at| at as f32 * step);
+        let drift = drift.map(f16::to_f32);
+        let [carried, rest] = shares(drift);
+        let there = at(field, home[0] + drift[0] * 0.5 * step, home[1] + drift[1] * 0.5 * step);
+        let here = if rest > 0.0 { at(field, home[0], home[1]) } else { [0.0; CHANNELS] };
+        for channel in 0..channels {
+            planes[channel * plane + pixel] = strength * (carried * there[channel] + rest * here[channel]);
+        }
+    }
+}
+
+/// A canvas at rest, kept, and what has gone elsewhere laid over it.
+#[derive(Debug, Default)]
+pub struct RestingCanvas {
+    /// What `planes` is the resting canvas of.
+    of: Option<(Canvas, Extent)>,
+    planes: Vec<f32>,
+}
+
+impl RestingCanvas {
+    /// The canvas of a picture of a student that paints at `extent`, whose strokes have gone as far as `drift` says (at
+    /// rest where there is none), where the network takes it. Only what has gone elsewhere is sampled.
+    ///
+    /// # Panics
+    /// When `planes` is no whole number of planes, or `drift` is too short.
+    pub fn put(&mut self, canvas: &Canvas, extent: Extent, drift: Option<&[Drift]>, planes: &mut [f32]) {
+        let known = self.of.as_ref().is_some_and(|(of, at)| of == canvas && *at == extent);
+        if !known || self.planes.len() != planes.len() {
+            self.planes.resize(planes.len(), 0.0);
+            sample_canvas(&canvas.field, &canvas.brush, extent, None, &mut self.planes);
+            self.of = Some((canvas.clone(), extent));
+        }
+        planes.copy_from_slice(&self.planes);
+        if let Some(drift) = drift {
+            sample_gone(&canvas.field, &canvas.brush, extent, drift, planes);
         }
     }
 }
@@ -73,9 +116,7 @@ pub fn sample_canvas(field: &Field, brush: &Brush, extent: Extent, drift: Option
 /// The canvas of pictures as they come, whose strokes go along with what they show.
 #[derive(Debug, Default)]
 pub struct FollowingCanvas {
-    /// What `planes` is the resting canvas of.
-    of: Option<Canvas>,
-    planes: Vec<f32>,
+    resting: RestingCanvas,
     /// Of the picture before.
     before: Option<Seen>,
     drift: Vec<Drift>,
@@ -122,17 +163,8 @@ impl FollowingCanvas {
 
     /// Puts the canvas of the picture that was seen last where the network takes it.
     pub fn put(&mut self, canvas: &Canvas, extent: Extent, planes: &mut [f32]) {
-        let rests = self.drift.iter().all(|cell| *cell == HOME);
-        if rests && (self.of.as_ref() != Some(canvas) || self.planes.len() != planes.len()) {
-            self.planes.resize(planes.len(), 0.0);
-            sample_canvas(&canvas.field, &canvas.brush, extent, None, &mut self.planes);
-            self.of = Some(canvas.clone());
-        }
-        if rests {
-            planes.copy_from_slice(&self.planes);
-        } else {
-            sample_canvas(&canvas.field, &canvas.brush, extent, Some(&self.drift), planes);
-        }
+        let drift = Some(self.drift.as_slice()).filter(|drift| !drift.is_empty());
+        self.resting.put(canvas, extent, drift, planes);
     }
 }
 

@@ -4,8 +4,8 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use super::wide::{nearest, widely, within};
 use crate::units::Extent;
+use crate::wide::{nearest, widely, within};
 
 /// What is kept of a pixel of the steadied painting: rgb, and the luma of the student's input. On the GPU, half floats.
 pub type Steady = [f32; 4];

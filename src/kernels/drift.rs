@@ -7,6 +7,8 @@
 //! home, which is the place on the screen. Where motion does not explain the picture, or offsets tear the strokes apart, they
 //! fade over to home within eight frames. A cell that does not move keeps its offset to the bit.
 
+use std::ops::Range;
+
 use half::f16;
 
 use super::motion::{Fields, Vector};
@@ -52,10 +54,18 @@ pub struct Step<'a> {
 /// When a slice is shorter than `extent` asks for.
 pub fn drift_of_cells(step: Option<Step<'_>>, extent: Extent, drift: &mut [Drift]) {
     let size = cells(extent);
-    let Some(step) = step else { return drift[..size.pixels() as usize].fill(HOME) };
-    for row in 0..size.height as i32 {
-        for column in 0..size.width as i32 {
-            drift[(row * size.width as i32 + column) as usize] = one(step, extent, [column, row]);
+    drift_rows(step, extent, 0..size.height as usize, &mut drift[..size.pixels() as usize]);
+}
+
+/// Some rows of [`drift_of_cells`], into `drift`, which has room for those rows.
+///
+/// # Panics
+/// When a slice is shorter than `extent` asks for.
+pub fn drift_rows(step: Option<Step<'_>>, extent: Extent, rows: Range<usize>, drift: &mut [Drift]) {
+    let Some(step) = step else { return drift.fill(HOME) };
+    for (row, out) in rows.zip(drift.chunks_exact_mut(cells(extent).width as usize)) {
+        for (column, out) in out.iter_mut().enumerate() {
+            *out = one(step, extent, [column as i32, row as i32]);
         }
     }
 }

@@ -9,8 +9,8 @@
 
 use std::ops::Range;
 
-use super::wide::{nearest, widely, within};
 use crate::frame::{CameraFrame, ColorSpec, FrameShape, PixelFormat, YuvMatrix, YuvRange};
+use crate::wide::{nearest, widely, within};
 
 /// Y'CbCr bytes to R'G'B': `rgb = luma * Y + u * U + v * V + offset`, bytes 0..=255 in, 0..1 out before clamping.
 ///

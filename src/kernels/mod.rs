@@ -2,7 +2,7 @@
 //! what the CPU back end of the chain runs.
 //!
 //! A kernel works on a range of rows and writes into a slice that holds those rows, so that several threads can share a
-//! picture; it allocates nothing. Where it matters it is written so that the compiler vectorises it (`wide`).
+//! picture; it allocates nothing. Where it matters it is written so that the compiler vectorises it ([`crate::wide`]).
 
 pub mod canvas;
 pub mod compose;
@@ -14,5 +14,5 @@ pub mod nv12;
 pub mod picture;
 pub mod prepare;
 pub mod relief;
+pub mod ridges;
 pub mod stability;
-mod wide;

@@ -24,8 +24,8 @@
 
 use std::ops::Range;
 
-use super::wide::{widely, within};
 use crate::units::Extent;
+use crate::wide::{widely, within};
 
 /// Levels of the pyramid: a half, a quarter and an eighth of the student's size.
 pub const LEVELS: usize = 3;

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::wide::{nearest, widely};
 use crate::units::Extent;
+use crate::wide::{nearest, widely};
 
 /// RGBA bytes, sRGB-coded, to NV12: BT.601 with Y in 16..=235 and chroma in 16..=240 around 128, each pair of rows from `rows`
 /// (numbers of pairs). Chroma is the mean of two by two pixels. `luma` and `chroma` have room for those rows.

@@ -8,8 +8,8 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use super::wide::{nearest, widely, within};
 use crate::units::Extent;
+use crate::wide::{nearest, widely, within};
 
 /// Where the picture lies on a target, and how it is shown. The members are those of `PictureLayout` in
 /// `shaders/present/picture.wgsl`, which says what each number is.
@@ -122,6 +122,11 @@ impl Composer {
 
     pub fn target(&self) -> Extent {
         self.target
+    }
+
+    /// Columns and rows of the target on which the painting shows.
+    pub fn painted(&self) -> (Range<usize>, Range<usize>) {
+        (self.painted.max(self.line.end).min(self.columns.end)..self.columns.end, self.rows.clone())
     }
 
     fn fill(&mut self) {

@@ -12,9 +12,9 @@ use std::cell::RefCell;
 use std::ops::Range;
 
 use super::ingest::YuvToRgb;
-use super::wide::{nearest, widely, within};
 use crate::frame::{CameraFrame, FrameShape, PixelFormat};
 use crate::units::Extent;
+use crate::wide::{nearest, widely, within};
 
 /// The part of a frame that the student sees and the window shows, in pixels of the frame. Need not lie on whole pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -8,11 +8,15 @@
 //! ten samples and not sixty. A cell's direction is held until the painting around it turns by more than noise does: strokes
 //! on a still wall lie still.
 
+use std::cell::RefCell;
+use std::ops::Range;
+
 use super::canvas::step;
 use super::compose::{Steady, luma_of};
 use crate::canvas::bristles::{HEIGHT_RANGE, SIDE, SLOPE_RANGE, TURNS};
 use crate::canvas::{Brush, Relief, Swirl, Tables};
 use crate::units::Extent;
+use crate::wide::{nearest, widely, within};
 
 /// Cells of two by two pixels of the student, at least one.
 pub fn cells(student: Extent) -> Extent {
@@ -27,26 +31,58 @@ pub type Tensor = [f32; 4];
 /// # Panics
 /// When a slice is shorter than `extent` asks for.
 pub fn tensor_of_cells(steady: &[Steady], extent: Extent, tensor: &mut [Tensor]) {
-    let (width, height) = (extent.width as i32, extent.height as i32);
-    let at = |x: i32, y: i32| {
-        let pixel = steady[(y.clamp(0, height - 1) * width + x.clamp(0, width - 1)) as usize];
-        [luma_of([pixel[0], pixel[1], pixel[2]]), pixel[3]]
-    };
-    let Extent { width: columns, height: rows } = cells(extent);
-    for row in 0..rows as i32 {
-        for column in 0..columns as i32 {
-            let mut sum = [0.0; 4];
-            for (dy, dx) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
-                let (x, y) = (column * 2 + dx, row * 2 + dy);
-                let [left, right, above, below] = [at(x - 1, y), at(x + 1, y), at(x, y - 1), at(x, y + 1)];
-                let (across, down) = ((right[0] - left[0]) * 0.5, (below[0] - above[0]) * 0.5);
-                let fine = left[1] + right[1] + above[1] + below[1] - 4.0 * at(x, y)[1];
-                let terms = [across * across, across * down, down * down, fine * fine];
-                sum = std::array::from_fn(|i| sum[i] + terms[i]);
-            }
-            tensor[(row * columns as i32 + column) as usize] = sum;
-        }
-    }
+    let size = cells(extent);
+    tensor_rows(steady, extent, 0..size.height as usize, &mut tensor[..size.pixels() as usize]);
+}
+
+/// Some rows of [`tensor_of_cells`], into `tensor`, which has room for those rows.
+///
+/// # Panics
+/// When a slice is shorter than `extent` asks for.
+pub fn tensor_rows(steady: &[Steady], extent: Extent, rows: Range<usize>, tensor: &mut [Tensor]) {
+    let (width, height) = (extent.width as usize, extent.height as usize);
+    let columns = cells(extent).width as usize;
+    TENSOR_LINES.with_borrow_mut(|lines| {
+        lines.iter_mut().for_each(|line| line.resize(width + 2, [0.0; 2]));
+        widely(
+            #[inline(always)]
+            || {
+                for (row, out) in rows.zip(tensor.chunks_exact_mut(columns)) {
+                    // Four rows of pixels: the cell's two, and one on each side. The border's pixels repeat.
+                    for (place, line) in lines.iter_mut().enumerate() {
+                        let y = (row * 2 + place).saturating_sub(1).min(height - 1);
+                        let pixels = &steady[y * width..][..width];
+                        for (to, pixel) in line[1..].iter_mut().zip(pixels) {
+                            *to = [luma_of([pixel[0], pixel[1], pixel[2]]), pixel[3]];
+                        }
+                        (line[0], line[width + 1]) = (line[1], line[width]);
+                    }
+                    for (column, out) in out.iter_mut().enumerate() {
+                        let mut sum = [0.0_f32; 4];
+                        for (dy, dx) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+                            // A picture of one pixel has a cell that reaches beyond it.
+                            let x = (column * 2 + dx).min(width + 1);
+                            let at = |line: usize, x: usize| lines[line][x.min(width + 1)];
+                            let [left, right] = [at(dy + 1, x), at(dy + 1, x + 2)];
+                            let [above, own, below] = [at(dy, x + 1), at(dy + 1, x + 1), at(dy + 2, x + 1)];
+                            let (across, down) = ((right[0] - left[0]) * 0.5, (below[0] - above[0]) * 0.5);
+                            let fine = left[1] + right[1] + above[1] + below[1] - 4.0 * own[1];
+                            let terms = [across * across, across * down, down * down, fine * fine];
+                            sum = std::array::from_fn(|i| sum[i] + terms[i]);
+                        }
+                        *out = sum;
+                    }
+                }
+            },
+        );
+    });
+}
+
+thread_local! {
+    /// Luma of the painting and of the input along four rows, with a pixel more at each end.
+    static TENSOR_LINES: RefCell<[Vec<[f32; 2]>; 4]> = const { RefCell::new([const { Vec::new() }; 4]) };
+    /// Tensors of five rows of cells mixed, with two cells more at each end.
+    static FLOW_LINE: RefCell<Vec<Tensor>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Cosine and sine of twice the strokes' direction, shorter where it is uncertain, -1..1 as 0..255; how sharp the painting's
@@ -81,43 +117,126 @@ pub struct FlowLook {
 /// # Panics
 /// When a slice is shorter than `extent`, the student's, asks for.
 pub fn flow_of_cells(tensor: &[Tensor], extent: Extent, look: FlowLook, before: Option<&[Flow]>, flow: &mut [Flow]) {
-    const WEIGHTS: [f32; 5] = [0.0625, 0.25, 0.375, 0.25, 0.0625];
-    let Extent { width: columns, height: rows } = cells(extent);
-    let (columns, rows) = (columns as i32, rows as i32);
-    let swirl = Swirl::new(look.brush.seed);
-    let step = SLOW * step(&look.brush);
-    for row in 0..rows {
-        for column in 0..columns {
-            let mut sum = [0.0_f32; 4];
-            for (dy, down) in (-2..).zip(WEIGHTS) {
-                for (dx, across) in (-2..).zip(WEIGHTS) {
-                    let (x, y) = ((column + dx).clamp(0, columns - 1), (row + dy).clamp(0, rows - 1));
-                    let cell = tensor[(y * columns + x) as usize];
-                    sum = std::array::from_fn(|i| sum[i] + across * down * cell[i]);
+    let size = cells(extent);
+    flow_rows(tensor, extent, look, before, 0..size.height as usize, &mut flow[..size.pixels() as usize]);
+}
+
+/// Binomial weights of a window of about five by five cells.
+const WINDOW: [f32; 5] = [0.0625, 0.25, 0.375, 0.25, 0.0625];
+
+/// Some rows of [`flow_of_cells`], into `flow`, which has room for those rows.
+///
+/// # Panics
+/// When a slice is shorter than `extent` asks for.
+pub fn flow_rows(
+    tensor: &[Tensor],
+    extent: Extent,
+    look: FlowLook,
+    before: Option<&[Flow]>,
+    rows: Range<usize>,
+    flow: &mut [Flow],
+) {
+    let Extent { width, height } = cells(extent);
+    let (columns, last) = (width as usize, height as i32 - 1);
+    let waves = Waves::new(&Swirl::new(look.brush.seed), SLOW * step(&look.brush));
+    FLOW_LINE.with_borrow_mut(|line| {
+        line.resize(columns + 4, [0.0; 4]);
+        widely(
+            #[inline(always)]
+            || {
+                for (row, out) in rows.zip(flow.chunks_exact_mut(columns)) {
+                    line.fill([0.0; 4]);
+                    for (dy, weight) in (-2..).zip(WINDOW) {
+                        let y = (row as i32 + dy).clamp(0, last) as usize;
+                        for (sum, cell) in line[2..].iter_mut().zip(&tensor[y * columns..][..columns]) {
+                            *sum = std::array::from_fn(|i| sum[i] + weight * cell[i]);
+                        }
+                    }
+                    let [first, end] = [line[2], line[columns + 1]];
+                    line[..2].fill(first);
+                    line[columns + 2..].fill(end);
+                    let mut turning = waves.along(row as f32);
+                    for (column, out) in out.iter_mut().enumerate() {
+                        let mut sum = [0.0_f32; 4];
+                        for (cell, weight) in line[column..].iter().zip(WINDOW) {
+                            sum = std::array::from_fn(|i| sum[i] + weight * cell[i]);
+                        }
+                        let swirl = waves.next(&mut turning);
+                        let now = flow_of(sum, look.swirl * Swirl::TURN * swirl);
+                        *out = held(now, before.map(|before| before[row * columns + column]));
+                    }
                 }
-            }
-            let change = sum[0] + sum[2];
-            let own = [-(sum[0] - sum[2]) / (change + FLAT), -2.0 * sum[1] / (change + FLAT)];
-            let double = 2.0 * swirl.angle([column as f32 * step, row as f32 * step], look.swirl);
-            let rest = 1.0 - own[0].hypot(own[1]);
-            let direction = [own[0] + rest * double.cos(), own[1] + rest * double.sin()];
-            let sharp = (EDGE * change.sqrt()).clamp(0.0, 1.0);
-            let fine = smoothstep(FINE_FROM, FINE_TO, (sum[3] * 0.25).sqrt());
-            let mut now = [direction[0] * 0.5 + 0.5, direction[1] * 0.5 + 0.5, sharp, fine];
-            let at = (row * columns + column) as usize;
-            if let Some(before) = before {
-                let before = before[at].map(|v| f32::from(v) / 255.0);
-                let change: [f32; 4] = std::array::from_fn(|i| now[i] - before[i]);
-                let turned = 2.0 * change[0].hypot(change[1]) + change[2].hypot(change[3]);
-                let share = if turned > HELD { 0.5 } else { 0.0 };
-                now = std::array::from_fn(|i| before[i] + share * change[i]);
-            }
-            flow[at] = now.map(|v| (v.clamp(0.0, 1.0) * 255.0).round() as u8);
+            },
+        );
+    });
+}
+
+/// Flow, 0..1, from the sum of the tensors around, and how far the swirl turns there, in radians.
+#[inline(always)]
+fn flow_of(sum: Tensor, swirl: f32) -> [f32; 4] {
+    let change = sum[0] + sum[2];
+    let own = [-(sum[0] - sum[2]) / (change + FLAT), -2.0 * sum[1] / (change + FLAT)];
+    let double = 2.0 * (Swirl::STRAIGHT + swirl);
+    let rest = 1.0 - (own[0] * own[0] + own[1] * own[1]).sqrt();
+    let direction = [own[0] + rest * double.cos(), own[1] + rest * double.sin()];
+    let sharp = (EDGE * change.sqrt()).clamp(0.0, 1.0);
+    let fine = smoothstep(FINE_FROM, FINE_TO, (sum[3] * 0.25).sqrt());
+    [direction[0] * 0.5 + 0.5, direction[1] * 0.5 + 0.5, sharp, fine]
+}
+
+/// What a cell keeps of what it was.
+#[inline(always)]
+fn held(now: [f32; 4], before: Option<Flow>) -> Flow {
+    let mut kept = now;
+    if let Some(before) = before {
+        let before = before.map(|v| f32::from(v) / 255.0);
+        let change: [f32; 4] = std::array::from_fn(|i| now[i] - before[i]);
+        let length = |a: f32, b: f32| (a * a + b * b).sqrt();
+        let turned = 2.0 * length(change[0], change[1]) + length(change[2], change[3]);
+        let share = if turned > HELD { 0.5 } else { 0.0 };
+        kept = std::array::from_fn(|i| before[i] + share * change[i]);
+    }
+    kept.map(|v| nearest(within(v, 1.0) * 255.0) as u8)
+}
+
+/// The cosines of a swirl along rows of cells: each is turned on from cell to cell, which takes no cosine.
+struct Waves {
+    /// Cells to places of the swirl.
+    step: f32,
+    /// Periods to the right and down, in radians per place, and the phase.
+    waves: [[f32; 3]; 6],
+    /// Cosine and sine of what a cell to the right adds.
+    right: [[f32; 2]; 6],
+}
+
+impl Waves {
+    fn new(swirl: &Swirl, step: f32) -> Self {
+        let unit = std::f32::consts::TAU / crate::canvas::SIDE as f32;
+        let waves = swirl.waves.map(|[kx, ky, phase]| [unit * kx, unit * ky, phase]);
+        Self { step, waves, right: waves.map(|[kx, ..]| [(kx * step).cos(), (kx * step).sin()]) }
+    }
+
+    /// Cosine and sine of each wave at the first cell of a row.
+    fn along(&self, row: f32) -> [[f32; 2]; 6] {
+        self.waves.map(|[_, ky, phase]| {
+            let angle = ky * row * self.step + phase;
+            [angle.cos(), angle.sin()]
+        })
+    }
+
+    /// The sum of the cosines at a cell; afterwards the next one's turn has come.
+    #[inline(always)]
+    fn next(&self, turning: &mut [[f32; 2]; 6]) -> f32 {
+        let sum = turning.iter().map(|[cos, _]| cos).sum();
+        for ([cos, sin], [right_cos, right_sin]) in turning.iter_mut().zip(&self.right) {
+            (*cos, *sin) = (*cos * right_cos - *sin * right_sin, *sin * right_cos + *cos * right_sin);
         }
+        sum
     }
 }
 
-fn smoothstep(low: f32, high: f32, x: f32) -> f32 {
+#[inline(always)]
+pub(super) fn smoothstep(low: f32, high: f32, x: f32) -> f32 {
     let t = ((x - low) / (high - low)).clamp(0.0, 1.0);
     t * t * (3.0 - 2.0 * t)
 }
@@ -193,7 +312,8 @@ pub struct FlowPlane<'a> {
 
 impl FlowPlane<'_> {
     /// Between cells by bilinear interpolation, 0..1; the border's cells repeat.
-    fn at(&self, uv: [f32; 2]) -> [f32; 4] {
+    #[inline(always)]
+    pub(super) fn at(&self, uv: [f32; 2]) -> [f32; 4] {
         let Extent { width, height } = self.extent;
         let place = |uv: f32, side: u32| {
             let at = (uv * side as f32 - 0.5).clamp(0.0, side as f32 - 1.0);

@@ -4,8 +4,8 @@
 use std::ops::Range;
 
 use super::compose::Steady;
-use super::wide::widely;
 use crate::units::Extent;
+use crate::wide::widely;
 
 /// Side of a block, in pixels of the student.
 pub const BLOCK: u32 = 8;

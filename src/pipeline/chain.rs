@@ -1,5 +1,7 @@
 //! The back end that a pipeline runs its list on: one of two.
 
+use std::sync::Arc;
+
 use super::cpu::CpuChain;
 use super::gpu::GpuChain;
 use super::present::PictureLayout;
@@ -73,12 +75,15 @@ impl Chain {
         }
     }
 
-    /// What reliefs are made from, from here on. False where there will be none: the CPU has none, and a device may refuse.
-    pub fn load_tables(&mut self, tables: &Tables) -> bool {
+    /// What reliefs are made from, from here on. False where there will be none: a device may refuse.
+    pub fn load_tables(&mut self, tables: &Arc<Tables>) -> bool {
         match self {
             // What is refused is told elsewhere: the picture is shown without.
             Self::Gpu(chain) => chain.load_tables(tables).is_ok(),
-            Self::Cpu(_) => false,
+            Self::Cpu(chain) => {
+                chain.load_tables(tables);
+                true
+            }
         }
     }
 

@@ -176,7 +176,7 @@ impl Wanted {
     }
 
     /// Whether there are strokes that go along with what the frame shows.
-    fn moves(&self) -> bool {
+    pub fn moves(&self) -> bool {
         self.is_frame() && self.lays() && (self.canvas || self.relief)
     }
 

@@ -123,6 +123,8 @@ struct FrameJob<'a> {
     /// Which of the frames that are away is meant.
     trip: usize,
     varying: Varying,
+    /// What is laid on the painting; flat where nothing is.
+    relief: Relief,
     frame: Option<FrameInput<'a>>,
     /// A painting from another thread: rgb 0..1 and 1 for each pixel of the student.
     painting: Option<&'a [[f32; 4]]>,
@@ -599,6 +601,7 @@ impl Pipeline {
                 follows,
                 continues: self.slots[1 - index].drift && !afresh,
             },
+            relief: if relief { surface.relief } else { Relief::default() },
             frame: Some(frame),
             painting,
             measured: lays || self.painter.route() != Route::RoundTrip,
@@ -626,6 +629,7 @@ impl Pipeline {
             slot: bare.unwrap_or(0),
             trip,
             varying: Varying { brush: surface.brush, swirl: surface.relief.swirl, ..Varying::default() },
+            relief: if relief { surface.relief } else { Relief::default() },
             frame: None,
             painting: Some(pixels),
             measured: false,
@@ -658,6 +662,7 @@ impl Pipeline {
             slot: index,
             trip: 0,
             varying: Varying::default(),
+            relief: Relief::default(),
             frame: None,
             painting: None,
             measured: false,

@@ -139,7 +139,16 @@ impl PictureLayout {
         }
     }
 
-    /// What the CPU back end composes by. Without the relief, which it does not have.
+    /// The relief by whose numbers it was made.
+    pub fn relief(&self) -> ReliefLook {
+        let Self { thickness, gloss, pigment, drag, length, paper, rim, tooth, press, ripple, .. } = *self;
+        let relief =
+            Relief { thickness, gloss, pigment, drag, length, paper, rim, tooth, press, ripple, ..Relief::default() };
+        let Self { bristles_scale, paper_scale, hand, .. } = *self;
+        ReliefLook { relief, bristles_scale, paper_scale, hand }
+    }
+
+    /// What the CPU back end composes by, before it lays the relief.
     pub fn view(&self) -> View {
         let Self { scale, shift, crop_scale, crop_shift, strength, split_px, .. } = *self;
         View { scale, shift, crop_scale, crop_shift, strength, split_px }

@@ -20,7 +20,7 @@ const READY_AFTER: Duration = Duration::from_secs(1);
 /// A style that was not changed for so long will stay, for now.
 const SETTLED_AFTER: Duration = Duration::from_millis(400);
 /// So long the first painting may be put off in order to choose well what paints it.
-const FIRST_TIMING: Duration = Duration::from_millis(1500);
+const FIRST_TIMING: Duration = Duration::from_millis(200);
 /// Between two timings while there is a painting.
 const NEXT_TIMING: Duration = Duration::from_millis(500);
 

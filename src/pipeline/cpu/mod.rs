@@ -8,6 +8,7 @@
 //! last. What the window does is then one upload and one copy. Where target or look changed since, the picture is composed
 //! anew, and the old one is shown until then. Knows the list and the products; not when frames come nor which is shown.
 
+mod presenter;
 mod screen;
 mod store;
 mod tap;
@@ -25,7 +26,7 @@ use super::pass::Varying;
 use super::present::PictureLayout;
 use super::product::{Place, Sizes};
 use super::{FrameInput, FrameJob, PipelineError};
-use crate::canvas::Canvas;
+use crate::canvas::{Brush, Canvas, Relief, Surface, Tables};
 use crate::frame::FramePool;
 use crate::gpu::Gpu;
 use crate::kernels::stability::Gathered;
@@ -80,6 +81,7 @@ pub(super) struct CpuChain {
     asked: Option<u64>,
     refreshed: bool,
     canvas: Option<Canvas>,
+    tables: Option<Arc<Tables>>,
     /// Copies of frames that somebody else needs too.
     frames: FramePool,
 }
@@ -110,6 +112,7 @@ impl CpuChain {
             asked: None,
             refreshed: false,
             canvas: None,
+            tables: None,
             frames: FramePool::default(),
         })
     }
@@ -136,6 +139,18 @@ impl CpuChain {
         if self.canvas.as_ref() != Some(canvas) {
             self.canvas = Some(canvas.clone());
         }
+    }
+
+    /// What reliefs are made from, from here on.
+    pub fn load_tables(&mut self, tables: &Arc<Tables>) {
+        if self.tables.as_ref().is_none_or(|own| !Arc::ptr_eq(own, tables)) {
+            self.tables = Some(tables.clone());
+        }
+    }
+
+    /// What the next frames are painted on, and what is laid on their painting.
+    fn surface(&self, relief: Relief, brush: Brush) -> Surface {
+        Surface { canvas: self.canvas.clone(), brush, relief, tables: self.tables.clone() }
     }
 
     fn next_number(&mut self) -> u64 {
@@ -168,7 +183,7 @@ impl CpuChain {
             varying: job.varying,
             frame,
             painting,
-            canvas: self.canvas.clone(),
+            surface: self.surface(job.relief, job.varying.brush),
             measured: job.measured,
             show: job.show.map(|show| self.show(show)),
             reply: None,
@@ -258,7 +273,7 @@ impl CpuChain {
             varying: Varying::default(),
             frame: None,
             painting: Vec::new(),
-            canvas: None,
+            surface: self.surface(Relief::default(), Brush::default()),
             measured: false,
             show: Some(show),
             reply,

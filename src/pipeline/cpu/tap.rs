@@ -2,21 +2,19 @@
 
 use std::sync::Arc;
 
+use super::presenter::{LIVE, Presenter};
 use super::store::CpuStore;
 use super::worker::Task;
-use crate::canvas::Relief;
 use crate::kernels::nv12::nv12_rows;
-use crate::kernels::picture::{Composed, Composer};
 use crate::pipeline::list::{Event, Paint};
 use crate::pipeline::present::{Look, PictureLayout};
-use crate::pipeline::product::{FRAME, GAINS, PAINTING, Which};
 use crate::pipeline::tap::{Line, TapFormat, TapFrame, Taps};
 use crate::pool::Pool;
 
-/// What composes for each tap.
+/// What presents to each tap.
 #[derive(Default)]
 pub(super) struct Tapped {
-    composers: Vec<(Arc<Line>, Composer)>,
+    presenters: Vec<(Arc<Line>, Presenter)>,
     /// For pictures that are not wanted as pixels.
     pixels: Vec<[u8; 4]>,
 }
@@ -28,40 +26,37 @@ impl Tapped {
             return;
         }
         let painted = painted && task.wanted.paint != Paint::Nobody;
-        self.composers.retain(|(line, _)| !line.is_closed());
+        self.presenters.retain(|(line, _)| !line.is_closed());
+        let (surface, tables) = (&task.surface, task.surface.tables.as_deref());
         taps.each(|line| {
             let Some(mut frame) = line.take() else { return };
             let sizes = store.sizes();
-            let (look, none) = (line.look(look), (Relief::default(), 0));
+            let look = line.look(look);
+            let drift = task.wanted.moves().then_some(sizes.student);
+            let relief = (surface.relief, surface.brush.seed);
             let layout =
-                PictureLayout::new(sizes.shape.extent, sizes.crop, frame.extent, &look, painted, none, None).view();
-            let composer = match self.composers.iter_mut().find(|(of, _)| Arc::ptr_eq(of, line)) {
-                Some((_, composer)) => {
-                    composer.set(layout, frame.extent);
-                    composer
+                PictureLayout::new(sizes.shape.extent, sizes.crop, frame.extent, &look, painted, relief, drift);
+            let presenter = match self.presenters.iter_mut().find(|(of, _)| Arc::ptr_eq(of, line)) {
+                Some((_, presenter)) => {
+                    presenter.set(layout, frame.extent);
+                    presenter
                 }
                 None => {
-                    let composer = Composer::new(layout, frame.extent, sizes.shape.extent, sizes.student);
-                    self.composers.push((line.clone(), composer));
-                    let Some((_, composer)) = self.composers.last_mut() else { return line.give_up(frame) };
-                    composer
+                    self.presenters.push((line.clone(), Presenter::new(layout, frame.extent, sizes, LIVE)));
+                    let Some((_, presenter)) = self.presenters.last_mut() else { return line.give_up(frame) };
+                    presenter
                 }
             };
-            let of = Composed {
-                frame: store.read(FRAME, Which::Now, task.place),
-                painting: store.read(PAINTING, Which::Now, task.place),
-                gains: store.read(GAINS, Which::Now, task.place),
-            };
-            let (composer, width) = (&*composer, frame.extent.width as usize);
+            let of = (store, task.place);
+            let width = frame.extent.width as usize;
             match line.wish.format {
                 TapFormat::Rgba => {
-                    let pixels = frame.bytes.as_chunks_mut::<4>().0;
-                    pool.rows(pixels, width, |rows, band| composer.rows(of, rows, false, band));
+                    presenter.present(of, tables, pool, false, frame.bytes.as_chunks_mut::<4>().0);
                 }
                 TapFormat::Nv12 => {
                     let (pixels, extent) = (&mut self.pixels, frame.extent);
                     pixels.resize(extent.pixels() as usize, [0; 4]);
-                    pool.rows(pixels, width, |rows, band| composer.rows(of, rows, false, band));
+                    presenter.present(of, tables, pool, false, pixels);
                     let (luma, chroma) = frame.bytes.split_at_mut(extent.pixels() as usize);
                     pool.rows_of_two((luma, width * 2), (chroma, width), |rows, luma, chroma| {
                         nv12_rows(pixels, extent, rows, luma, chroma);

@@ -6,28 +6,28 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::presenter::{KEPT, LIVE, Presenter};
 use super::store::{CpuFrame, CpuStore};
 use super::tap::Tapped;
 use super::{Finished, Show};
-use crate::canvas::Canvas;
+use crate::canvas::{Canvas, Surface};
 use crate::fault::Fault;
 use crate::frame::CameraFrame;
-use crate::kernels::canvas::FollowingCanvas;
-use crate::kernels::picture::{Composed, Composer};
+use crate::kernels::canvas::RestingCanvas;
 use crate::kernels::prepare::Resize;
 use crate::kernels::stability::Gathered;
 use crate::metrics::{Span, Stage};
 use crate::pipeline::list::{self, Wanted};
 use crate::pipeline::pass::{OnCpu, Varying};
 use crate::pipeline::present::Look;
-use crate::pipeline::product::{FRAME, GAINS, IMAGE, PAINTED, PAINTING, Place, STABILITY, Sizes, Which};
+use crate::pipeline::product::{DRIFT, IMAGE, PAINTED, Place, STABILITY, Sizes, Which};
 use crate::pipeline::tap::Taps;
 use crate::pool::Pool;
 use crate::roundtrip::{Painter, RoundTripEvent};
 use crate::units::{Burden, FrameStamp};
 
-/// Spans, comparisons and events kept for a reader that does not come.
-const KEPT: usize = 64;
+/// Spans, comparisons and events held for a reader that does not come.
+const HELD: usize = 64;
 
 /// One list of passes to be run.
 pub(super) struct Task {
@@ -39,7 +39,8 @@ pub(super) struct Task {
     pub frame: Option<CameraFrame>,
     /// A painting from another thread; empty without one. The buffer goes round.
     pub painting: Vec<[f32; 4]>,
-    pub canvas: Option<Canvas>,
+    /// What is painted on, and what is laid on the painting; flat where no relief is wanted.
+    pub surface: Surface,
     pub measured: bool,
     /// For whom the picture is composed afterwards.
     pub show: Option<Show>,
@@ -89,12 +90,12 @@ impl Default for Outbox {
     /// With room for all that is kept: nothing is allocated later.
     fn default() -> Self {
         Self {
-            pictures: Vec::with_capacity(KEPT),
-            spans: Vec::with_capacity(KEPT),
-            comparisons: Vec::with_capacity(KEPT),
+            pictures: Vec::with_capacity(HELD),
+            spans: Vec::with_capacity(HELD),
+            comparisons: Vec::with_capacity(HELD),
             events: Vec::new(),
-            free: Vec::with_capacity(KEPT),
-            paintings: Vec::with_capacity(KEPT),
+            free: Vec::with_capacity(HELD),
+            paintings: Vec::with_capacity(HELD),
             broken: false,
         }
     }
@@ -154,8 +155,8 @@ pub(super) struct Worker {
     student: Option<Box<dyn Painter>>,
     /// The student's last fault, which is said once.
     failing: Option<Fault>,
-    composer: Option<Composer>,
-    canvas: FollowingCanvas,
+    presenter: Option<Presenter>,
+    canvas: RestingCanvas,
     tapped: Tapped,
     burden: Burden,
 }
@@ -169,8 +170,8 @@ impl Worker {
             resize: Resize::new(sizes.shape.extent, sizes.crop, sizes.student),
             student,
             failing: None,
-            composer: None,
-            canvas: FollowingCanvas::default(),
+            presenter: None,
+            canvas: RestingCanvas::default(),
             tapped: Tapped::default(),
             burden: Burden::NONE,
         }
@@ -231,15 +232,13 @@ impl Worker {
                 }
                 OnCpu::Upload => {}
                 OnCpu::Student => {
-                    if !task.varying.continues {
-                        self.canvas.start_afresh();
-                    }
                     if let Some(student) = &mut self.student {
-                        give(&self.store, student.as_mut(), task.canvas.as_ref(), &mut self.canvas);
+                        let canvas = task.surface.canvas.as_ref().filter(|_| task.wanted.canvas);
+                        give(&self.store, student.as_mut(), task.place, canvas, &mut self.canvas);
                     }
                     painted = paint(&mut self.store, &mut self.student, &mut self.failing, &self.shared, self.burden)
                 }
-                // The student's canvas follows motion that is found in what the student sees; see `paint`.
+                // The student's canvas is made right into its memory; see `give`.
                 OnCpu::Nothing => {}
                 // When it is shown.
                 OnCpu::Compose => {}
@@ -276,32 +275,34 @@ impl Worker {
     /// The picture as `show` wants it, of the frame in the task's slot.
     fn compose(&mut self, task: &Task, show: Show) -> Finished {
         let sizes = *self.store.sizes();
-        let composer = match &mut self.composer {
-            Some(composer) => {
-                composer.set(show.layout.view(), show.target);
-                composer
+        let (layout, target) = (show.layout, show.target);
+        let mut still = None;
+        let presenter = match &mut self.presenter {
+            // A picture that somebody asked for is kept, and has nothing to do with the window's.
+            _ if task.reply.is_some() => still.insert(Presenter::new(layout, target, &sizes, KEPT)),
+            Some(presenter) => {
+                presenter.set(layout, target);
+                presenter
             }
-            none => none.insert(Composer::new(show.layout.view(), show.target, sizes.shape.extent, sizes.student)),
+            none => none.insert(Presenter::new(layout, target, &sizes, LIVE)),
         };
         let mut picture = lock(&self.shared.outbox).free.pop().unwrap_or_default();
-        picture.pixels.resize(show.target.pixels() as usize, [0; 4]);
+        picture.pixels.resize(target.pixels() as usize, [0; 4]);
         (picture.show, picture.number, picture.stamp) = (show, task.number, Some(task.stamp));
-        let (store, place) = (&self.store, task.place);
-        let of = Composed {
-            frame: store.read(FRAME, Which::Now, place),
-            painting: store.read(PAINTING, Which::Now, place),
-            gains: store.read(GAINS, Which::Now, place),
-        };
-        let composer: &Composer = composer;
-        self.pool.rows(&mut picture.pixels, show.target.width as usize, |rows, band| {
-            composer.rows(of, rows, show.blue_first, band);
-        });
+        let (of, tables) = ((&self.store, task.place), task.surface.tables.as_deref());
+        presenter.present(of, tables, &self.pool, show.blue_first, &mut picture.pixels);
         picture
     }
 }
 
 /// Gives the student what it is to see: the picture, and a canvas whose strokes go along with what moves in it.
-fn give(store: &CpuStore, student: &mut dyn Painter, canvas: Option<&Canvas>, following: &mut FollowingCanvas) {
+fn give(
+    store: &CpuStore,
+    student: &mut dyn Painter,
+    place: Place,
+    canvas: Option<&Canvas>,
+    resting: &mut RestingCanvas,
+) {
     let extent = student.extent();
     let image = student.image_mut();
     let (red, rest) = image.split_at_mut(extent.pixels() as usize);
@@ -311,8 +312,8 @@ fn give(store: &CpuStore, student: &mut dyn Painter, canvas: Option<&Canvas>, fo
         [*red, *green, *blue, _] = *pixel;
     }
     if let Some(canvas) = canvas.filter(|_| !student.canvas_mut().is_empty()) {
-        following.see(student.image_mut(), extent);
-        following.put(canvas, extent, student.canvas_mut());
+        let drift = Some(store.read(DRIFT, Which::Now, place)).filter(|drift| !drift.is_empty());
+        resting.put(canvas, extent, drift, student.canvas_mut());
     }
 }
 
@@ -377,7 +378,7 @@ impl Spans<'_> {
 }
 
 fn push<T>(list: &mut Vec<T>, item: T) {
-    if list.len() < KEPT {
+    if list.len() < HELD {
         list.push(item);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Dispatch, Layout, OnCpu, OnGpu, Pass, Variant};
 use crate::gpu::{Shader, shader};
+use crate::kernels::drift::{Step, drift_rows};
 use crate::kernels::motion::Fields;
 use crate::kernels::relief::cells;
 use crate::pipeline::product::{DRIFT, GUIDE, STEP_FIELD, Sizes};
@@ -37,7 +38,18 @@ pub const DRIFT_OF_CELLS: Pass = Pass {
             [width, height, 1]
         },
     }),
-    cpu: OnCpu::Nothing,
+    cpu: OnCpu::Kernel(|frame| {
+        frame.write(DRIFT, |frame, drift| {
+            let extent = frame.sizes().student;
+            let step = frame.varying().continues.then(|| Step {
+                guide: frame.read(GUIDE),
+                previous_guide: frame.before(GUIDE),
+                field: frame.read(STEP_FIELD),
+                previous: frame.before(DRIFT),
+            });
+            frame.pool().rows(drift, cells(extent).width as usize, |rows, band| drift_rows(step, extent, rows, band));
+        });
+    }),
 };
 
 fn layout(sizes: &Sizes, continues: bool) -> DriftLayout {

@@ -4,7 +4,7 @@ use super::{Dispatch, Layout, OnCpu, OnGpu, Pass, Variant};
 use crate::canvas::Swirl;
 use crate::gpu::{Shader, shader};
 use crate::kernels::canvas::step;
-use crate::kernels::relief::{SLOW, cells};
+use crate::kernels::relief::{FlowLook, SLOW, cells, flow_rows, tensor_rows};
 use crate::pipeline::product::{FLOW, STEADY, Sizes, TENSOR};
 use crate::units::Extent;
 
@@ -50,7 +50,14 @@ pub const TENSOR_OF_CELLS: Pass = Pass {
         count: 1,
         invocations: |sizes, _| invocations(sizes),
     }),
-    cpu: OnCpu::Nothing,
+    cpu: OnCpu::Kernel(|frame| {
+        frame.write(TENSOR, |frame, tensor| {
+            let (extent, steady) = (frame.sizes().student, frame.read(STEADY));
+            frame.pool().rows(tensor, cells(extent).width as usize, |rows, band| {
+                tensor_rows(steady, extent, rows, band);
+            });
+        });
+    }),
 };
 
 pub const FLOW_OF_CELLS: Pass = Pass {
@@ -70,7 +77,16 @@ pub const FLOW_OF_CELLS: Pass = Pass {
         count: 1,
         invocations: |sizes, _| invocations(sizes),
     }),
-    cpu: OnCpu::Nothing,
+    cpu: OnCpu::Kernel(|frame| {
+        frame.write(FLOW, |frame, flow| {
+            let (extent, tensor, varying) = (frame.sizes().student, frame.read(TENSOR), frame.varying());
+            let before = varying.follows.then(|| frame.before(FLOW));
+            let look = FlowLook { brush: varying.brush, swirl: varying.swirl };
+            frame.pool().rows(flow, cells(extent).width as usize, |rows, band| {
+                flow_rows(tensor, extent, look, before, rows, band);
+            });
+        });
+    }),
 };
 
 fn invocations(sizes: &Sizes) -> [u32; 3] {

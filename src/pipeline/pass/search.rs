@@ -6,7 +6,7 @@
 
 use super::{CpuFrame, Dispatch, Layout, OnCpu, OnGpu, Pass, Variant};
 use crate::gpu::{Shader, shader};
-use crate::kernels::motion::{self, Fields, level_extent, search_rows};
+use crate::kernels::motion::{self, Fields, Vector, level_extent, search_rows};
 use crate::pipeline::product::{FIELD, KEY_LEVELS, LEVELS, STEP_FIELD, Sizes, Use};
 use crate::units::Extent;
 
@@ -41,7 +41,7 @@ pub const SEARCH_STEP: Pass = pass(
     "search_step",
     &[LEVELS.as_named("now"), LEVELS.before("key")],
     &[STEP_FIELD.as_named("field")],
-    OnCpu::Nothing,
+    OnCpu::Kernel(of_step),
 );
 
 const fn pass(name: &'static str, reads: &'static [Use], writes: &'static [Use], cpu: OnCpu) -> Pass {
@@ -64,20 +64,29 @@ const fn pass(name: &'static str, reads: &'static [Use], writes: &'static [Use],
     }
 }
 
-/// Since the painted frame, on the CPU.
 fn of_painted(frame: &mut CpuFrame<'_>) {
-    frame.write(FIELD, |frame, field| {
-        let (extent, now, key) = (frame.sizes().student, frame.read(LEVELS), frame.read(KEY_LEVELS));
-        let fields = Fields::new(extent);
-        for level in (0..motion::LEVELS).rev() {
-            let grid = fields.grid(level);
-            let (own, coarser) = field[fields.at(level)..].split_at_mut(grid.pixels() as usize);
-            let coarser: &[_] = coarser;
-            frame.pool().rows(own, grid.width as usize, |rows, band| {
-                search_rows(now, key, extent, level, coarser, rows, band);
-            });
-        }
+    frame.write(FIELD, |frame, field| search(frame, frame.read(LEVELS), frame.read(KEY_LEVELS), field));
+}
+
+/// Where there is no frame before, nothing has moved.
+fn of_step(frame: &mut CpuFrame<'_>) {
+    frame.write(STEP_FIELD, |frame, field| match frame.before(LEVELS) {
+        key if frame.varying().continues && !key.is_empty() => search(frame, frame.read(LEVELS), key, field),
+        _ => field.fill([0; 2]),
     });
+}
+
+fn search(frame: &CpuFrame<'_>, now: &[u32], key: &[u32], field: &mut [Vector]) {
+    let extent = frame.sizes().student;
+    let fields = Fields::new(extent);
+    for level in (0..motion::LEVELS).rev() {
+        let grid = fields.grid(level);
+        let (own, coarser) = field[fields.at(level)..].split_at_mut(grid.pixels() as usize);
+        let coarser: &[_] = coarser;
+        frame.pool().rows(own, grid.width as usize, |rows, band| {
+            search_rows(now, key, extent, level, coarser, rows, band);
+        });
+    }
 }
 
 /// The coarsest level comes first.

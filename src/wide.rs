@@ -3,7 +3,7 @@
 /// Runs `work` compiled for AVX2 where the processor has it, else for the least of its kind. What `work` calls must be
 /// inlined into it to gain by that: mark it `#[inline(always)]`. Results may differ in no bit: nothing is fused.
 #[inline]
-pub(super) fn widely<R>(work: impl FnOnce() -> R) -> R {
+pub fn widely<R>(work: impl FnOnce() -> R) -> R {
     #[cfg(target_arch = "x86_64")]
     {
         #[target_feature(enable = "avx2,f16c,bmi2")]
@@ -28,13 +28,13 @@ const WHOLE: f32 = 12_582_912.0;
 
 /// 0..=255 to the nearest byte, in the lowest eight bits.
 #[inline(always)]
-pub(super) fn nearest(value: f32) -> u32 {
+pub fn nearest(value: f32) -> u32 {
     (value + WHOLE).to_bits() & 0xff
 }
 
 /// A value clamped to 0..=`most`; NaN becomes 0.
 #[inline(always)]
-pub(super) fn within(value: f32, most: f32) -> f32 {
+pub fn within(value: f32, most: f32) -> f32 {
     // One instruction each; `max`, `min` and `clamp` treat NaN in ways that take more.
     let value = if value > 0.0 { value } else { 0.0 };
     if value < most { value } else { most }
