@@ -26,8 +26,8 @@
 //!
 //! ```text
 //! terminal, signals, folders, ffmpeg, units, pool, wide ◀ frame, mailbox, metrics, fault, system, picture, canvas
-//!   ◀ quality | source | gpu | effect | output | nn (graph, plan, import, onnx, fold, style, export)
-//!   ◀ kernels ◀ roundtrip ◀ nn (engines) ◀ autotune | pipeline | inject ◀ runtime | ui | export ◀ settings ◀ cli ◀ app ◀ main
+//!   ◀ quality | source | gpu | effect | output | nn (graph, plan, import, adapt, onnx, fold, style, export)
+//!   ◀ kernels ◀ roundtrip ◀ nn (engines) ◀ autotune | pipeline | inject | foreign ◀ runtime | ui | export ◀ settings ◀ cli ◀ app ◀ main
 //! ```
 //!
 //! Nothing uses what stands to its right; modules with a bar between them do not use each other (`tests/architecture.rs`).
@@ -67,6 +67,7 @@ pub mod export;
 pub mod fault;
 pub mod ffmpeg;
 pub mod folders;
+pub mod foreign;
 pub mod frame;
 pub mod gpu;
 pub mod inject;

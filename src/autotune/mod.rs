@@ -125,7 +125,8 @@ impl Timings {
             _ => Some(format!("{engine} far too slow")),
         };
         let all: Vec<_> = engines.iter().filter_map(words).collect();
-        Some(Choice { engine, why: format!("timed here: {} a picture", all.join(", ")) })
+        let Timing { network, width, height, .. } = self.find(engine, networks[index])?;
+        Some(Choice { engine, why: format!("timed here: {} for {network} at {width}x{height}", all.join(", ")) })
     }
 
     fn fastest(&self, engines: impl Iterator<Item = Engine>, network: Network<'_>) -> Option<Engine> {
@@ -148,7 +149,7 @@ mod tests {
                 engine: *engine,
                 model: (*model).to_owned(),
                 pixels: 61_440,
-                network: String::new(),
+                network: format!("pack {model}"),
                 width: 320,
                 height: 192,
                 ms: *ms,
@@ -174,7 +175,7 @@ mod tests {
         assert_eq!(engine(&gpu), Some(Wgpu));
         assert_eq!(
             gpu.choose(&["s", "m"].map(network), budget).unwrap().why,
-            "timed here: wgpu 3.0 ms, ort 30.0 ms a picture"
+            "timed here: wgpu 3.0 ms, ort 30.0 ms for pack m at 320x192"
         );
         let old =
             timings(&[(Wgpu, "s", Some(15.0)), (Wgpu, "m", Some(60.0)), (ORT, "s", Some(5.0)), (ORT, "m", Some(18.0))]);
@@ -195,7 +196,7 @@ mod tests {
         assert_eq!(engine(&plain), Some(Cpu));
         assert_eq!(
             plain.choose(&["s", "m"].map(network), budget).unwrap().why,
-            "timed here: ort 18.0 ms, cpu 12.0 ms a picture"
+            "timed here: ort 18.0 ms, cpu 12.0 ms for pack m at 320x192"
         );
     }
 

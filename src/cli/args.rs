@@ -8,6 +8,7 @@ use crate::effect::Blend;
 use crate::effect::Touch;
 use crate::export::Endpoint;
 use crate::inject::Script;
+use crate::nn::adapt::{Channels, Range};
 use crate::nn::engines::EngineWish;
 use crate::output::JPEG_QUALITY;
 use crate::pipeline::ChainWish;
@@ -56,6 +57,8 @@ pub enum Command {
     Plan(PlanArgs),
     /// Say what this machine has, what would be chosen, and why
     Doctor(DoctorArgs),
+    /// Make an effect of a network that somebody else trained, or of a painting
+    Import(ImportArgs),
     /// Say which figures can be sent to an address of yours, and turn it on or off; it is off at first
     Telemetry(TelemetryArgs),
 }
@@ -347,6 +350,34 @@ pub struct DoctorArgs {
     /// Print one JSON object and nothing else
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// An ONNX network that takes a picture and gives one; or a JPEG or PNG of a painting
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// What the effect is called by; lower-case letters, digits, - and _ [default: from the file's name]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// What it is called where it is shown [default: from the name]
+    #[arg(long, value_name = "TEXT")]
+    pub title: Option<String>,
+    /// Range of the numbers that it takes [default: found out by painting]
+    #[arg(long, value_name = "RANGE")]
+    pub input_range: Option<Range>,
+    /// Range of the numbers that it gives [default: found out by painting]
+    #[arg(long, value_name = "RANGE")]
+    pub output_range: Option<Range>,
+    /// Order of its colours [default: found out by painting]
+    #[arg(long, value_name = "ORDER")]
+    pub channels: Option<Channels>,
+    /// Replace an effect of that name
+    #[arg(long)]
+    pub force: bool,
+    /// Look at the network, and write what was found into this folder: done in a process of its own, with limits
+    #[arg(long, hide = true, value_name = "FOLDER")]
+    pub inspect_into: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ mod args;
 mod bench;
 mod compare;
 mod doctor;
+mod import;
 mod large;
 mod lists;
 mod painter;
@@ -20,8 +21,8 @@ use std::io::Write as _;
 use clap::Parser as _;
 
 pub use args::{
-    BenchArgs, Cli, Command, Common, DoctorArgs, ListArgs, LookArgs, OverlayLevel, PaintArgs, PlanArgs, QualityArgs,
-    RenderArgs, SheetArgs, TelemetryArgs, WindowArgs,
+    BenchArgs, Cli, Command, Common, DoctorArgs, ImportArgs, ListArgs, LookArgs, OverlayLevel, PaintArgs, PlanArgs,
+    QualityArgs, RenderArgs, SheetArgs, TelemetryArgs, WindowArgs,
 };
 
 use crate::fault::Fault;
@@ -60,6 +61,7 @@ pub fn run(command: &Command, common: &Common) -> Result<(), CliError> {
         Command::Cameras(args) => lists::cameras(args),
         Command::Plan(args) => plan::run(args, common),
         Command::Doctor(args) => doctor::run(args, common),
+        Command::Import(args) => import::run(args, common),
         Command::Telemetry(args) => telemetry::run(args),
     }
 }

@@ -192,6 +192,10 @@ impl<'a> Importer<'a> {
             return Ok(self.push(name, Op::Activate(activation), vec![x], self.channels[x.0]));
         }
         match node.op_type.as_str() {
+            "Identity" => match inputs {
+                [Some(same)] => Ok(same.clone()),
+                _ => Err("it needs one input".to_owned()),
+            },
             "Cast" => match (inputs, attributes.int("to", 0)?) {
                 ([Some(floats @ Meaning::Floats { .. })], to) if to == i64::from(data_type::FLOAT) => {
                     Ok(floats.clone())

@@ -11,6 +11,7 @@
 //! Everything up to a plan is pure and needs no device. `gpu`, `cpu` and `ort` execute; none decides anything about networks.
 //! The definition of what the shaders compute is in [`crate::kernels::nn`].
 
+pub mod adapt;
 pub mod cpu;
 pub mod engines;
 mod export;

@@ -201,7 +201,7 @@ impl PipelineFactory {
     pub(super) fn chosen(&self, request: &EffectRequest) -> Result<ResolvedEffect, Fault> {
         let found = self.catalog.found();
         let effect = match &request.effect {
-            Some(name) => found.gallery.find(name)?,
+            Some(name) => self.catalog.effect(name)?,
             None => found.gallery.effects().first().cloned().ok_or_else(|| {
                 found.faults.last().cloned().unwrap_or_else(|| {
                     Fault::degraded("No effects were found", "Name the folder that holds them with --models FOLDER")

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use crate::autotune::{Cache, Machine, Timings};
-use crate::effect::{Gallery, Pack, Variant};
+use crate::effect::{Effect, Gallery, Pack, Variant};
 use crate::fault::Fault;
+use crate::foreign;
 use crate::nn::graph::Graph;
 use crate::nn::ort::{OrtError, OrtRuntime};
 
@@ -118,6 +119,26 @@ impl Catalog {
         state.stamp = Some(stamp(&self.folders));
         let (gallery, faults) = Gallery::load(&self.folders);
         state.found.insert(Arc::new(Found { gallery, faults })).clone()
+    }
+
+    /// The effect of that name or title; of the path of a network, also one that has to be brought under this program's
+    /// contract first, which takes seconds.
+    ///
+    /// # Errors
+    /// With the names that there are, or what is wrong with the file.
+    pub fn effect(&self, request: &str) -> Result<Effect, Fault> {
+        let path = Path::new(request);
+        if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx"))
+            && let Some(folder) = foreign::adapted(path)?
+        {
+            let (gallery, faults) = Gallery::load(&[folder]);
+            return match (gallery.effects().first(), faults.into_iter().next()) {
+                (Some(effect), _) => Ok(effect.clone()),
+                (None, Some(fault)) => Err(fault),
+                (None, None) => self.found().gallery.find(request),
+            };
+        }
+        self.found().gallery.find(request)
     }
 
     /// The effects, if they are known already and nobody is just reading them. Never waits.
