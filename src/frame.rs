@@ -189,6 +189,12 @@ impl CameraFrame {
         self.arrived
     }
 
+    /// The same frame as one that was captured, and arrived, at another time: for whoever shows it again.
+    pub fn with_stamp(mut self, stamp: FrameStamp) -> Self {
+        (self.stamp, self.arrived) = (stamp, stamp.captured);
+        self
+    }
+
     /// The same frame under another identity: for whoever numbers the frames of several openings of one source.
     pub fn with_id(mut self, id: FrameId) -> Self {
         self.stamp.id = id;
@@ -295,5 +301,33 @@ impl Drop for FrameBytes {
         if bytes.capacity() > 0 && free.buffers.len() < FramePool::KEEP {
             free.buffers.push(bytes);
         }
+    }
+}
+/// Frames that a source had and did not deliver.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Losses {
+    /// Missing from the driver's sequence numbers: it had no free buffer, or the bus no room.
+    pub lost: u64,
+    /// Delivered by the device with an error flag, too short, or as a picture that does not decode.
+    pub damaged: u64,
+    /// Passed over because their time had gone by.
+    pub skipped: u64,
+}
+
+impl std::ops::Add for Losses {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            lost: self.lost + other.lost,
+            damaged: self.damaged + other.damaged,
+            skipped: self.skipped + other.skipped,
+        }
+    }
+}
+
+impl Losses {
+    pub fn total(&self) -> u64 {
+        self.lost + self.damaged + self.skipped
     }
 }

@@ -174,6 +174,7 @@ impl Session {
         runtime.set_burden(self.injected.burden);
         let counts = self.stream.counts();
         runtime.captured(counts.put, counts.dropped, now);
+        runtime.lost(self.stream.losses());
         if !self.choices.controls().frozen
             && let Some(frame) = self.stream.take()
         {

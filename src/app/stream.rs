@@ -5,7 +5,7 @@ use super::session::Waker;
 use crate::frame::CameraFrame;
 use crate::inject::Injector;
 use crate::mailbox::MailboxCounts;
-use crate::source::{Source, SourceEvent, SourceKind, SourceSpec, SourceThread, SourceWish, cameras};
+use crate::source::{Losses, Source, SourceEvent, SourceKind, SourceSpec, SourceThread, SourceWish, cameras};
 use crate::ui::SourceEntry;
 use crate::units::FrameId;
 
@@ -23,6 +23,7 @@ pub(super) struct Stream {
     resting: bool,
     /// Of the sources before this one.
     before: MailboxCounts,
+    lost_before: Losses,
     entries: Vec<SourceEntry>,
 }
 
@@ -36,12 +37,25 @@ impl Stream {
         }
         let thread = spawn(&spec, &waker, injector);
         let before = MailboxCounts::default();
-        Self { waker, thread, spec, name: String::new(), camera: false, still: false, resting: false, before, entries }
+        let lost_before = Losses::default();
+        Self {
+            waker,
+            thread,
+            spec,
+            name: String::new(),
+            camera: false,
+            still: false,
+            resting: false,
+            before,
+            lost_before,
+            entries,
+        }
     }
 
     /// Another source from now on. Ids and counts go on.
     pub fn replace(&mut self, spec: SourceSpec, injector: Option<&Injector>) {
         self.before = self.counts();
+        self.lost_before = self.losses();
         let new = spawn(&spec, &self.waker, injector);
         let old = std::mem::replace(&mut self.thread, new);
         // Giving a camera back can take a second: not here.
@@ -73,6 +87,11 @@ impl Stream {
     pub fn counts(&self) -> MailboxCounts {
         let MailboxCounts { put, dropped } = self.thread.latest().counts();
         MailboxCounts { put: self.before.put + put, dropped: self.before.dropped + dropped }
+    }
+
+    /// What all sources so far had and did not deliver.
+    pub fn losses(&self) -> Losses {
+        self.lost_before + self.thread.losses()
     }
 
     /// The newest frame, if it was not taken before. Never waits.

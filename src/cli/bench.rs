@@ -18,10 +18,10 @@ use crate::pipeline::Look;
 use crate::quality::Keep;
 use crate::runtime::{Catalog, EffectRequest, PipelineFactory, Runtime, RuntimeEvent};
 use crate::signals;
-use crate::source::{Pacing, Source, SourceError, SourceEvent, SourceInfo, SourceThread, SourceWish};
+use crate::source::{Pacing, Source, SourceError, SourceEvent, SourceInfo, SourceKind, SourceThread, SourceWish};
 use crate::system::Sensors;
 use crate::terminal::{self, say};
-use crate::units::{Extent, FrameId};
+use crate::units::{Extent, FrameId, FrameStamp};
 
 /// A bench in which nothing gets done for so long has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -30,12 +30,20 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const GPU_LOST: &str = "the GPU was lost; everything on it is made anew";
 
 /// The pictures are drawn into this: what a window would show, minus the interface.
+/// Frames of the demo scene that are drawn beforehand: a second of it.
+const DRAWN: usize = 30;
 const FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Rgba8Unorm;
 
 /// How frames come: when they are due, from a thread; or whenever there is room for one.
 enum Feed {
     Paced(SourceThread),
-    Free { source: Box<dyn Source>, pool: FramePool, taken: u64 },
+    /// `drawn`: frames of the demo scene, which are drawn before anything is measured and shown in turns; else none.
+    Free {
+        source: Box<dyn Source>,
+        pool: FramePool,
+        taken: u64,
+        drawn: Vec<CameraFrame>,
+    },
 }
 
 pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
@@ -252,14 +260,19 @@ impl Feed {
         if let Some(stalling) = &stalling {
             source = Box::new(stalling(source, request.stop.clone()));
         }
-        Ok(Self::Free { source, pool: FramePool::default(), taken: 0 })
+        Ok(Self::Free { source, pool: FramePool::default(), taken: 0, drawn: Vec::new() })
     }
 
     /// Waits for the first frame.
     fn first(&mut self, rung: &mpsc::Receiver<()>) -> Result<(CameraFrame, SourceInfo), CliError> {
         match self {
-            Self::Free { source, pool, .. } => {
+            Self::Free { source, pool, drawn, .. } => {
                 let frame = source.next(pool).map_err(|e| e.fault())?;
+                if source.info().kind == SourceKind::Demo {
+                    for _ in 0..DRAWN {
+                        drawn.push(source.next(pool).map_err(|e| e.fault())?);
+                    }
+                }
                 Ok((frame, source.info().clone()))
             }
             Self::Paced(thread) => {
@@ -293,12 +306,22 @@ impl Feed {
             Self::Paced(thread) => {
                 let mailbox = thread.latest().counts();
                 runtime.captured(mailbox.put, mailbox.dropped, now);
+                runtime.lost(thread.losses());
                 if let Some(frame) = thread.latest().take() {
                     runtime.offer(frame, now);
                 }
             }
-            Self::Free { source, pool, taken } => {
+            Self::Free { source, pool, taken, drawn } => {
                 while runtime.open_frames() < 2 {
+                    if !drawn.is_empty() {
+                        *taken += 1;
+                        let (frame, now) = (&drawn[*taken as usize % drawn.len()], Instant::now());
+                        let stamp = FrameStamp { id: FrameId(*taken), captured: now, ..frame.stamp() };
+                        let frame = frame.copy_into(pool).with_stamp(stamp);
+                        runtime.captured(*taken, 0, now);
+                        runtime.offer(frame, now);
+                        continue;
+                    }
                     let frame = match source.next(pool) {
                         Ok(frame) => frame,
                         // A signal stopped it: the bench ends.

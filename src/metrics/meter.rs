@@ -8,6 +8,7 @@ use super::{
     Counts, FrameCost, Hitch, Ledger, Rate, Recent, Row, RunStats, Span, Stage, StatsBySubject, Subject, Summary,
     Track, bottleneck,
 };
+use crate::frame::Losses;
 use crate::units::{Budget, CaptureClock, FrameId, FrameStamp};
 
 /// See the module's text. Allocates nothing after [`Meter::new`] but where [`Meter::switch`] turns to something new.
@@ -19,6 +20,7 @@ pub struct Meter {
     processed: Rate,
     presented: Rate,
     dropped: u64,
+    losses: Losses,
     repeated: u64,
     clock: Option<CaptureClock>,
     stability: Option<f32>,
@@ -72,6 +74,7 @@ impl Meter {
             processed: Rate::new(),
             presented: Rate::new(),
             dropped: 0,
+            losses: Losses::default(),
             repeated: 0,
             clock: None,
             stability: None,
@@ -136,6 +139,11 @@ impl Meter {
     /// `total` frames were replaced by newer ones by now.
     pub fn dropped(&mut self, total: u64) {
         self.dropped = total;
+    }
+
+    /// The source had these frames by now and did not deliver them.
+    pub fn lost(&mut self, losses: Losses) {
+        self.losses = losses;
     }
 
     /// The picture of `frame` was handed over. Returns false when it was shown before.
@@ -221,6 +229,7 @@ impl Meter {
             presented: self.presented.total(),
             dropped: self.dropped,
             repeated: self.repeated,
+            losses: self.losses,
         }
     }
 
@@ -330,7 +339,7 @@ mod tests {
         assert_eq!(summary.interface_share, Some(0.1));
         let rows: f64 = summary.rows.iter().filter_map(|r| r.cost).map(|q| q.mean).sum();
         assert!((rows - summary.total.unwrap().mean).abs() < 1e-9);
-        let counts = Counts { captured: 300, processed: 300, presented: 300, dropped: 0, repeated: 0 };
+        let counts = Counts { captured: 300, processed: 300, presented: 300, ..Counts::default() };
         assert_eq!(meter.counts(), counts);
         assert!(!meter.present(FrameId(299), now));
         assert_eq!(meter.counts().repeated, 1);

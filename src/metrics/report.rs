@@ -45,6 +45,10 @@ pub struct FrameCounts {
     pub dropped: u64,
     /// Pictures handed to the display that had been shown before.
     pub repeated: u64,
+    /// What the source had and did not deliver: lost by the driver, damaged, or passed over because its time had gone by.
+    pub lost: u64,
+    pub damaged: u64,
+    pub skipped: u64,
     /// Of the processed ones, those before counting began.
     pub warm_up: u64,
 }
@@ -265,6 +269,9 @@ impl Report {
                 presented: if windowed { counts.presented } else { 0 },
                 dropped: counts.dropped,
                 repeated: if windowed { counts.repeated } else { 0 },
+                lost: counts.losses.lost,
+                damaged: counts.losses.damaged,
+                skipped: counts.losses.skipped,
                 warm_up: before.processed,
             },
             fps: Rates {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Bottleneck, Quantiles, Stage};
+use crate::frame::Losses;
 use crate::units::{Budget, CaptureClock};
 
 /// Frames since the start.
@@ -18,6 +19,8 @@ pub struct Counts {
     pub dropped: u64,
     /// Pictures handed to the display that had been shown before: because the figures changed, or somebody touched something.
     pub repeated: u64,
+    /// What the source had and did not deliver.
+    pub losses: Losses,
 }
 
 /// One row of the stage table; `None` is a dash.

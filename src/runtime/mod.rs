@@ -28,7 +28,7 @@ use swap::{Next, Running};
 pub use wall::{LiveWall, WallPicture};
 
 use crate::fault::Fault;
-use crate::frame::{CameraFrame, FrameShape};
+use crate::frame::{CameraFrame, FrameShape, Losses};
 use crate::gpu::GpuClock;
 use crate::metrics::{Lap, Meter, Span, Stage, Subject, Summary};
 use crate::pipeline::tap::Taps;
@@ -229,6 +229,11 @@ impl Runtime {
     pub fn captured(&mut self, captured: u64, dropped: u64, now: Instant) {
         self.meter.captured(captured, now);
         self.missed = dropped;
+    }
+
+    /// What the source had by now and did not deliver.
+    pub fn lost(&mut self, losses: Losses) {
+        self.meter.lost(losses);
     }
 
     /// A frame from the source. Taken, or dropped and counted; never queued beyond one.

@@ -33,6 +33,7 @@ pub use spec::{Pacing, SourceSpec, SourceWish, Stop};
 pub use thread::{SourceEvent, SourceThread};
 
 use crate::fault::Fault;
+pub use crate::frame::Losses;
 use crate::frame::{CameraFrame, FramePool, FrameShape};
 use crate::units::{Budget, CaptureClock, Rate};
 
@@ -116,23 +117,6 @@ impl SourceInfo {
 
     pub fn fps(&self) -> f64 {
         1.0 / self.interval.as_secs_f64().max(1e-9)
-    }
-}
-
-/// Frames that a source had and did not deliver.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Losses {
-    /// Missing from the driver's sequence numbers: it had no free buffer, or the bus no room.
-    pub lost: u64,
-    /// Delivered by the device with an error flag, too short, or as a picture that does not decode.
-    pub damaged: u64,
-    /// Passed over because their time had gone by.
-    pub skipped: u64,
-}
-
-impl Losses {
-    pub fn total(&self) -> u64 {
-        self.lost + self.damaged + self.skipped
     }
 }
 

@@ -31,6 +31,8 @@ pub const JITTER: &str = "How unevenly pictures reached the screen: the standard
 pub const TOTAL: &str = "From capture to present. The means of the stages above add up to it.";
 pub const RATES: &str = "Pictures per second that the source delivered, that went through the whole chain, and that reached the \
      screen. Where one is lower than the one before it, pictures were dropped or are late.";
+pub const LOSSES: &str = "Frames that the source had and did not deliver: lost by the driver (it had no free buffer, or the bus no room), \
+     damaged (an error flag, too short, or not a picture), or skipped because their time had gone by.";
 pub const COUNTS: &str = "Since the start. Dropped: replaced by a newer picture before it was its turn; nothing queues up here. \
      Repeated: shown again because no newer one was ready.";
 pub const CLOCK: &str = "Where the moment of capture comes from. The driver's time stamp is the best; the time at which the \

@@ -138,14 +138,16 @@ fn alike(a: &[f32], b: &[f32]) -> f32 {
 mod tests {
     use super::*;
 
-    const EXTENT: Extent = Extent::new(64, 48);
+    const EXTENT: Extent = Extent::new(256, 192);
+    const PLANE: usize = 256 * 192;
 
     fn picture() -> Vec<f32> {
         let value = |channel: usize, x: f32, y: f32| {
-            let disc = if (x - 30.0).hypot(y - 20.0) < 12.0 { 0.5 } else { 0.1 };
-            disc + 0.1 * channel as f32 + 0.004 * x
+            let inside = (x - 120.0).hypot(y - 80.0) < 48.0;
+            let disc = if inside { [0.8, 0.5, 0.3][channel] } else { [0.1, 0.2, 0.3][channel] };
+            disc + 0.0007 * x
         };
-        (0..3 * 64 * 48).map(|at| value(at / (64 * 48), (at % 64) as f32, (at / 64 % 48) as f32)).collect()
+        (0..3 * PLANE).map(|at| value(at / PLANE, (at % 256) as f32, (at / 256 % 192) as f32)).collect()
     }
 
     fn judged(painted: Vec<f32>) -> Verdict {
@@ -157,7 +159,7 @@ mod tests {
         for range in Range::ALL {
             let by = range.to_unit();
             let painted =
-                picture().iter().enumerate().map(|(at, v)| (v - by[at / (64 * 48)].1) / by[at / (64 * 48)].0).collect();
+                picture().iter().enumerate().map(|(at, v)| (v - by[at / PLANE].1) / by[at / PLANE].0).collect();
             let verdict = judged(painted);
             // What lies between -1.3 and 1.3 may be of either.
             if range != Range::ImageNet {
@@ -172,8 +174,15 @@ mod tests {
     fn what_is_no_picture_is_seen() {
         let count = picture().len();
         assert!(judged(vec![0.5; count]).score() < PAINTING);
-        let noise =
-            (0..count as u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 8) as f32 / (1 << 24) as f32).collect();
+        let mut state = 1_u32;
+        let noise = (0..count).map(|_| {
+            // Marsaglia's xorshift.
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            (state >> 8) as f32 / (1 << 24) as f32
+        });
+        let noise = noise.collect();
         assert!(judged(noise).score() < PAINTING);
         // All white: a network of 0..255 whose numbers were taken for 0..1.
         let white = vec![1.0; count];

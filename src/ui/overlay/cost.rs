@@ -132,4 +132,14 @@ fn counts(pen: &mut Pen<'_>, column: &mut Column, summary: &Summary, text: &mut 
     ));
     pen.line(pos2(row.left(), y), Align::Min, said, SMALL, style::MUTED, row.width());
     pen.explain(row, explain::COUNTS);
+    let losses = counts.losses;
+    if losses.total() > 0 {
+        let (row, y) = column.row(ROW);
+        let said = text.format(format_args!(
+            "source: {} lost, {} damaged, {} skipped",
+            losses.lost, losses.damaged, losses.skipped
+        ));
+        pen.line(pos2(row.left(), y), Align::Min, said, SMALL, style::MUTED, row.width());
+        pen.explain(row, explain::LOSSES);
+    }
 }
