@@ -4,6 +4,7 @@
 //! installs, fetches and runs is printed as the command that one would type. Knows nothing of how Impasto works inside.
 
 mod onnxruntime;
+mod package;
 mod packages;
 mod readme;
 mod shell;
@@ -29,6 +30,7 @@ Commands:
   run [ARGS...]      Set up, build for release, and run impasto with ARGS
   check              Format, lints, licences and advisories, and that every command in README.md exists
   test               Set up with --tests, check, and run all tests
+  package            Build what is handed out: an archive and a Debian package, into target/package
   peers [ARGS...]    Compare our engine on the processor with others, in turns (fetches them once; ARGS: --help)
 
 Options of setup:
@@ -97,6 +99,10 @@ fn command(mut args: Vec<String>) -> Outcome {
         "test" => {
             plain(rest)?;
             test(packages)
+        }
+        "package" => {
+            plain(rest)?;
+            package::package()
         }
         "peers" => peers(rest),
         "help" | "--help" | "-h" => {

@@ -13,7 +13,7 @@ pub enum For {
 }
 
 /// To draw (Vulkan), to open a window (X11 libraries that are loaded at run time), and to fetch over HTTPS.
-const RUNNING: &[&str] = &[
+pub const RUNNING: &[&str] = &[
     "ca-certificates",
     "python3",
     "libvulkan1",
