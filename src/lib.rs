@@ -12,8 +12,10 @@
 //! A [`source`] delivers raw bytes with the identity and the capture time of their frame ([`frame`], [`units`]). A
 //! [`mailbox`] with one slot hands the newest to the [`pipeline`], whose list of passes shows the whole chain in order. The
 //! student is an ONNX file of an [`effect`] pack; [`nn`] reads it into a graph, folds the chosen style into its weights, and
-//! runs it either on the GPU, between the kernels of the frame, or through ONNX Runtime on a thread of its own
-//! ([`roundtrip`]). [`runtime`] is the loop that the window ([`app`]), `render` and `bench` ([`cli`]) share: it feeds frames,
+//! runs it either in place, between the passes of the frame (on the GPU, or on the processor), or through ONNX Runtime on a
+//! thread of its own ([`roundtrip`]). Two back ends run the same list of passes: the GPU records it into one command buffer;
+//! where there is no real GPU a thread of the processor runs the [`kernels`], composes the picture at the window's size, and
+//! the adapter only shows it. [`foreign`] brings networks of other makers under the program's contract. [`runtime`] is the loop that the window ([`app`]), `render` and `bench` ([`cli`]) share: it feeds frames,
 //! collects the spans of every stage into [`metrics`], and swaps in a pipeline that was built aside when the effect, the
 //! engine or the source changes. [`ui`] turns figures and [`fault`]s into an overlay, and clicks into actions.
 //!
@@ -50,6 +52,27 @@
 //! - **A shader is defined by its CPU kernel.** Each compute shader under `shaders/` has a plain function of the same name in
 //!   [`kernels`], and a test that compares the two.
 //! - **Library code does not panic and does not exit.** Errors become a [`fault::Fault`] once, where they are handled.
+//!
+//! # Words
+//!
+//! | word | means |
+//! |---|---|
+//! | effect | a way of painting that the user picks by name |
+//! | pack | a folder with networks and the effects that they paint |
+//! | variant | one size class of a pack's networks: `s`, `m`, `l` |
+//! | student | the network that paints, at its own size; what it gives is the *painting* |
+//! | frame | a picture from the source, with its [`units::FrameStamp`] |
+//! | pass | one step of the list: what it reads, what it writes, its shader, its kernel |
+//! | product | what a pass writes, typed; it knows which frame it belongs to |
+//! | chain | the back end that runs the list: GPU or CPU |
+//! | engine | what runs the student: our own on the GPU, our own on the processor, ONNX Runtime |
+//! | canvas | fixed noise at stroke scales that tells a student where strokes lie |
+//! | relief | ridges of paint, grain of paper, laid on the painting at the window's size |
+//! | drift | how far strokes have gone along with what moves |
+//! | rung | one step of the governor's ladder: network, size, cadence |
+//! | cadence | the student paints every n-th frame, and its painting is carried along in between |
+//! | tap | who takes the finished picture beside the window: a still, a recording, a stream |
+//! | fault | what went wrong, in a sentence, with what the user can do |
 
 // In live video a panic is a black window. What can fail returns an error; what cannot says why with `expect`. Printing
 // panics where nobody listens any more: `terminal::say` does not.
