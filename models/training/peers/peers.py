@@ -26,6 +26,9 @@ ROOT = Path(__file__).resolve().parents[3]
 OURS = "impasto cpu"
 SIZES = {"s": (320, 192), "m": (512, 288), "l": (768, 432)}
 FILES = {"s": "s.onnx", "m": "m.onnx", "l": "m.onnx"}
+CANVAS_CHANNELS = 8
+"""Of the gallery's networks (`[canvas]` in its `pack.toml`)."""
+
 MOST_APART = 1e-4
 """Largest difference from ONNX Runtime's painting, of 1, that counts as the same painting."""
 
@@ -83,6 +86,9 @@ class InProcess:
     def paint(self, image: np.ndarray) -> np.ndarray:
         """Paints `[3, H, W]`, and keeps it for `run`."""
         self.image = np.ascontiguousarray(image[None], np.float32)
+        height, width = image.shape[1:]
+        # At rest and empty, as the app gives it where an effect has no strokes; a full one costs the same.
+        self.canvas = np.zeros((1, CANVAS_CHANNELS, height // 2, width // 2), np.float32)
         return np.asarray(self.run()).reshape(image.shape)
 
     def time(self, count: int) -> list[float]:
@@ -110,7 +116,7 @@ class OnnxRuntime(InProcess):
 
     def run(self) -> np.ndarray:
         """Paints the picture that was kept."""
-        return self.session.run(None, {"image": self.image})[0]
+        return self.session.run(None, {"image": self.image, "canvas": self.canvas})[0]
 
 
 class OpenVino(InProcess):
@@ -124,7 +130,7 @@ class OpenVino(InProcess):
         core = openvino.Core()
         model = core.read_model(file)
         width, height = size
-        model.reshape([1, 3, height, width])
+        model.reshape({"image": [1, 3, height, width], "canvas": [1, CANVAS_CHANNELS, height // 2, width // 2]})
         settings = {
             "INFERENCE_NUM_THREADS": threads,
             "PERFORMANCE_HINT": "LATENCY",
@@ -135,7 +141,7 @@ class OpenVino(InProcess):
 
     def run(self) -> np.ndarray:
         """Paints the picture that was kept."""
-        return next(iter(self.request.infer([self.image]).values()))
+        return next(iter(self.request.infer({"image": self.image, "canvas": self.canvas}).values()))
 
 
 class Ncnn(InProcess):
@@ -151,8 +157,10 @@ class Ncnn(InProcess):
         made = stem.with_suffix(".ncnn.param")
         if not made.exists():
             copy = stem.with_suffix(".onnx")
+            canvas = f"[1,{CANVAS_CHANNELS},{height // 2},{width // 2}]"
             copy.write_bytes(file.read_bytes())
-            command = [Path(sys.executable).parent / "pnnx", copy.name, f"inputshape=[1,3,{height},{width}]", "fp16=0"]
+            shapes = f"inputshape=[1,3,{height},{width}],{canvas}"
+            command = [Path(sys.executable).parent / "pnnx", copy.name, shapes, "fp16=0"]
             done = subprocess.run(command, cwd=file.parent, capture_output=True, text=True, check=False)
             if not made.exists():
                 raise UnavailableError(f"pnnx does not convert the file: {(done.stderr or done.stdout).strip()[-160:]}")
@@ -168,6 +176,7 @@ class Ncnn(InProcess):
         """Paints the picture that was kept."""
         extractor = self.net.create_extractor()
         extractor.input("in0", self.ncnn.Mat(self.image[0]))
+        extractor.input("in1", self.ncnn.Mat(self.canvas[0]))
         return np.array(extractor.extract("out0")[1])
 
 
