@@ -204,3 +204,42 @@ fn telemetry_is_off_shown_and_agreed_to_before_it_is_on() {
     let example: Value = serde_json::from_str(&example).unwrap();
     assert!(example["resourceMetrics"][0]["scopeMetrics"][0]["metrics"].as_array().unwrap().len() >= 9);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_crash_of_native_code_leaves_a_report_that_is_told_of() {
+    if !can_paint() {
+        return;
+    }
+    let config = tempfile::tempdir().unwrap();
+    let crashes = config.path().join("crashes");
+    for (signal, number, meaning) in [("SEGV", 11, "SIGSEGV"), ("ABRT", 6, "SIGABRT")] {
+        let mut bench = Command::new(env!("CARGO_BIN_EXE_impasto"))
+            .args(["bench", "--size", "64x48", "--picture", "160x120", "--warm-up", "2", "--frames", "100000"])
+            .env("IMPASTO_CONFIG", config.path())
+            .env_remove("RUST_LOG")
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        // The handler is there long before the bench ends; a second is ample for the program to have begun.
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        let pid = bench.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{signal}"), &pid]).status().unwrap().success());
+        let ended = bench.wait().unwrap();
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended), Some(number), "it ends by its signal");
+        let mut said = String::new();
+        std::io::Read::read_to_string(&mut bench.stderr.take().unwrap(), &mut said).unwrap();
+        let path = std::fs::read_dir(&crashes)
+            .unwrap_or_else(|e| panic!("{e}: {said}"))
+            .map(|e| e.unwrap().path())
+            .find(|p| p.to_string_lossy().contains(&format!("-{pid}-native")))
+            .unwrap_or_else(|| panic!("no report: {said}"));
+        assert!(said.contains(path.to_str().unwrap()), "{said}");
+        let report: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        assert_eq!((&report["schema"], &report["kind"]), (&json!("impasto.crash/1"), &json!("native")));
+        assert!(report["message"].as_str().unwrap().starts_with(meaning), "{report}");
+        let stack = report["stack"].as_array().unwrap();
+        assert!(stack.iter().any(|frame| frame.as_str().unwrap().starts_with("impasto+0x")), "{report}");
+    }
+}

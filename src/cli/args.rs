@@ -31,6 +31,13 @@ pub struct Cli {
     pub common: Common,
 }
 
+impl Cli {
+    /// Whether this process is the child of `import` that runs a network of unknown origin.
+    pub fn inspects(&self) -> bool {
+        matches!(&self.command, Some(Command::Import(import)) if import.inspect_into.is_some())
+    }
+}
+
 #[derive(Debug, Args)]
 pub struct Common {
     /// Folder with effect packs, instead of the installed ones [also: IMPASTO_MODELS]

@@ -36,9 +36,9 @@ const MOST_REPORTS: usize = 10;
 const MOST_OF_A_RUN: u32 = 3;
 /// Memory for a report, taken beforehand: more than one has ever needed.
 const ROOM: usize = 512 * 1024;
-const PREFIX: &str = "crash-";
+pub(super) const PREFIX: &str = "crash-";
 /// How the name of a report ends that has not been announced yet.
-const NEW: &str = ".new.json";
+pub(super) const NEW: &str = ".new.json";
 
 static BLACK_BOX: OnceLock<BlackBox> = OnceLock::new();
 
@@ -186,8 +186,8 @@ impl Serialize for Frames<'_> {
     }
 }
 
-/// Makes panics on any thread leave a report in `folder`, beside what they did before. Once per process; without a folder,
-/// and the second time, nothing changes.
+/// Makes panics on any thread leave a report in `folder`, beside what they did before; on Linux crashes of native code too.
+/// Once per process; without a folder, and the second time, nothing changes.
 pub fn install(folder: Option<PathBuf>) {
     let Some(folder) = folder else { return };
     let state = State {
@@ -199,6 +199,8 @@ pub fn install(folder: Option<PathBuf>) {
         reading: Reading::default(),
         room: Vec::with_capacity(ROOM),
     };
+    #[cfg(target_os = "linux")]
+    super::native_crash::install(&folder);
     let black_box = BlackBox { folder, started: Instant::now(), written: AtomicU32::new(0), state: Mutex::new(state) };
     if BLACK_BOX.set(black_box).is_err() {
         return;
@@ -243,6 +245,12 @@ pub fn paints(subject: &Subject, models: Vec<Model>) {
 /// What the sensors said last.
 pub fn sensed(reading: &Reading) {
     with_state(|state| state.reading = *reading);
+}
+
+/// What paints, for a report of native code; nothing where the black box is busy or there is none.
+#[cfg(target_os = "linux")]
+pub(super) fn with_subject(use_it: impl FnOnce(&Subject)) {
+    with_state(|state| use_it(&state.subject));
 }
 
 fn with_state(change: impl FnOnce(&mut State)) {

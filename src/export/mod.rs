@@ -10,6 +10,8 @@ pub mod crash;
 pub mod csv;
 mod document;
 mod endpoint;
+#[cfg(target_os = "linux")]
+mod native_crash;
 pub mod otlp;
 mod run_export;
 #[cfg(test)]
