@@ -211,3 +211,42 @@ def test_weak_canvases_ask_for_less_style(lessons: brush.Lessons, contents: Cont
 
     assert painted.shape == seen.first.shape
     assert style(0.0) == 0.0 and style(0.5) == pytest.approx(0.5 * style(1.0), rel=1e-5)
+
+
+def test_emphasis_weighs_the_style_terms_alone(lessons: brush.Lessons, contents: Contents) -> None:
+    lessons.adversary = None
+    layout = Layout((0,), 2, (1,))
+
+    def terms(emphasis: float) -> dict[str, float]:
+        plain = effect("p", "painting.png")
+        lessons.effects = [dataclasses.replace(plain, brush=BrushOfEffect(emphasis=emphasis)), effect("oil")]
+        step = lessons.step(layout)
+        seen = brush.looks(contents, canvas.as_tensor(7), lessons, step, generator())
+
+        def painter(looks: torch.Tensor, _style: torch.Tensor, _noise: torch.Tensor) -> torch.Tensor:
+            return looks * 0.5
+
+        found = lessons.terms(painter, seen, step, lessons.draws(layout, generator()))  # type: ignore[arg-type]
+        return {name: float(term) for name, term in found.items()}
+
+    once, thrice = terms(1.0), terms(3.0)
+    for name, value in once.items():
+        factor = 3.0 if name in ("style", "mobile", "swd", "palette") else 1.0
+        assert thrice[name] == pytest.approx(factor * value, rel=1e-4), name
+
+
+def test_a_run_of_some_paintings_changes_their_rows_alone(lessons: brush.Lessons, contents: Contents) -> None:
+    settings = dataclasses.replace(lessons.settings, rows_only=True, canvas_rate=0.0)
+    lessons.settings, lessons.adversary, lessons.bold, lessons.calm = settings, None, [0, 1], []
+    lessons.drawn = [0]
+    run = brush.BrushRun(with_canvas(student()), settings, torch.device("cpu"))
+    before = {name: value.clone() for name, value in run.student.state_dict().items()}
+    brush.train(run, lessons, contents, canvas.as_tensor(7), seed=2, steps=2)
+    rows = {
+        f"{layer.name}.{table}" for layer in run.student.convolutions() if layer.styled for table in ("scale", "bias")
+    }
+    for name, value in run.student.state_dict().items():
+        if name in rows:
+            assert not torch.equal(value[0], before[name][0]) and torch.equal(value[1], before[name][1]), name
+        else:
+            assert torch.equal(value, before[name]), name

@@ -427,6 +427,9 @@ class Step:
     share: Tensor
     """`[G * group, 1, 1, 1]`: how much of the reference is the photo in the painting's colours."""
 
+    emphasis: Tensor
+    """`[G * group]`: how much the style terms weigh."""
+
 
 @dataclass(frozen=True)
 class Draws:
@@ -463,6 +466,9 @@ class Lessons:
         self.device = device
         self.bold = [style for style, effect in enumerate(effects) if effect.painting is not None]
         self.calm = [style for style, effect in enumerate(effects) if effect.painting is None]
+        self.drawn = list(self.bold)
+        """The styles of `bold` that steps paint; a run may leave some as they are."""
+
         self._shares = [effect.brush.palette if there else 1.0 for effect, there in zip(effects, known, strict=True)]
         paintings = [
             (load_picture(data_root / (effects[style].painting or "")), effects[style].brush.side)
@@ -502,6 +508,7 @@ class Lessons:
         bold = len(layout.bold) * layout.group
         share = torch.tensor([self._shares[style] for style in layout.styles[:bold]])
         scale = torch.tensor([self.effects[style].brush.scale for style in layout.styles])
+        emphasis = torch.tensor([self.effects[style].brush.emphasis for style in layout.styles[:bold]])
         return Step(
             layout,
             styles.to(device),
@@ -512,6 +519,7 @@ class Lessons:
             scale.to(device),
             (torch.arange(len(styles)) < bold).float()[:, None, None, None].to(device),
             share[:, None, None, None].to(device),
+            emphasis.to(device),
         )
 
     def draws(self, layout: Layout, generator: Generator) -> Draws:
@@ -620,7 +628,7 @@ class Lessons:
             styles = []
             for wanted, layers in zip(goals.grams, networks, strict=True):
                 apart = [gram_distance(gram(layer), goal[sample]) for layer, goal in zip(layers, wanted, strict=True)]
-                styles.append((gain * torch.stack(apart)).mean())
+                styles.append((gain * step.emphasis * torch.stack(apart)).mean())
             sliced = painted.new_zeros(())
             for place, features in enumerate(chosen(taps, STYLE_LAYERS)[:3]):
                 mine = _grouped(features.float(), group)[:, :, draws.samples[place]]
@@ -638,6 +646,8 @@ class Lessons:
             around = F.avg_pool2d(heed, 2)[:, :, 1:, 1:]
             edge = ((ours - theirs).abs() * strong * around).mean()
             low = (F.avg_pool2d(painted, LOW_WINDOW) - F.avg_pool2d(reference, LOW_WINDOW)).abs().mean()
+            # The distances over whole groups have no sample to weigh.
+            sliced, colours = step.emphasis.mean() * sliced, step.emphasis.mean() * colours
             terms = {
                 "style": weights.weight_style * styles[0],
                 "mobile": weights.weight_mobile * styles[1],
@@ -788,11 +798,11 @@ class Recorded:
 def layout(step: int, seed: int, lessons: Lessons) -> Layout:
     """What a step paints: all styles where the batch has room for them, else some in turns, in shuffled rounds."""
     settings = lessons.settings
-    if settings.batch >= len(lessons.bold) * settings.group + len(lessons.calm):
-        calm = settings.batch - len(lessons.bold) * settings.group
+    if settings.batch >= len(lessons.drawn) * settings.group + len(lessons.calm):
+        calm = settings.batch - len(lessons.drawn) * settings.group
         each = calm // max(len(lessons.calm), 1)
-        return Layout(tuple(lessons.bold), settings.group, tuple(style for style in lessons.calm for _ in range(each)))
-    styles = [*lessons.bold, *lessons.calm]
+        return Layout(tuple(lessons.drawn), settings.group, tuple(style for style in lessons.calm for _ in range(each)))
+    styles = [*lessons.drawn, *lessons.calm]
     picked = []
     groups = max(settings.batch // settings.group, 1)
     for place in range(step * groups, (step + 1) * groups):
@@ -800,7 +810,7 @@ def layout(step: int, seed: int, lessons: Lessons) -> Layout:
         order = torch.randperm(len(styles), generator=Generator().manual_seed(seed * 7919 + turn)).tolist()
         picked.append(styles[order[within]])
     calm_styles = tuple(style for style in picked if style in lessons.calm for _ in range(settings.group))
-    return Layout(tuple(style for style in picked if style in lessons.bold), settings.group, calm_styles)
+    return Layout(tuple(style for style in picked if style in lessons.drawn), settings.group, calm_styles)
 
 
 def train(

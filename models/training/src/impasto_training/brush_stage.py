@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,7 +110,7 @@ def checkpoint_path(run_folder: Path, variant: VariantSettings) -> Path:
     return run_folder / f"{variant.id}.brush.pt"
 
 
-def _facts(recipe: Recipe, variant: VariantSettings) -> str:
+def _facts(recipe: Recipe, variant: VariantSettings, only: Sequence[str]) -> str:
     """What must not change under a run. The number of steps may: it only stretches the schedule."""
     facts = {
         "seed": recipe.seed,
@@ -117,6 +118,8 @@ def _facts(recipe: Recipe, variant: VariantSettings) -> str:
         "network": variant.network,
         "effects": [[effect.name, effect.painting, dataclasses.asdict(effect.brush)] for effect in recipe.effects],
     }
+    if only:
+        facts["only"] = list(only)
     return json.dumps(facts, sort_keys=True)
 
 
@@ -129,9 +132,15 @@ def run(
     data_root: Path,
     path: Path,
     device: torch.device,
+    only: Sequence[str] = (),
 ) -> None:
-    """Trains until `steps` are done, going on from the checkpoint at `path` where there is one."""
+    """Trains until `steps` are done, going on from the checkpoint at `path` where there is one.
+
+    With `only`, the effects that it names alone: their style rows change, and nothing else does.
+    """
     settings = recipe.brush
+    if only:
+        settings = dataclasses.replace(settings, rows_only=True, canvas_rate=0.0)
     critics = brush.Critics(data_root).to(device).requires_grad_(False).eval()
     field = canvas.as_tensor(canvas.SEED).to(device)
     plain = copy.deepcopy(before.student).to(device).requires_grad_(False)
@@ -141,8 +150,13 @@ def run(
     if settings.rows_only:
         # What is not painted after a painting cannot change, so there is nothing to hold it to.
         lessons.calm = []
+    if only:
+        names = [effect.name for effect in recipe.effects]
+        if unknown := [name for name in only if name not in names or names.index(name) not in lessons.bold]:
+            raise RecipeError(f"no painting of this recipe is called {unknown[0]!r}")
+        lessons.drawn = [names.index(name) for name in only]
     state = brush.BrushRun(before.painter, settings, device)
-    facts = _facts(recipe, variant)
+    facts = _facts(recipe, variant, only)
     if path.exists():
         known: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
         if known["facts"] != facts:

@@ -74,6 +74,9 @@ def _parser() -> argparse.ArgumentParser:
                 metavar="ONNX",
                 help="a network of this stage, to train it further",
             )
+            command.add_argument(
+                "--only", nargs="+", default=[], metavar="EFFECT", help="teach these paintings and change nothing else"
+            )
         if name == "export":
             command.add_argument(
                 "--format",
@@ -185,7 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             case "brush":
                 variant = workshop.recipe.variant(options.variant)
                 start_from = options.start_from or workshop.onnx_path(variant)
-                workshop.brush(variant, start_from, options.steps, options.go_on_from)
+                workshop.brush(variant, start_from, options.steps, options.go_on_from, options.only)
             case "export" if options.format != "onnx":
                 workshop.port(options.format, options.out)
             case "prune":

@@ -126,10 +126,18 @@ class Workshop:
         """The state of a variant's brush stage."""
         return brush_stage.checkpoint_path(self.run_folder, self.recipe.source(variant))
 
-    def brush(self, variant: VariantSettings, start_from: Path, steps: int, go_on_from: Path | None = None) -> None:
+    def brush(
+        self,
+        variant: VariantSettings,
+        start_from: Path,
+        steps: int,
+        go_on_from: Path | None = None,
+        only: Sequence[str] = (),
+    ) -> None:
         """Teaches an exported network to lay strokes, going on from the checkpoint where there is one.
 
         A new run begins with `start_from` and an untrained canvas, or with `go_on_from`, which has learned strokes.
+        With `only`, the effects that it names alone.
         """
         if variant.weights_of:
             raise RecipeError(f"variant {variant.id!r} runs the weights of {variant.weights_of!r}; brush that one")
@@ -137,7 +145,7 @@ class Workshop:
         balance = self.recipe.training.tone_balance
         contents = brush_stage.contents(self.lesson, self.cache, self.data_root, balance, self.device)
         path = self.brush_path(variant)
-        brush_stage.run(self.recipe, variant, before, contents, steps, self.data_root, path, self.device)
+        brush_stage.run(self.recipe, variant, before, contents, steps, self.data_root, path, self.device, only)
 
     def prune(self, variant: VariantSettings, keep: float, steps: int) -> str:
         """Cuts a trained variant down to `keep` of its hidden channels, retrains it and returns a table."""

@@ -106,6 +106,9 @@ class BrushOfEffect:
     palette: float = 0.5
     """How much of the reference's colours come from the painting rather than from the network before."""
 
+    emphasis: float = 1.0
+    """How much the style terms of this painting weigh; above 1 for one that stays too near the photo."""
+
 
 @dataclass(frozen=True)
 class ReliefOfEffect:
