@@ -18,6 +18,11 @@ from impasto_training.recipe import BrushOfEffect, BrushSettings, EffectSettings
 CROP = 64
 
 
+@pytest.fixture(autouse=True)
+def _narrow_rim(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(brush, "RIM", 8)
+
+
 def generator(seed: int = 1) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
@@ -250,3 +255,16 @@ def test_a_run_of_some_paintings_changes_their_rows_alone(lessons: brush.Lessons
             assert not torch.equal(value[0], before[name][0]) and torch.equal(value[1], before[name][1]), name
         else:
             assert torch.equal(value, before[name]), name
+
+
+def test_the_rim_is_left_out_of_the_style(lessons: brush.Lessons, contents: Contents) -> None:
+    step = lessons.step(Layout((0,), 2, ()))
+    seen = brush.looks(contents, canvas.as_tensor(canvas.SEED), lessons, step, generator(5))
+    draws = lessons.draws(step.layout, generator(6))
+    painted = torch.rand(2, 3, CROP, CROP, generator=generator(7))
+    rimmed = painted.clone()
+    rimmed[:, :, : brush.RIM] = 0.0
+    before, after = (lessons._bold_terms(picture, seen.reference, seen, step, draws) for picture in (painted, rimmed))
+    for name in ("style", "mobile", "swd", "palette", "content"):
+        assert torch.equal(before[name], after[name]), name
+    assert not torch.equal(before["low"], after["low"])

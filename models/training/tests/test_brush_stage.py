@@ -80,3 +80,30 @@ def test_what_is_not_a_painting_stays_as_it_was() -> None:
     assert torch.allclose(painted(trained, 1), painted(old, 1), atol=1e-5)
     assert torch.allclose(painted(trained, 0, canvas), bold, atol=1e-5)
     assert not torch.allclose(spoilt, painted(old, 1), atol=1e-3)
+
+
+def test_a_mixture_lies_between_two_checkpoints(tmp_path: Path) -> None:
+    old = student()
+    files = [tmp_path / name for name in ("first.pt", "second.pt", "mixed.pt")]
+    networks = [with_canvas(old, weight=0.5, seed=seed) for seed in (1, 2)]
+    with torch.no_grad():
+        for layer in networks[1].convolutions():
+            if layer.styled:
+                layer.bias += 0.1
+    for path, network in zip(files, networks, strict=False):
+        state = network.state_dict()
+        torch.save({"average": state, "student": state, "begun": state, "step": 3, "seconds": 2.0}, path)
+    brush_stage.mix(files[0], files[1], 0.25, files[2])
+    mixed = torch.load(files[2], weights_only=True)
+    assert (mixed["step"], mixed["seconds"]) == (6, 4.0)
+    first, second = (network.state_dict() for network in networks)
+    apart = 0.0
+    for name, weight in mixed["average"].items():
+        if weight.is_floating_point():
+            assert torch.allclose(weight, 0.75 * first[name] + 0.25 * second[name], atol=1e-6)
+            apart = max(apart, float((weight - first[name]).abs().max()))
+    assert apart > 0.02
+    smaller = {name: weight[:1] for name, weight in first.items() if weight.ndim}
+    torch.save({"average": smaller, "step": 0, "seconds": 0.0}, files[1])
+    with pytest.raises(RecipeError, match="not checkpoints of one network"):
+        brush_stage.mix(files[0], files[1], 0.5, files[2])

@@ -14,7 +14,7 @@ asks for the painting's own statistics instead of one particular painting (`brus
 | edge | gradients at the photo's edges, to the reference's | faces and things that can be recognised |
 | content | deep features of the photo | the same |
 | adversary | a network that learns to tell the painting from it | what no fixed network sees |
-| border | steps between the outermost pixels and the next | no line along the border |
+| border | steps between the outermost pixels and the next | no line or strip along the border |
 | stability | two looks at one scene, the canvas moved with it | calm |
 
 The *reference* is a mixture of what the network painted before this stage and the photo in the painting's colours
@@ -68,6 +68,13 @@ SMALL = 2.0 / 3.0
 """Half of the batches see every content at this size, so that faces differ in size."""
 
 LOW_WINDOW = 16
+RIM = 16
+"""Pixels along the border in which nobody looks for the painting's brushwork.
+
+The networks pad with zeros, so a student knows where the border is, and would lay a strip there that has what the rest
+of the picture lacks.
+"""
+
 CANVAS_LAYERS = ("encoder.0.depthwise", "encoder.0.project", "decoder.2.0.depthwise", "decoder.2.0.pointwise")
 """The layers that the canvas joins, and those behind them."""
 
@@ -530,12 +537,13 @@ class Lessons:
         def integers(limit: int, count: int) -> Tensor:
             return torch.randint(limit, (count,), generator=generator, device=device)
 
-        sides = [self.settings.crop // 2 - 1]
+        inner = self.settings.crop - 2 * RIM
+        sides = [inner // 2 - 1]
         for _ in range(2):
             sides.append(-(-(sides[-1] - 3) // 2) + 1)
         pixels = [layout.group * side * side for side in sides]
         counts = [min(count, SAMPLES) for count in pixels]
-        colours = layout.group * (self.settings.crop // brushwork.PALETTE_WINDOW) ** 2
+        colours = layout.group * (inner // brushwork.PALETTE_WINDOW) ** 2
         return Draws(
             [brushwork.random_directions(vectors.shape[1], generator) for vectors in self.goals.vectors],
             [integers(limit, count) for limit, count in zip(pixels, counts, strict=True)],
@@ -619,10 +627,10 @@ class Lessons:
         clean, face, gain = seen.clean[:count], seen.face[:count], seen.gain[:count]
         on_gpu = painted.device.type == "cuda"
         with torch.autocast(painted.device.type, torch.bfloat16, enabled=on_gpu):
-            painted = painted.contiguous(memory_format=MEMORY_FORMAT)
-            taps, *networks = self.critics.layers(painted)
+            inner = _inner(painted).contiguous(memory_format=MEMORY_FORMAT)
+            taps, *networks = self.critics.layers(inner)
             with torch.no_grad():
-                photo = chosen(self.critics.squeeze.taps(clean), (brushwork.CONTENT_LAYER,))[0]
+                photo = chosen(self.critics.squeeze.taps(_inner(clean)), (brushwork.CONTENT_LAYER,))[0]
         with torch.autocast(painted.device.type, enabled=False):
             sample = step.paintings.repeat_interleave(group)
             styles = []
@@ -634,12 +642,12 @@ class Lessons:
                 mine = _grouped(features.float(), group)[:, :, draws.samples[place]]
                 theirs = goals.vectors[place][step.paintings][:, :, draws.vectors[place]]
                 sliced = sliced + brushwork.sliced_distance(mine, theirs, draws.directions[place]) / 3.0
-            mine = _grouped(brushwork.palette(painted), group)
+            mine = _grouped(brushwork.palette(inner), group)
             theirs = goals.colours[step.paintings][:, :, draws.colour_samples]
             colours = brushwork.sliced_distance(mine, theirs, draws.colour_directions)
             heed = 1.0 + weights.face_factor * face
             deep = _unit(chosen(taps, (brushwork.CONTENT_LAYER,))[0])
-            there = F.interpolate(heed, deep.shape[2:], mode="area")
+            there = F.interpolate(_inner(heed), deep.shape[2:], mode="area")
             content = ((deep - _unit(photo)).square().sum(dim=1, keepdim=True) * there).mean()
             ours, theirs, edges = _gradients(painted), _gradients(reference), _gradients(clean)
             strong = (edges.square().sum(dim=1, keepdim=True).sqrt() / 0.06).clamp(0.0, 1.0).square()
@@ -658,8 +666,13 @@ class Lessons:
                 "low": weights.weight_low * low,
             }
             if self.adversary is not None:
-                terms["adversary"] = weights.weight_adversary * self._adversarial(painted, step, draws)
+                terms["adversary"] = weights.weight_adversary * self._adversarial(inner, step, draws)
         return terms
+
+
+def _inner(pictures: Tensor) -> Tensor:
+    """Without the rim."""
+    return pictures[:, :, RIM:-RIM, RIM:-RIM]
 
 
 def _grouped(vectors: Tensor, group: int) -> Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,12 +134,15 @@ def run(
     path: Path,
     device: torch.device,
     only: Sequence[str] = (),
+    seconds: float = math.inf,
+    batch: int = 0,
 ) -> None:
-    """Trains until `steps` are done, going on from the checkpoint at `path` where there is one.
+    """Trains until `steps` are done or `seconds` have passed, from the checkpoint at `path` where there is one.
 
-    With `only`, the effects that it names alone: their style rows change, and nothing else does.
+    With `only`, the effects that it names alone: their style rows change, and nothing else does. `batch` stands for
+    the recipe's where it is not 0.
     """
-    settings = recipe.brush
+    settings = dataclasses.replace(recipe.brush, batch=batch) if batch else recipe.brush
     if only:
         settings = dataclasses.replace(settings, rows_only=True, canvas_rate=0.0)
     critics = brush.Critics(data_root).to(device).requires_grad_(False).eval()
@@ -162,7 +166,7 @@ def run(
         if known["facts"] != facts:
             raise RecipeError(f"{path} belongs to other settings; move it away to train anew")
         state.restore(known)
-    brush.train(state, lessons, contents, field, recipe.seed, steps, path, facts)
+    brush.train(state, lessons, contents, field, recipe.seed, steps, path, facts, seconds)
 
 
 def finished(recipe: Recipe, variant: VariantSettings, path: Path) -> tuple[Student, dict[str, Any]]:
@@ -176,6 +180,29 @@ def finished(recipe: Recipe, variant: VariantSettings, path: Path) -> tuple[Stud
         bold = torch.tensor([effect.painting is not None for effect in recipe.effects])
         keep_others(student, begun, bold)
     return student.eval(), state
+
+
+def mix(first: Path, second: Path, share: float, path: Path) -> None:
+    """Writes a checkpoint whose weights lie between those of two others, `share` (0..1) of the second.
+
+    Where the second run went on from what the first had made, the straight line between them holds good networks too
+    (Wortsman et al. 2022, Robust fine-tuning of zero-shot models): bolder ones towards one end, calmer ones towards the
+    other, without training. Raises `RecipeError` where the two are not of one network.
+    """
+    one, two = (torch.load(each, map_location="cpu", weights_only=True) for each in (first, second))
+    ours, theirs = one["average"], two["average"]
+    if {name: weight.shape for name, weight in ours.items()} != {name: weight.shape for name, weight in theirs.items()}:
+        raise RecipeError(f"{first} and {second} are not checkpoints of one network")
+    weights = {
+        name: torch.lerp(weight, theirs[name], share) if weight.is_floating_point() else weight
+        for name, weight in ours.items()
+    }
+    state = {**two, "average": weights, "student": weights, "step": one["step"] + two["step"]}
+    state["seconds"] = one["seconds"] + two["seconds"]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    torch.save(state, part)
+    part.replace(path)
 
 
 @torch.no_grad()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import re
 import sys
@@ -20,6 +21,7 @@ COMMANDS = {
     "teach": "paint the targets that are missing in the cache",
     "distil": "train the students (one with --variant), going on from the last checkpoint",
     "brush": "teach an exported network to lay strokes, going on from the last checkpoint",
+    "mix": "make the weighted mean of two checkpoints of the brush stage the variant's checkpoint",
     "export": "write networks, thumbnails and pack.toml",
     "judge": "measure the teachers and the untouched photos, so that evaluate is quick",
     "evaluate": "measure the exported networks on held-out pictures",
@@ -62,9 +64,21 @@ def _parser() -> argparse.ArgumentParser:
                 metavar="CHECKPOINT",
                 help="begin a new run with these weights (see adopt.py)",
             )
+        if name == "mix":
+            command.add_argument("--variant", required=True, help="the variant that both checkpoints are of")
+            command.add_argument("--share", type=float, default=0.5, help="how much of the second, 0 to 1")
+            command.add_argument("first", type=Path, metavar="FIRST", help="a .brush.pt file")
+            command.add_argument("second", type=Path, metavar="SECOND", help="one of a run that went on from there")
         if name == "brush":
+            command.add_argument("--batch", type=int, default=0, help="instead of the recipe's, on smaller machines")
             command.add_argument("--variant", required=True, help="the variant to train")
             command.add_argument("--steps", type=int, default=3000, help="training steps in all")
+            command.add_argument(
+                "--seconds",
+                type=float,
+                default=math.inf,
+                help="ends the schedule after so long, if the steps are not done by then",
+            )
             command.add_argument(
                 "--start-from", type=Path, metavar="ONNX", help="the network from before this stage; the pack's"
             )
@@ -188,7 +202,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             case "brush":
                 variant = workshop.recipe.variant(options.variant)
                 start_from = options.start_from or workshop.onnx_path(variant)
-                workshop.brush(variant, start_from, options.steps, options.go_on_from, options.only)
+                workshop.brush(
+                    variant,
+                    start_from,
+                    options.steps,
+                    options.go_on_from,
+                    options.only,
+                    options.seconds,
+                    options.batch,
+                )
+            case "mix":
+                variant = workshop.recipe.variant(options.variant)
+                workshop.mix(variant, options.first, options.second, options.share)
             case "export" if options.format != "onnx":
                 workshop.port(options.format, options.out)
             case "prune":

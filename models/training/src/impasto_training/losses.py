@@ -13,6 +13,7 @@ COLOUR_WINDOW = 4
 """Pixels over which colours are averaged before they are compared: strokes may lie elsewhere, their colours may not."""
 
 BORDER = 4
+FRAME_WINDOWS = (2, 4, 8, 16)
 """Pixels at the border that are looked at a second time: zero padding makes them the hardest."""
 
 
@@ -43,11 +44,11 @@ def border(painted: Tensor, target: Tensor) -> Tensor:
 def frame(painted: Tensor, reference: Tensor) -> Tensor:
     """How far the outermost pixels differ from those further in, where the reference's do not.
 
-    Compares means over 2 and over 4 pixels, so that texture may lie as it likes but no line runs along the border. Both
-    arguments `[N, 3, H, W]`.
+    Compares means over squares of `FRAME_WINDOWS` pixels, so that texture may lie as it likes but no line and no strip
+    runs along the border. Both arguments `[N, 3, H, W]`.
     """
     steps = []
-    for window in (2, 4):
+    for window in FRAME_WINDOWS:
         ours, theirs = F.avg_pool2d(painted, window), F.avg_pool2d(reference, window)
         for outer, inner in ((0, 1), (-1, -2)):
             for axis in (2, 3):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -133,11 +134,14 @@ class Workshop:
         steps: int,
         go_on_from: Path | None = None,
         only: Sequence[str] = (),
+        seconds: float = math.inf,
+        batch: int = 0,
     ) -> None:
         """Teaches an exported network to lay strokes, going on from the checkpoint where there is one.
 
         A new run begins with `start_from` and an untrained canvas, or with `go_on_from`, which has learned strokes.
-        With `only`, the effects that it names alone.
+        With `only`, the effects that it names alone. After so many `seconds` the run is over, done or not. A `batch`
+        that is not 0 stands for the recipe's.
         """
         if variant.weights_of:
             raise RecipeError(f"variant {variant.id!r} runs the weights of {variant.weights_of!r}; brush that one")
@@ -145,7 +149,13 @@ class Workshop:
         balance = self.recipe.training.tone_balance
         contents = brush_stage.contents(self.lesson, self.cache, self.data_root, balance, self.device)
         path = self.brush_path(variant)
-        brush_stage.run(self.recipe, variant, before, contents, steps, self.data_root, path, self.device, only)
+        brush_stage.run(
+            self.recipe, variant, before, contents, steps, self.data_root, path, self.device, only, seconds, batch
+        )
+
+    def mix(self, variant: VariantSettings, first: Path, second: Path, share: float) -> None:
+        """Makes the mean of two checkpoints of the brush stage, `share` of the second, the variant's checkpoint."""
+        brush_stage.mix(first, second, share, self.brush_path(variant))
 
     def prune(self, variant: VariantSettings, keep: float, steps: int) -> str:
         """Cuts a trained variant down to `keep` of its hidden channels, retrains it and returns a table."""
