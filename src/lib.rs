@@ -27,7 +27,7 @@
 //! # Dependencies point one way
 //!
 //! ```text
-//! terminal, signals, folders, ffmpeg, units, pool, wide ◀ frame, mailbox, metrics, fault, system, picture, canvas
+//! terminal, signals, settle, folders, ffmpeg, units, pool, wide ◀ frame, mailbox, metrics, fault, system, picture, canvas
 //!   ◀ quality | source | gpu | effect | output | nn (graph, plan, import, adapt, onnx, fold, style, export)
 //!   ◀ kernels ◀ roundtrip ◀ nn (engines) ◀ autotune | pipeline | inject | foreign ◀ runtime | ui | export ◀ settings ◀ cli ◀ app ◀ main
 //! ```
@@ -106,6 +106,7 @@ pub mod quality;
 pub mod roundtrip;
 pub mod runtime;
 pub mod settings;
+pub mod settle;
 pub mod signals;
 pub mod source;
 pub mod system;

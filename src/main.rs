@@ -4,10 +4,11 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use impasto::export::crash;
-use impasto::{app, cli, nn, output, roundtrip, signals, terminal};
+use impasto::settle::settle;
+use impasto::{app, cli, nn, output, signals, terminal};
 
-/// How long to wait, before the process ends, for a network that is still painting.
-const PAINTERS_END: Duration = Duration::from_secs(2);
+/// How long to wait, before the process ends, for a network that is still painting and a driver that is still asked.
+const THREADS_END: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
     let started = Instant::now();
@@ -38,7 +39,7 @@ fn main() -> ExitCode {
         Some(command) => cli::run(command, &cli.common),
         None => app::run(cli.window, &cli.common, started),
     };
-    roundtrip::settle(PAINTERS_END);
+    settle(THREADS_END);
     if let Err(error) = &ended {
         terminal::say(cli::describe(error.as_ref()));
     }

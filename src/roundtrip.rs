@@ -8,8 +8,8 @@
 //! which engine paints, nor anything of the GPU or the window.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::canvas::SurfaceSlot;
@@ -18,6 +18,7 @@ use crate::frame::CameraFrame;
 use crate::kernels::canvas::{FollowingCanvas, canvas_extent};
 use crate::kernels::prepare::{Crop, Prepare};
 use crate::mailbox::{Latest, MailboxCounts};
+use crate::settle::Unsettled;
 use crate::units::{Burden, Extent};
 
 /// What paints on the thread: an engine holding one network at one size.
@@ -112,11 +113,11 @@ impl RoundTrip {
         let shared = Arc::new(Shared::default());
         let extent = painter.extent();
         let canvas_channels = painter.canvas_mut().len() / (canvas_extent(extent).pixels() as usize).max(1);
-        let alive = Alive::new();
+        let unsettled = Unsettled::new();
         let thread = {
             let shared = shared.clone();
             move || {
-                let _alive = alive;
+                let _unsettled = unsettled;
                 shared.run(painter, &done);
             }
         };
@@ -279,35 +280,4 @@ fn interleave(planes: &[f32], pixels: &mut Vec<[f32; 4]>) {
     let (green, blue) = rest.split_at(plane);
     pixels.clear();
     pixels.extend(red.iter().zip(green).zip(blue).map(|((&r, &g), &b)| [r, g, b, 1.0]));
-}
-
-/// Painter threads that have not ended yet, in the whole program.
-static LIVING: AtomicUsize = AtomicUsize::new(0);
-static LIVING_LOCK: Mutex<()> = Mutex::new(());
-static ONE_ENDED: Condvar = Condvar::new();
-
-struct Alive;
-
-impl Alive {
-    fn new() -> Self {
-        LIVING.fetch_add(1, Ordering::SeqCst);
-        Self
-    }
-}
-
-impl Drop for Alive {
-    fn drop(&mut self) {
-        let _guard = lock(&LIVING_LOCK);
-        LIVING.fetch_sub(1, Ordering::SeqCst);
-        ONE_ENDED.notify_all();
-    }
-}
-
-/// Waits until every painter thread has ended, at most `timeout`; true when they have. To be called last in `main`, after
-/// every [`RoundTrip`] was dropped: a library that is unloaded under a running thread can crash the program as it exits.
-pub fn settle(timeout: Duration) -> bool {
-    let (_guard, waited) = ONE_ENDED
-        .wait_timeout_while(lock(&LIVING_LOCK), timeout, |()| LIVING.load(Ordering::SeqCst) > 0)
-        .unwrap_or_else(PoisonError::into_inner);
-    !waited.timed_out()
 }

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use impasto::fault::Fault;
 use impasto::frame::{CameraFrame, FrameShape, PixelFormat};
-use impasto::roundtrip::{Painted, Painter, RoundTrip, RoundTripEvent, settle};
+use impasto::gpu::{Gpu, Waiter};
+use impasto::roundtrip::{Painted, Painter, RoundTrip, RoundTripEvent};
+use impasto::settle::settle;
 use impasto::units::{CaptureClock, Extent, FrameId, FrameStamp};
 
 /// Longer than any of these steps takes, and only waited out when a test fails.
@@ -230,5 +232,16 @@ fn dropping_does_not_wait_for_the_picture_and_settle_does() {
     drop(trip);
     assert!(!settle(Duration::from_millis(1)), "a thread is still painting");
     order.send(Do::Paint).unwrap();
+    assert!(settle(PATIENCE));
+}
+
+#[test]
+fn settle_waits_for_the_thread_that_waits_for_the_gpu() {
+    let _turn = turn();
+    let gpu = Gpu::headless().expect("a software GPU at least");
+    let waiter = Waiter::new(&gpu).unwrap();
+    drop(gpu);
+    assert!(!settle(Duration::from_millis(1)), "the thread holds the device");
+    drop(waiter);
     assert!(settle(PATIENCE));
 }

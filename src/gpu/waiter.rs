@@ -5,6 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::Gpu;
+use crate::settle::Unsettled;
 
 /// Called on the waiting thread.
 pub type Done = Arc<dyn Fn() + Send + Sync>;
@@ -37,8 +38,13 @@ impl Waiter {
             jobs: Mutex::new(Jobs { waiting: VecDeque::with_capacity(ROOM), closed: false }),
             came: Condvar::new(),
         });
-        let (gpu, theirs) = (gpu.clone(), shared.clone());
-        std::thread::Builder::new().name("gpu waiter".into()).spawn(move || theirs.run(&gpu))?;
+        let (gpu, theirs, unsettled) = (gpu.clone(), shared.clone(), Unsettled::new());
+        std::thread::Builder::new().name("gpu waiter".into()).spawn(move || {
+            let _unsettled = unsettled;
+            // Dropped before the line above is undone: the last handle of the device may be among them.
+            let (gpu, theirs) = (gpu, theirs);
+            theirs.run(&gpu);
+        })?;
         Ok(Self(shared))
     }
 
