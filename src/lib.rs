@@ -34,7 +34,7 @@
 //!
 //! Nothing uses what stands to its right; modules with a bar between them do not use each other (`tests/architecture.rs`).
 //!
-//! Each of the large packages is named in one place: `nokhwa` in `source/camera/nokhwa.rs`, `v4l` in `source/camera/v4l2`,
+//! Each of the large packages is named in one place: `nokhwa` in `source/camera/nokhwa.rs`, `v4l` in `source/camera/v4l2` and `output/virtual_camera.rs`,
 //! `ort` in `nn/ort.rs`, `winit` in [`app`], `egui` in [`ui`] and in the part of [`app`] that draws it.
 //!
 //! # What holds everywhere

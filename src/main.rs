@@ -23,10 +23,14 @@ fn main() -> ExitCode {
     };
     let filter = env_logger::Env::default().default_filter_or(cli::log_filter(&cli));
     env_logger::Builder::from_env(filter).format_timestamp_millis().init();
-    if cli.command.is_none()
-        && let Some((name, value)) = app::settle_scale()
-    {
-        set_variable(name, &value);
+    let attempt = cli.command.is_none().then(app::Attempt::begin);
+    if let Some(attempt) = &attempt {
+        for (name, value) in attempt.environment() {
+            set_variable(name, value);
+        }
+        if let Some((name, value)) = app::settle_scale() {
+            set_variable(name, &value);
+        }
     }
     // A child that looks at somebody's network may well break down; its parent tells what came of it.
     if !cli.inspects() {
@@ -37,7 +41,7 @@ fn main() -> ExitCode {
     }
     let ended = match &cli.command {
         Some(command) => cli::run(command, &cli.common),
-        None => app::run(cli.window, &cli.common, started),
+        None => app::run(cli.window, &cli.common, started, attempt.unwrap_or_else(app::Attempt::begin)),
     };
     settle(THREADS_END);
     if let Err(error) = &ended {
@@ -50,8 +54,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// For what winit reads from the environment.
-#[expect(unsafe_code, reason = "the environment is how winit is told")]
+/// For what winit and loaders of graphics drivers read from the environment.
+#[expect(unsafe_code, reason = "the environment is how they are told")]
 fn set_variable(name: &str, value: &str) {
     // SAFETY: it is called before anything starts a thread.
     unsafe { std::env::set_var(name, value) };

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use impasto::fault::Fault;
 use impasto::frame::{CameraFrame, PixelFormat, YuvMatrix, YuvRange};
+use impasto::output::{self, VirtualCamera};
 use impasto::source::camera::Coding;
 use impasto::source::{SourceEvent, SourceInfo, SourceKind, SourceSpec, SourceThread, SourceWish, cameras};
 use impasto::units::{Budget, CaptureClock, Extent};
@@ -48,11 +49,12 @@ fn probe() {
     }
     control("osd_text_mode", 2);
     let only = std::env::var("IMPASTO_PROBE").unwrap_or_default();
-    let scenarios: [(&str, fn()); 13] = [
+    let scenarios: [(&str, fn()); 14] = [
         ("listing", listing),
         ("formats", formats),
         ("nokhwa", through_nokhwa),
         ("mjpeg", mjpeg),
+        ("virtual camera", virtual_camera),
         ("disconnect", disconnect),
         ("fatal", fatal_streaming_error),
         ("damaged", damaged_frames),
@@ -305,6 +307,71 @@ fn mjpeg() {
     }
     drop(fed);
     watched.fault("has sent nothing");
+    watched.fault("no picture to give yet");
+}
+
+/// Programs for calls see our pictures: in the right colours, at the rate at which they are made, within milliseconds; and the
+/// last one again while nothing new comes.
+fn virtual_camera() {
+    const PICTURES: usize = 150;
+    const EVERY: Duration = Duration::from_nanos(1_000_000_000 / 30);
+    if !std::path::Path::new("/dev/video10").exists() {
+        println!("skipped: there is no loopback device");
+        return;
+    }
+    let camera = VirtualCamera::open(None).unwrap();
+    assert_eq!(camera.path(), std::path::Path::new("/dev/video10"));
+    let second = VirtualCamera::open(None).err().expect("it is taken").to_string();
+    assert!(second.contains("another program"), "{second}");
+    let mut watched = Watched::open(SourceSpec::Camera(Some(10)), SourceWish::default());
+    let info = watched.opened();
+    let extent = output::virtual_camera::EXTENT;
+    assert_eq!((info.shape.format, info.shape.extent), (PixelFormat::Yuyv, extent));
+    assert_eq!(watched.frames(3).bytes()[..4], [32, 128, 32, 128], "dark until there is a picture");
+
+    // The brightness of a picture is its number.
+    let bright = |n: usize| 40 + (n % 160) as u8;
+    let mut sink = camera.sink();
+    let sent = std::sync::Arc::new(std::sync::Mutex::new(Vec::<Instant>::new()));
+    let (theirs, pixels) = (sent.clone(), extent.pixels() as usize);
+    let began = Instant::now();
+    let feeder = std::thread::spawn(move || {
+        let chroma = [90, 200].repeat(pixels / 4);
+        for n in 0..PICTURES {
+            let picture = [vec![bright(n); pixels], chroma.clone()].concat();
+            std::thread::sleep((began + EVERY * n as u32).saturating_duration_since(Instant::now()));
+            theirs.lock().unwrap().push(Instant::now());
+            sink.put(&picture);
+        }
+    });
+    let (mut late, mut first) = (Vec::new(), None);
+    while late.len() < PICTURES - 20 {
+        let frame = watched.frames(1);
+        let now = Instant::now();
+        if frame.bytes()[0] == 32 {
+            continue;
+        }
+        let n = usize::from(frame.bytes()[0] - 40);
+        let corner = frame.bytes().len() - 4;
+        assert_eq!(frame.bytes()[corner..], [bright(n), 90, bright(n), 200]);
+        first.get_or_insert((watched.thread.captured(), now));
+        late.push(now.duration_since(sent.lock().unwrap()[n]).as_secs_f64() * 1e3);
+    }
+    let (before, since) = first.unwrap();
+    let fps = (watched.thread.captured() - before) as f64 / since.elapsed().as_secs_f64();
+    late.sort_by(f64::total_cmp);
+    println!(
+        "VIRTUAL {fps:.2} fps, {:.1} ms late in the middle, {:.1} at worst",
+        late[late.len() / 2],
+        late[late.len() - 1]
+    );
+    assert!((29.4..=30.6).contains(&fps), "{fps} of 30 a second");
+    feeder.join().unwrap();
+    let state = camera.state();
+    assert!(state.connected && state.pictures as usize > PICTURES * 9 / 10, "{state:?}");
+    let last = watched.frames(12);
+    assert_eq!(last.bytes()[0], bright(PICTURES - 1), "the last picture comes again");
+    drop(camera);
     watched.fault("no picture to give yet");
 }
 

@@ -27,7 +27,7 @@ fn pipelines(gpu: &Gpu) -> [(&'static str, Pipeline); 2] {
 }
 
 fn wish(extent: Extent, format: TapFormat) -> TapWish {
-    TapWish { name: "tap".to_owned(), extent, fit: Fit::Contain, format, split: false }
+    TapWish { name: "tap".to_owned(), extent, fit: Fit::Contain, format, split: false, mirror: true }
 }
 
 fn submit(pipeline: &mut Pipeline, id: u64) {

@@ -43,7 +43,12 @@ impl Display {
 
     /// In an environment that is changed like that.
     fn impasto_with(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Program {
-        let child = Command::new(env!("CARGO_BIN_EXE_impasto"))
+        Program(self.command(environment, arguments).spawn().unwrap())
+    }
+
+    fn command(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_impasto"));
+        command
             .env("IMPASTO_CACHE", env!("CARGO_TARGET_TMPDIR"))
             .args(arguments)
             .env("DISPLAY", &self.name)
@@ -52,10 +57,8 @@ impl Display {
             .env("IMPASTO_CONFIG", self.config.path())
             .envs(environment.iter().copied())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        Program(child)
+            .stderr(Stdio::null());
+        command
     }
 
     /// What is on the screen now.
@@ -308,4 +311,27 @@ fn a_gpu_lost_before_the_first_picture_is_opened_again() {
     let Some(display) = Display::open() else { return };
     let arguments = ["--source", "demo", "--size", "64x48", "--frames", "3", "--inject", "gpu-loss@1ms"];
     assert_eq!(display.impasto(&arguments).wait(), Some(0));
+}
+
+#[test]
+fn a_driver_that_takes_the_program_down_twice_is_passed_over() {
+    let Some(display) = Display::open() else { return };
+    let mark = display.config.path().join("unfinished-starts");
+    let died = || std::fs::read_to_string(&mark).unwrap_or_default();
+    for start in ["1", "2"] {
+        let mut program = display.impasto(&["--source", "demo", "--size", "64x48"]);
+        let began = Instant::now();
+        while died() != start {
+            assert!(began.elapsed() < Duration::from_secs(60), "no mark is left");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        program.0.kill().unwrap();
+        assert_eq!(program.wait(), None);
+        assert_eq!(died(), start, "before there was a picture");
+    }
+    let third = display.command(&[("RUST_LOG", "info")], &["--source", "demo", "--size", "64x48", "--frames", "5"]);
+    let said = { third }.stderr(Stdio::piped()).output().unwrap();
+    let said = (said.status.code(), String::from_utf8_lossy(&said.stderr).into_owned());
+    assert!(said.0 == Some(0) && said.1.contains("passed over") && said.1.contains("llvmpipe"), "{said:?}");
+    assert!(!mark.exists(), "the next start tries the driver again");
 }

@@ -137,6 +137,7 @@ impl Gui {
         let unpainted = session.unpainted(now);
         let recording = takers.recording.map(Recording::state);
         let serving = takers.stream.map(|s| (s.address(), s.clients()));
+        let sent = takers.camera.map(|sent| (sent.camera.path(), sent.camera.state()));
         let system = session.system();
         crash::sensed(&system);
         let source = session.source_spec();
@@ -158,6 +159,7 @@ impl Gui {
             blend: choices.blend(),
             recording: recording.as_ref(),
             serving,
+            sent,
             governor: session.governor(),
             picture_aspect: session.picture_aspect(),
             unpainted: unpainted.as_ref(),

@@ -22,6 +22,8 @@ pub enum Command {
     Report,
     /// Begins a recording, or ends it.
     Record,
+    /// Begins to be a camera for other programs, or ends it.
+    Camera,
     /// The n-th effect, from 0.
     Effect(usize),
     /// The n-th effect, from 0, as the second of a blend.
@@ -106,6 +108,7 @@ fn american(place: PhysicalKey) -> Option<&'static str> {
     let PhysicalKey::Code(code) = place else { return None };
     Some(match code {
         KeyB => "b",
+        KeyC => "c",
         KeyE => "e",
         KeyF => "f",
         KeyG => "g",
@@ -151,6 +154,7 @@ fn character(text: &str) -> Option<Command> {
         "," => Some(Command::Step(-1)),
         "." => Some(Command::Step(1)),
         "r" => Some(Command::Record),
+        "c" => Some(Command::Camera),
         "b" => Some(Command::Blend),
         "[" => Some(Command::Share(-5)),
         "]" => Some(Command::Share(5)),

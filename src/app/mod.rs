@@ -12,6 +12,7 @@ mod notices;
 mod opening;
 mod pictures;
 mod record;
+mod safe_mode;
 mod saving;
 mod screen;
 mod session;
@@ -37,7 +38,7 @@ use crate::cli::{CliError, Common, OverlayLevel, WindowArgs};
 use crate::effect::models_dirs;
 use crate::export::crash;
 use crate::fault::Fault;
-use crate::output::{self, Recording, Stream};
+use crate::output::{self, Recording, Stream, VirtualCamera};
 use crate::runtime::{Catalog, Runtime};
 use crate::settings::{Memory, Settings, WindowSize};
 use crate::signals;
@@ -46,9 +47,10 @@ use crate::units::Extent;
 pub use display::settle_scale;
 use gui::Gui;
 use keys::Command;
+pub use safe_mode::Attempt;
 use screen::{Drawn, Screen};
 use session::{Session, Waker};
-use tap::{Takers, Tap};
+use tap::{Sent, Takers, Tap};
 use threads::{Threads, thread};
 
 /// How often to look whether the GPU has finished a frame of our own engine.
@@ -81,10 +83,13 @@ enum Wake {
 ///
 /// # Errors
 /// When there is no display, no GPU that can draw to it, or the report cannot be written.
-pub fn run(args: WindowArgs, common: &Common, started: Instant) -> Result<(), CliError> {
+pub fn run(args: WindowArgs, common: &Common, started: Instant, attempt: Attempt) -> Result<(), CliError> {
     // What would fail in the end should fail at the beginning.
     for path in [&args.report, &args.csv, &args.trace].into_iter().flatten() {
         output::check_writable(path)?;
+    }
+    if let Some(safe) = attempt.notice() {
+        log::warn!("{safe}");
     }
     let event_loop = event_loop()?;
     canvas::prepare();
@@ -94,11 +99,22 @@ pub fn run(args: WindowArgs, common: &Common, started: Instant) -> Result<(), Cl
         let _ = proxy.send_event(Wake::End);
     });
     let stream = args.serve.map(Stream::open).transpose()?;
-    let mut app = App::new(args, common, started, event_loop.create_proxy())?;
+    let camera = match &args.virtual_camera {
+        Some(device) => {
+            let named = Some(device.as_path()).filter(|path| !path.as_os_str().is_empty());
+            let opened = VirtualCamera::open(named);
+            Some(opened.map_err(|error| Fault::failed(format!("No virtual camera: {error}"), ""))?)
+        }
+        None => None,
+    };
+    let mut app = App::new(args, common, started, attempt, event_loop.create_proxy())?;
     if let Some(stream) = &stream {
         log::info!("the picture is served on http://{}", stream.address());
     }
     app.stream = stream;
+    if let Some(camera) = camera {
+        app.send(camera, Instant::now());
+    }
     event_loop.run_app(&mut app).map_err(|e| Fault::failed(format!("The window broke down: {e}"), "Start it again"))?;
     app.end()
 }
@@ -154,6 +170,7 @@ struct App {
     tap: Option<Tap>,
     waker: Waker,
     stream: Option<Stream>,
+    sent: Option<Sent>,
     /// The GPU is to be lost, because the user wants to see that, as soon as there is one.
     lose_gpu: bool,
     gui: Gui,
@@ -176,10 +193,18 @@ struct App {
     remembered_at: Instant,
     /// What is to be told as soon as there is a picture.
     announcements: Vec<Fault>,
+    /// Until there is a picture.
+    attempt: Attempt,
 }
 
 impl App {
-    fn new(args: WindowArgs, common: &Common, started: Instant, proxy: EventLoopProxy<Wake>) -> Result<Self, CliError> {
+    fn new(
+        args: WindowArgs,
+        common: &Common,
+        started: Instant,
+        attempt: Attempt,
+        proxy: EventLoopProxy<Wake>,
+    ) -> Result<Self, CliError> {
         let folders = models_dirs(common.models.as_deref());
         let catalog = match Cache::of_user() {
             Some(cache) => Catalog::timing(folders, cache),
@@ -240,6 +265,7 @@ impl App {
             tap: None,
             waker: waker.clone(),
             stream: None,
+            sent: None,
             lose_gpu: false,
             gui: Gui::new(level, started),
             held: ModifiersState::empty(),
@@ -252,7 +278,8 @@ impl App {
             draws: 0,
             threads,
             stay: Some(stay),
-            announcements: announcements(&settings),
+            announcements: attempt.notice().into_iter().chain(announcements(&settings)).collect(),
+            attempt,
             memory: Memory::new(folder, settings),
             remembered_at: started,
             failure: None,
@@ -278,6 +305,7 @@ impl App {
             Memory::write(rest);
         }
         self.end_recording(Instant::now());
+        self.sent = None;
         // Before the window and its display go away.
         if let Some(window) = self.window.as_ref().filter(|_| !self.destroyed) {
             // What follows can take a moment, and nobody needs to watch.
@@ -376,7 +404,7 @@ impl App {
             && let Some(lasts) = self.gui.run(
                 &window,
                 &mut self.session,
-                Takers { recording: self.recording.as_ref(), stream: self.stream.as_ref() },
+                Takers { recording: self.recording.as_ref(), stream: self.stream.as_ref(), camera: self.sent.as_ref() },
                 now,
             )
         {
@@ -388,7 +416,7 @@ impl App {
         if !covered {
             self.gui.pictures.end_live();
         }
-        let paints_on = self.recording.is_some() || self.stream.is_some();
+        let paints_on = self.takers().any();
         self.session.set_wall(wanted, paints_on, now);
         let (Some(screen), Some(triangles)) = (&mut self.screen, self.gui.triangles()) else { return };
         let look = self.session.choices().look();
@@ -417,6 +445,7 @@ impl App {
         self.remember(now);
         // Not before somebody can see it: notices leave by themselves.
         if self.session.record().shown() > 0 {
+            self.attempt.succeeded();
             for fault in std::mem::take(&mut self.announcements) {
                 self.session.tell(fault, now);
             }
@@ -445,6 +474,7 @@ impl App {
                 Action::Still => self.save_still(now),
                 Action::Wall => self.toggle_wall(),
                 Action::Record => self.toggle_recording(now),
+                Action::Camera => self.toggle_camera(now),
                 Action::SaveReport => self.save_report(now),
                 Action::Fullscreen => self.command(event_loop, Command::Fullscreen, now),
                 other => self.session.act(other, now),
@@ -533,6 +563,7 @@ impl App {
             Command::Still => self.save_still(now),
             Command::Report => self.save_report(now),
             Command::Record => self.toggle_recording(now),
+            Command::Camera => self.toggle_camera(now),
             Command::Pause => self.gui.interface.pause(!self.gui.interface.paused()),
             Command::Step(by) => self.gui.interface.step(by),
             Command::Help => self.gui.interface.toggle_help(),

@@ -51,9 +51,9 @@ impl App {
         let surface = instance.create_surface(window).map_err(|e| {
             Fault::failed(format!("Nothing can be drawn in the window: {e}"), "Look at `impasto doctor`")
         })?;
-        let proxy = self.proxy.clone();
+        let (proxy, software) = (self.proxy.clone(), self.attempt.is_safe());
         self.threads.start("gpu", move || {
-            let screen = Screen::open(instance, surface, size).map(Box::new);
+            let screen = Screen::open(instance, surface, size, software).map(Box::new);
             let _ = proxy.send_event(Wake::Screen(screen));
         })
     }

@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use directories::UserDirs;
 
-use super::tap::{Takers, Tap, recorded_extent};
+use super::tap::{Sent, Takers, Tap, recorded_extent};
 use super::{App, Wake};
 use crate::cli::CliError;
 use crate::fault::Fault;
-use crate::output::{self, Recording};
+use crate::output::{self, Recording, VirtualCamera};
 
 impl App {
     /// Gathers the figures and writes them: report, frames and trace.
@@ -52,9 +52,12 @@ impl App {
     /// Hands the pictures that came back to the recording, and looks whether it is still there.
     pub(super) fn bring_back(&mut self, now: Instant) {
         self.tap(now);
-        let takers = Takers { recording: self.recording.as_ref(), stream: self.stream.as_ref() };
         if let Some(tap) = &mut self.tap {
-            tap.drain(takers);
+            tap.drain(Takers {
+                recording: self.recording.as_ref(),
+                stream: self.stream.as_ref(),
+                camera: self.sent.as_ref(),
+            });
         }
         let Some(recording) = &self.recording else { return };
         let state = recording.state();
@@ -73,8 +76,15 @@ impl App {
 
     /// Taps the pictures where somebody takes them, at the size of what is shown.
     pub(super) fn tap(&mut self, now: Instant) {
-        let takers = Takers { recording: self.recording.as_ref(), stream: self.stream.as_ref() };
-        if !takers.exist() {
+        if let Some(sent) = &mut self.sent
+            && let Some(runtime) = self.session.runtime()
+        {
+            let taps = runtime.taps().clone();
+            if let Err(fault) = sent.tap(&taps) {
+                self.session.tell(fault, now);
+            }
+        }
+        if !self.takers().exist() {
             self.tap = None;
             return;
         }
@@ -92,13 +102,41 @@ impl App {
         }
     }
 
-    /// The window's title says when something is recorded.
+    /// Who takes the pictures.
+    pub(super) fn takers(&self) -> Takers<'_> {
+        Takers { recording: self.recording.as_ref(), stream: self.stream.as_ref(), camera: self.sent.as_ref() }
+    }
+
+    /// Begins to be a camera for other programs, or ends it.
+    pub(super) fn toggle_camera(&mut self, now: Instant) {
+        if self.sent.take().is_none() {
+            match VirtualCamera::open(None) {
+                Ok(camera) => self.send(camera, now),
+                Err(error) => {
+                    let what = format!("No virtual camera: {error}");
+                    self.session.tell(Fault::failed(what, ""), now);
+                }
+            }
+        }
+        self.title();
+    }
+
+    /// Sends what is painted to `camera`, and says so.
+    pub(super) fn send(&mut self, camera: VirtualCamera, now: Instant) {
+        let path = camera.path().display().to_string();
+        log::info!("the picture is sent to {path}");
+        self.session.tell(Fault::notice(format!("Sent to the virtual camera {path}"), "C ends it"), now);
+        self.sent = Some(Sent::new(camera));
+    }
+
+    /// The window's title says when something is recorded, or leaves the program.
     pub(super) fn title(&self) {
         if let Some(window) = &self.window {
-            window.set_title(match (&self.recording, &self.stream) {
+            let takers = self.takers();
+            window.set_title(match (takers.recording, takers.any()) {
                 (Some(_), _) => "Impasto \u{25cf} recording",
-                (None, Some(_)) => "Impasto \u{25cf} streaming",
-                (None, None) => "Impasto",
+                (None, true) => "Impasto \u{25cf} streaming",
+                (None, false) => "Impasto",
             });
         }
     }

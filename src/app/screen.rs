@@ -61,12 +61,18 @@ impl Drop for Triangles {
 }
 
 impl Screen {
-    /// Opens the adapter that can present to `surface`, and compiles the interface's shaders. Slow.
+    /// Opens the adapter that can present to `surface`, the software one where that is wanted, and compiles the interface's
+    /// shaders. Slow.
     ///
     /// # Errors
     /// When there is no adapter, or it cannot present to the window.
-    pub fn open(instance: wgpu::Instance, surface: wgpu::Surface<'static>, size: Extent) -> Result<Self, Fault> {
-        let request = GpuRequest { surface: Some(&surface), ..Default::default() };
+    pub fn open(
+        instance: wgpu::Instance,
+        surface: wgpu::Surface<'static>,
+        size: Extent,
+        software: bool,
+    ) -> Result<Self, Fault> {
+        let request = GpuRequest { surface: Some(&surface), software };
         let gpu = Gpu::open(instance, &request)
             .map_err(|e| Fault::failed(format!("The window cannot be drawn: {e}"), "Look at `impasto doctor`"))?;
         let mut config =

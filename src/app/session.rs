@@ -606,6 +606,7 @@ impl Session {
             Action::Star(i) => self.choices.star(i),
             Action::Wall
             | Action::Record
+            | Action::Camera
             | Action::Level(_)
             | Action::Still
             | Action::SaveReport

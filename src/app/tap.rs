@@ -1,10 +1,11 @@
-//! The picture that is shown, on its way to a recording or a stream: tapped from what paints, at its own size.
+//! The picture that is shown, on its way to a recording, a stream, a virtual camera: tapped from what paints, at a size that
+//! suits whoever takes it.
 
 use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
 use crate::fault::Fault;
-use crate::output::{Recording, Shot, Stream};
+use crate::output::{Recording, Shot, Stream, VirtualCamera, virtual_camera};
 use crate::pipeline::Fit;
 use crate::pipeline::tap::{self, TapFormat, TapFrame, TapWish, Taps};
 use crate::units::Extent;
@@ -19,12 +20,18 @@ const MOST: u32 = 1920;
 pub(super) struct Takers<'a> {
     pub recording: Option<&'a Recording>,
     pub stream: Option<&'a Stream>,
+    pub camera: Option<&'a Sent>,
 }
 
 impl Takers<'_> {
-    /// Whether there is anybody.
+    /// Whether anybody takes pictures of the size of what is shown.
     pub fn exist(&self) -> bool {
         self.recording.is_some() || self.stream.is_some()
+    }
+
+    /// Whether anybody takes pictures at all.
+    pub fn any(&self) -> bool {
+        self.exist() || self.camera.is_some()
     }
 }
 
@@ -54,8 +61,14 @@ impl Tap {
     /// When the system starts no more threads.
     pub fn new(taps: &Taps, extent: Extent, woken: Arc<dyn Fn() + Send + Sync>) -> Result<Self, Fault> {
         let (sender, shots) = mpsc::sync_channel(DEPTH);
-        let wish =
-            TapWish { name: "output".to_owned(), extent, fit: Fit::Contain, format: TapFormat::Rgba, split: true };
+        let wish = TapWish {
+            name: "output".to_owned(),
+            extent,
+            fit: Fit::Contain,
+            format: TapFormat::Rgba,
+            split: true,
+            mirror: true,
+        };
         let tap = taps.register(wish, move |frame: &TapFrame| {
             let Some(stamp) = frame.stamp else { return };
             let shot = Shot { rgba: frame.bytes.clone(), extent: frame.extent, at: stamp.captured };
@@ -93,5 +106,40 @@ impl Tap {
                 None => {}
             }
         }
+    }
+}
+
+/// The picture on its way to a virtual camera.
+pub(super) struct Sent {
+    /// Goes before the camera, which it writes to.
+    tap: Option<tap::Tap>,
+    pub camera: VirtualCamera,
+}
+
+impl Sent {
+    /// Nothing is sent before [`Self::tap`].
+    pub fn new(camera: VirtualCamera) -> Self {
+        Self { tap: None, camera }
+    }
+
+    /// Sends what is painted from now on, if that does not happen already. Others see the picture as it is, however the
+    /// window mirrors it, and without the line between before and after.
+    ///
+    /// # Errors
+    /// When the system starts no more threads.
+    pub fn tap(&mut self, taps: &Taps) -> Result<(), Fault> {
+        if self.tap.is_none() {
+            let mut sink = self.camera.sink();
+            let wish = TapWish {
+                name: "camera tap".to_owned(),
+                extent: virtual_camera::EXTENT,
+                fit: Fit::Contain,
+                format: TapFormat::Nv12,
+                split: false,
+                mirror: false,
+            };
+            self.tap = Some(taps.register(wish, move |frame: &TapFrame| sink.put(&frame.bytes))?);
+        }
+        Ok(())
     }
 }

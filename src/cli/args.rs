@@ -179,6 +179,10 @@ pub struct WindowArgs {
     /// Serve the picture to programs on this machine, as MJPEG over HTTP: 127.0.0.1:8080, for example, for a browser or OBS
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub serve: Option<std::net::SocketAddr>,
+    /// Be a camera for video calls: write the picture to a virtual camera (v4l2loopback), to the first that is free or to
+    /// this device, /dev/video10 for example
+    #[arg(long, value_name = "DEVICE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub virtual_camera: Option<PathBuf>,
     /// Start over the whole screen
     #[arg(long)]
     pub fullscreen: bool,

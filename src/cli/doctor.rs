@@ -10,6 +10,7 @@ use crate::gpu::{Gpu, GpuCaps};
 use crate::nn::cpu::kernels::Isa;
 use crate::nn::engines::{Choice, Engine, EngineWish, Entry, Facts, choose, registry};
 use crate::nn::ort::{OrtInfo, OrtRuntime};
+use crate::output::virtual_camera;
 use crate::pipeline::ChainWish;
 use crate::runtime::{Catalog, PipelineFactory, network};
 use crate::source::{CameraListing, cameras};
@@ -30,6 +31,8 @@ struct Doctor {
     onnx_runtime_trouble: Option<String>,
     cameras: Vec<CameraListing>,
     camera_trouble: Option<String>,
+    /// What the picture can be sent to, for video calls.
+    virtual_cameras: Vec<std::path::PathBuf>,
     models: Models,
     /// Every engine, and why one cannot be had.
     engines: Vec<Entry>,
@@ -126,6 +129,7 @@ pub fn run(args: &DoctorArgs, common: &Common) -> Result<(), CliError> {
         onnx_runtime_trouble: ort.err().map(ToString::to_string),
         camera_trouble: cameras.as_ref().err().map(ToString::to_string),
         cameras: cameras.unwrap_or_default(),
+        virtual_cameras: virtual_camera::devices(),
         models: Models {
             folders,
             effects: gallery.effects().len(),
@@ -200,6 +204,14 @@ fn describe(doctor: &Doctor) -> String {
     if doctor.cameras.is_empty() {
         let trouble = doctor.camera_trouble.as_deref().unwrap_or("the demo scene is shown instead");
         text.push_str(&format!("    none: {trouble}\n"));
+    }
+    text.push_str("\nVirtual cameras, to be seen in video calls\n");
+    for path in &doctor.virtual_cameras {
+        text.push_str(&format!("    {}  --virtual-camera={0}\n", path.display()));
+    }
+    if doctor.virtual_cameras.is_empty() {
+        let remedy = if cfg!(target_os = "linux") { virtual_camera::INSTALL } else { "use --serve and OBS" };
+        text.push_str(&format!("    none: {remedy}\n"));
     }
     text.push_str(&format!("\nEffects\n    {} found in ", doctor.models.effects));
     let folders: Vec<_> = doctor.models.folders.iter().map(|f| f.display().to_string()).collect();

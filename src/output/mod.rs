@@ -1,4 +1,5 @@
-//! Painted pictures to files: stills, GIF, Y4M, numbered sequences, contact sheets.
+//! Painted pictures to files: stills, GIF, Y4M, MP4, numbered sequences, contact sheets; and to other programs: a stream, a
+//! virtual camera.
 //!
 //! Everything is written beside its destination and moved there when it is complete, so a file that exists is whole: a
 //! full disk or a stopped program leaves what was there before. Knows pixels and files; nothing of GPUs or effects.
@@ -10,6 +11,7 @@ mod mp4;
 mod serve;
 mod sheet;
 mod still;
+pub mod virtual_camera;
 mod writer;
 mod y4m;
 
@@ -23,6 +25,7 @@ pub use mp4::{Mp4Error, Recording, RecordingState, Shot};
 pub use serve::{ServeError, Stream};
 pub use sheet::{SHEET_GAP, Tile, at_height, compose, framed};
 pub use still::{JPEG_QUALITY, save_new};
+pub use virtual_camera::{VirtualCamera, VirtualCameraError, VirtualCameraState};
 pub use writer::{Encoded, Encoder, Finished, Options, Writer};
 
 /// Why a picture could not be written.

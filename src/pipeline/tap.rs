@@ -30,6 +30,8 @@ pub struct TapWish {
     pub format: TapFormat,
     /// Whether the line between before and after is to be seen.
     pub split: bool,
+    /// Whether left and right are swapped where the window swaps them.
+    pub mirror: bool,
 }
 
 /// How the bytes of a picture lie.
@@ -188,7 +190,8 @@ impl Drop for Tap {
 impl Line {
     /// The look of this tap's pictures where the window has `shown`.
     pub fn look(&self, shown: &Look) -> Look {
-        Look { fit: self.wish.fit, split: shown.split.filter(|_| self.wish.split), ..*shown }
+        let split = shown.split.filter(|_| self.wish.split);
+        Look { fit: self.wish.fit, split, mirror: shown.mirror && self.wish.mirror, ..*shown }
     }
 
     /// A buffer to be filled and given to [`Self::put`]; `None`, which is counted, where all are in use.

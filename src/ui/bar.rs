@@ -267,6 +267,8 @@ fn picture(ui: &mut Ui, view: &View<'_>, actions: &mut Vec<Action>) {
     let recording = view.recording.is_some();
     let name = if recording { "Stop" } else { "Record" };
     toggle(ui, name, recording, "Record what is shown as MP4, or stop (R)", Action::Record, actions);
+    let sent = view.sent.is_some();
+    toggle(ui, "Camera", sent, "Be a camera for video calls, or no longer (C)", Action::Camera, actions);
     toggle(ui, "Save picture", false, "Save a picture (P)", Action::Still, actions);
     if view.sources.len() > 1 {
         let current = view.sources.iter().find(|s| s.spec == view.source).map_or(view.source, |s| s.title.as_str());

@@ -40,6 +40,7 @@ pub const KEYS: [(&str, &[(&str, &str)]); 3] = [
             ("Space", "freeze the picture"),
             ("P", "save the picture"),
             ("R", "record, and stop"),
+            ("C", "be a camera for video calls"),
             ("F  F11", "full screen"),
             ("H  ?", "show or hide this list"),
             ("Esc", "close, leave the full screen"),

@@ -28,13 +28,13 @@ pub use wall::Wanted;
 pub use words::Words;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::effect::Touch;
 use crate::fault::Fault;
 use crate::metrics::{Meter, Subject, Summary, WallCost};
-use crate::output::RecordingState;
+use crate::output::{RecordingState, VirtualCameraState};
 use crate::quality;
 use crate::system::Reading;
 use crate::units::FrameId;
@@ -141,6 +141,8 @@ pub struct View<'a> {
     pub recording: Option<&'a RecordingState>,
     /// Where the picture is served, and to how many; `None` while it is not.
     pub serving: Option<(SocketAddr, usize)>,
+    /// The virtual camera that the picture is sent to, and how it fares; `None` while there is none.
+    pub sent: Option<(&'a Path, VirtualCameraState)>,
     /// What the governor does; `None` while there is none.
     pub governor: Option<&'a quality::State>,
     /// Width over height of the picture, which lies centred in the window, whole; `None` while there is none.
@@ -184,6 +186,8 @@ pub enum Action {
     Still,
     /// Begin a recording, or end it.
     Record,
+    /// Begin to be a camera for other programs, or end it.
+    Camera,
     /// Write the report of the run so far.
     SaveReport,
     Fullscreen,

@@ -1,10 +1,11 @@
-//! That something is being recorded or served: always to be seen, whatever else is hidden.
+//! That something is being recorded, served or sent: always to be seen, whatever else is hidden.
 
 use egui::{Align2, RichText, Ui, vec2};
 
 use super::{View, style};
 
-/// A red dot, how long, how large, and what was left out; and where the picture is served: at the upper right.
+/// A red dot, how long, how large, and what was left out; where the picture is served; which camera it is sent to: at the
+/// upper right.
 pub fn show(ui: &mut Ui, view: &View<'_>) {
     let mut said = Vec::new();
     if let Some(recording) = view.recording {
@@ -18,6 +19,10 @@ pub fn show(ui: &mut Ui, view: &View<'_>) {
     if let Some((address, clients)) = view.serving {
         let look = if clients == 1 { "1 looks".to_owned() } else { format!("{clients} look") };
         said.push(format!("http://{address}  {look}"));
+    }
+    if let Some((path, state)) = view.sent {
+        let fares = if state.connected { "camera" } else { "is away; looked for" };
+        said.push(format!("{}  {fares}", path.display()));
     }
     if said.is_empty() {
         return;

@@ -195,6 +195,7 @@ impl Scene {
             picture_aspect: None,
             recording: None,
             serving: None,
+            sent: None,
             unpainted: None,
             faults: &self.faults,
             now: self.now,
