@@ -20,7 +20,7 @@ mod stream;
 mod tap;
 mod threads;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -34,7 +34,7 @@ use winit::window::{Fullscreen, Window, WindowId};
 
 use crate::autotune::Cache;
 use crate::canvas;
-use crate::cli::{CliError, Common, OverlayLevel, WindowArgs};
+use crate::cli::{AUTO, CliError, Common, OverlayLevel, WindowArgs};
 use crate::effect::models_dirs;
 use crate::export::crash;
 use crate::fault::Fault;
@@ -101,7 +101,7 @@ pub fn run(args: WindowArgs, common: &Common, started: Instant, attempt: Attempt
     let stream = args.serve.map(Stream::open).transpose()?;
     let camera = match &args.virtual_camera {
         Some(device) => {
-            let named = Some(device.as_path()).filter(|path| !path.as_os_str().is_empty());
+            let named = Some(device.as_path()).filter(|path| *path != Path::new(AUTO));
             let opened = VirtualCamera::open(named);
             Some(opened.map_err(|error| Fault::failed(format!("No virtual camera: {error}"), ""))?)
         }

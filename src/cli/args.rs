@@ -16,6 +16,9 @@ use crate::quality::Keep;
 use crate::source::SourceSpec;
 use crate::units::Extent;
 
+/// The device that stands for the first that is free.
+pub const AUTO: &str = "auto";
+
 /// Repaints a live webcam picture with a neural network on your own GPU, and shows what every frame cost.
 ///
 /// Without a command a window opens with the first camera's picture, painted. F1 shows more or less of the figures,
@@ -180,8 +183,8 @@ pub struct WindowArgs {
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub serve: Option<std::net::SocketAddr>,
     /// Be a camera for video calls: write the picture to a virtual camera (v4l2loopback), to the first that is free or to
-    /// this device, /dev/video10 for example
-    #[arg(long, value_name = "DEVICE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    /// this device, =/dev/video10 for example
+    #[arg(long, value_name = "DEVICE", num_args = 0..=1, require_equals = true, default_missing_value = AUTO)]
     pub virtual_camera: Option<PathBuf>,
     /// Start over the whole screen
     #[arg(long)]

@@ -21,8 +21,8 @@ use std::io::Write as _;
 use clap::Parser as _;
 
 pub use args::{
-    BenchArgs, Cli, Command, Common, DoctorArgs, ImportArgs, ListArgs, LookArgs, OverlayLevel, PaintArgs, PlanArgs,
-    QualityArgs, RenderArgs, SheetArgs, TelemetryArgs, WindowArgs,
+    AUTO, BenchArgs, Cli, Command, Common, DoctorArgs, ImportArgs, ListArgs, LookArgs, OverlayLevel, PaintArgs,
+    PlanArgs, QualityArgs, RenderArgs, SheetArgs, TelemetryArgs, WindowArgs,
 };
 
 use crate::fault::Fault;

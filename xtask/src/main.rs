@@ -8,6 +8,7 @@ mod package;
 mod packages;
 mod readme;
 mod shell;
+mod soak;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -31,6 +32,7 @@ Commands:
   check              Format, lints, licences and advisories, and that every command in README.md exists
   test               Set up with --tests, check, and run all tests
   package            Build what is handed out: an archive and a Debian package, into target/package
+  soak [ARGS...]     Use the window for a long time, and watch what grows (--minutes N, --out FILE.csv)
   peers [ARGS...]    Compare our engine on the processor with others, in turns (fetches them once; ARGS: --help)
 
 Options of setup:
@@ -105,6 +107,7 @@ fn command(mut args: Vec<String>) -> Outcome {
             package::package()
         }
         "peers" => peers(rest),
+        "soak" => soak::soak(rest),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             Ok(())
