@@ -13,7 +13,7 @@ use super::session::Session;
 use super::tap::Takers;
 use crate::export::crash;
 use crate::output::Recording;
-use crate::ui::{Action, Interface, Level, View, style};
+use crate::ui::{Action, Countdown, Interface, Level, View, style};
 
 pub(super) struct Gui {
     /// `None` until there is a window.
@@ -128,6 +128,7 @@ impl Gui {
         window: &Window,
         session: &mut Session,
         takers: Takers<'_>,
+        countdown: Option<Countdown>,
         now: Instant,
     ) -> Option<Duration> {
         let input = self.input.as_mut()?;
@@ -160,6 +161,7 @@ impl Gui {
             recording: recording.as_ref(),
             serving,
             sent,
+            countdown,
             governor: session.governor(),
             picture_aspect: session.picture_aspect(),
             unpainted: unpainted.as_ref(),

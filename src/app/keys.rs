@@ -24,6 +24,8 @@ pub enum Command {
     Record,
     /// Begins to be a camera for other programs, or ends it.
     Camera,
+    /// A still in three seconds, or not.
+    Countdown,
     /// The n-th effect, from 0.
     Effect(usize),
     /// The n-th effect, from 0, as the second of a blend.
@@ -119,6 +121,7 @@ fn american(place: PhysicalKey) -> Option<&'static str> {
         KeyQ => "q",
         KeyR => "r",
         KeyS => "s",
+        KeyT => "t",
         KeyV => "v",
         Comma => ",",
         Period => ".",
@@ -155,6 +158,7 @@ fn character(text: &str) -> Option<Command> {
         "." => Some(Command::Step(1)),
         "r" => Some(Command::Record),
         "c" => Some(Command::Camera),
+        "t" => Some(Command::Countdown),
         "b" => Some(Command::Blend),
         "[" => Some(Command::Share(-5)),
         "]" => Some(Command::Share(5)),

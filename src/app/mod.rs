@@ -5,6 +5,7 @@
 //! and GPU are there, and is painted as soon as the network is.
 
 mod choices;
+mod countdown;
 mod display;
 mod gui;
 mod keys;
@@ -44,6 +45,7 @@ use crate::settings::{Memory, Settings, WindowSize};
 use crate::signals;
 use crate::ui::{Action, Level, SourceEntry};
 use crate::units::Extent;
+use countdown::Countdown;
 pub use display::settle_scale;
 use gui::Gui;
 use keys::Command;
@@ -171,6 +173,7 @@ struct App {
     waker: Waker,
     stream: Option<Stream>,
     sent: Option<Sent>,
+    countdown: Countdown,
     /// The GPU is to be lost, because the user wants to see that, as soon as there is one.
     lose_gpu: bool,
     gui: Gui,
@@ -266,6 +269,7 @@ impl App {
             waker: waker.clone(),
             stream: None,
             sent: None,
+            countdown: Countdown::default(),
             lose_gpu: false,
             gui: Gui::new(level, started),
             held: ModifiersState::empty(),
@@ -400,11 +404,16 @@ impl App {
         if self.destroyed {
             return;
         }
+        if self.countdown.is_over(now) {
+            self.save_still(now);
+            self.gui.renew(now);
+        }
         if self.gui.is_due(now)
             && let Some(lasts) = self.gui.run(
                 &window,
                 &mut self.session,
                 Takers { recording: self.recording.as_ref(), stream: self.stream.as_ref(), camera: self.sent.as_ref() },
+                self.countdown.shown(now),
                 now,
             )
         {
@@ -475,6 +484,7 @@ impl App {
                 Action::Wall => self.toggle_wall(),
                 Action::Record => self.toggle_recording(now),
                 Action::Camera => self.toggle_camera(now),
+                Action::Countdown => self.countdown.toggle(now),
                 Action::SaveReport => self.save_report(now),
                 Action::Fullscreen => self.command(event_loop, Command::Fullscreen, now),
                 other => self.session.act(other, now),
@@ -564,6 +574,7 @@ impl App {
             Command::Report => self.save_report(now),
             Command::Record => self.toggle_recording(now),
             Command::Camera => self.toggle_camera(now),
+            Command::Countdown => self.countdown.toggle(now),
             Command::Pause => self.gui.interface.pause(!self.gui.interface.paused()),
             Command::Step(by) => self.gui.interface.step(by),
             Command::Help => self.gui.interface.toggle_help(),

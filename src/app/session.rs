@@ -607,6 +607,7 @@ impl Session {
             Action::Wall
             | Action::Record
             | Action::Camera
+            | Action::Countdown
             | Action::Level(_)
             | Action::Still
             | Action::SaveReport

@@ -4,7 +4,7 @@
 //! sink ──NV12──▶ YUYV, the newest wins ──▶ writer thread ──▶ /dev/videoN ──▶ browsers, Zoom, OBS
 //! ```
 //!
-//! While nothing new comes, the last picture is written again ten times a second, so that programs that wait for one do
+//! While nothing new comes, the last picture is written again three times a second, so that programs that wait for one do
 //! not think that the camera hangs; before the first one they get a dark one. A device that goes away is looked for
 //! again every second. Knows pixels and devices; nothing of windows.
 
@@ -18,8 +18,9 @@ use crate::units::Extent;
 
 /// What browsers and programs for calls ask cameras for.
 pub const EXTENT: Extent = Extent { width: 1280, height: 720 };
-/// So long after the last picture it is written again.
-const AGAIN: Duration = Duration::from_millis(100);
+/// So long after the last picture it is written again. Not sooner: each writing takes one of the module's few buffers, and a
+/// slow program may still be reading an old one.
+const AGAIN: Duration = Duration::from_millis(300);
 /// How often a device that went away is looked for.
 const RETRY: Duration = Duration::from_secs(1);
 /// Y and U, V of the picture before the first one.
@@ -46,9 +47,10 @@ pub enum VirtualCameraError {
     Thread(std::io::Error),
 }
 
-/// What has to be typed once for a virtual camera on Linux.
+/// What has to be typed once for a virtual camera on Linux. With the module's own two buffers slow programs see two pictures in
+/// one.
 pub const INSTALL: &str = "install v4l2loopback (Debian, Ubuntu: sudo apt install v4l2loopback-dkms), then load it: \
-                           sudo modprobe v4l2loopback exclusive_caps=1 card_label=Impasto";
+                           sudo modprobe v4l2loopback exclusive_caps=1 max_buffers=8 card_label=Impasto";
 
 /// How the camera fares.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

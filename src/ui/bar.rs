@@ -258,8 +258,6 @@ fn blend(ui: &mut Ui, view: &View<'_>, here: usize, effect: &EffectEntry, action
 fn picture(ui: &mut Ui, view: &View<'_>, actions: &mut Vec<Action>) {
     let controls = view.controls;
     let split = if controls.split.is_some() { None } else { Some(0.5) };
-    let mirror = Action::Mirror(!controls.mirror);
-    toggle(ui, "Mirror", controls.mirror, "Left and right as in a mirror (M)", mirror, actions);
     let hint = "Camera picture left, painting right; drag the line (S)";
     toggle(ui, "Split", controls.split.is_some(), hint, Action::Split(split), actions);
     let freeze = Action::Freeze(!controls.frozen);
@@ -267,9 +265,17 @@ fn picture(ui: &mut Ui, view: &View<'_>, actions: &mut Vec<Action>) {
     let recording = view.recording.is_some();
     let name = if recording { "Stop" } else { "Record" };
     toggle(ui, name, recording, "Record what is shown as MP4, or stop (R)", Action::Record, actions);
-    let sent = view.sent.is_some();
-    toggle(ui, "Camera", sent, "Be a camera for video calls, or no longer (C)", Action::Camera, actions);
-    toggle(ui, "Save picture", false, "Save a picture (P)", Action::Still, actions);
+    toggle(ui, "Picture", false, "Save a picture (P)", Action::Still, actions);
+    ui.menu_button("More", |ui| {
+        let mirror = Action::Mirror(!controls.mirror);
+        toggle(ui, "Mirror", controls.mirror, "Left and right as in a mirror (M)", mirror, actions);
+        let counting = view.countdown.is_some();
+        toggle(ui, "Picture in 3 seconds", counting, "Save a picture in three seconds (T)", Action::Countdown, actions);
+        let sent = view.sent.is_some();
+        toggle(ui, "Camera for calls", sent, "Be a camera for video calls, or no longer (C)", Action::Camera, actions);
+    })
+    .response
+    .on_hover_text("The mirror, a picture after a countdown, a camera for video calls");
     if view.sources.len() > 1 {
         let current = view.sources.iter().find(|s| s.spec == view.source).map_or(view.source, |s| s.title.as_str());
         ComboBox::from_id_salt("source")

@@ -39,6 +39,7 @@ pub const KEYS: [(&str, &[(&str, &str)]); 3] = [
         &[
             ("Space", "freeze the picture"),
             ("P", "save the picture"),
+            ("T", "save it in three seconds"),
             ("R", "record, and stop"),
             ("C", "be a camera for video calls"),
             ("F  F11", "full screen"),

@@ -5,6 +5,7 @@
 //! has a backdrop of its own), and what a colour says is said in words too.
 
 mod bar;
+mod countdown;
 mod explain;
 mod figures;
 mod graph;
@@ -22,6 +23,7 @@ mod tile;
 mod wall;
 mod words;
 
+pub use countdown::Countdown;
 pub use help::KEYS;
 pub use tile::Picture;
 pub use wall::Wanted;
@@ -143,6 +145,8 @@ pub struct View<'a> {
     pub serving: Option<(SocketAddr, usize)>,
     /// The virtual camera that the picture is sent to, and how it fares; `None` while there is none.
     pub sent: Option<(&'a Path, VirtualCameraState)>,
+    /// The seconds before a still, and its flash.
+    pub countdown: Option<Countdown>,
     /// What the governor does; `None` while there is none.
     pub governor: Option<&'a quality::State>,
     /// Width over height of the picture, which lies centred in the window, whole; `None` while there is none.
@@ -188,6 +192,8 @@ pub enum Action {
     Record,
     /// Begin to be a camera for other programs, or end it.
     Camera,
+    /// Save a still in three seconds, or do not.
+    Countdown,
     /// Write the report of the run so far.
     SaveReport,
     Fullscreen,
@@ -380,6 +386,9 @@ impl Interface {
     /// Draws everything into `ui`, which covers the window, and reports what the user asked for.
     pub fn show(&mut self, ui: &mut egui::Ui, view: &View<'_>, actions: &mut Vec<Action>) {
         recording::show(ui, view);
+        if let Some(countdown) = view.countdown {
+            countdown::show(ui, countdown);
+        }
         if let Some(wall) = &mut self.wall {
             if !wall.show(ui, view, actions) {
                 self.wall = None;

@@ -10,7 +10,7 @@ use egui_kittest::kittest::{NodeT, Queryable};
 use egui_kittest::{Harness, SnapshotOptions, SnapshotResults};
 use impasto::fault::Fault;
 use impasto::quality::Keep;
-use impasto::ui::{Action, Interface, Level, style};
+use impasto::ui::{Action, Countdown, Interface, Level, style};
 use scene::{Backdrop, Chain, Scene};
 
 /// The window at first.
@@ -218,10 +218,9 @@ fn controls_say_what_was_asked_for() {
         ("Gauguin", Action::Effect(0)),
         ("All 9", Action::Wall),
         ("S", Action::Variant("s".into())),
-        ("Mirror", Action::Mirror(false)),
         ("Split", Action::Split(Some(0.5))),
         ("Record", Action::Record),
-        ("Save picture", Action::Still),
+        ("Picture", Action::Still),
         ("Report", Action::SaveReport),
         ("Figures", Action::Level(Level::Line)),
     ] {
@@ -229,6 +228,30 @@ fn controls_say_what_was_asked_for() {
         harness.run_steps(2);
         assert_eq!(std::mem::take(&mut harness.state_mut().actions), [action], "{label}");
     }
+    for (label, action) in [
+        ("Mirror", Action::Mirror(false)),
+        ("Picture in 3 seconds", Action::Countdown),
+        ("Camera for calls", Action::Camera),
+    ] {
+        harness.get_by_label("More").click();
+        harness.run_steps(3);
+        harness.get_by_label(label).click();
+        harness.run_steps(3);
+        assert_eq!(std::mem::take(&mut harness.state_mut().actions), [action], "{label}");
+    }
+}
+
+#[test]
+fn a_countdown_and_its_flash_are_over_everything() {
+    let mut scene = Scene::new(Level::Line);
+    scene.countdown = Some(Countdown::Left(2));
+    let counting = plain(scene, vec2(400.0, 300.0)).render().unwrap();
+    let mut scene = Scene::new(Level::Line);
+    scene.countdown = Some(Countdown::Flash(1.0));
+    let flashed = plain(scene, vec2(400.0, 300.0)).render().unwrap();
+    assert!(flashed.pixels().all(|pixel| pixel.0[..3].iter().all(|&c| c > 250)));
+    let bright = |image: &image::RgbaImage| image.pixels().filter(|p| p.0[..3].iter().all(|&c| c > 220)).count();
+    assert!(bright(&counting) > 500 && bright(&counting) < bright(&flashed) / 2, "a number, and not a flash");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use impasto::fault::Fault;
 use impasto::metrics::{Meter, Span, Stage, Subject, Summary};
 use impasto::quality::{Keep, Rung, State};
 use impasto::system::{Power, Reading, Thermal};
-use impasto::ui::{Action, Controls, EffectEntry, Interface, Level, SourceEntry, View};
+use impasto::ui::{Action, Controls, Countdown, EffectEntry, Interface, Level, SourceEntry, View};
 use impasto::units::{Budget, CaptureClock, Extent, FrameId, FrameStamp};
 
 const US: Duration = Duration::from_micros(1);
@@ -42,6 +42,7 @@ pub struct Scene {
     pub blend: Option<(usize, usize, f32)>,
     pub governor: Option<State>,
     pub system: Reading,
+    pub countdown: Option<Countdown>,
     pub interface: Interface,
     pub actions: Vec<Action>,
     pub now: Instant,
@@ -151,6 +152,7 @@ impl Scene {
             blend: None,
             governor: Some(governor(chain)),
             system: machine(chain),
+            countdown: None,
             interface: Interface::new(level),
             actions: Vec::new(),
             now: now + US * 4_000,
@@ -196,6 +198,7 @@ impl Scene {
             recording: None,
             serving: None,
             sent: None,
+            countdown: self.countdown,
             unpainted: None,
             faults: &self.faults,
             now: self.now,
