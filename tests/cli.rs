@@ -326,3 +326,23 @@ fn contact_sheets_hold_every_effect() {
     assert!(image::open(&all).unwrap().height() > 4 * 48);
     failed(&impasto(&["sheet", picture]), "--out");
 }
+
+#[test]
+fn shells_complete_the_command_line() {
+    for (shell, begins) in [("bash", "_impasto()"), ("zsh", "#compdef impasto"), ("fish", "# Print an optspec")] {
+        let output = Command::new(env!("CARGO_BIN_EXE_impasto")).args(["completions", shell]).output().unwrap();
+        let script = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && script.starts_with(begins), "{shell}: {script}");
+        assert!(["doctor", "virtual-camera", "effect"].iter().all(|word| script.contains(word)), "{shell}");
+    }
+    let script = Command::new(env!("CARGO_BIN_EXE_impasto")).args(["completions", "bash"]).output().unwrap().stdout;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("impasto.bash");
+    std::fs::write(&file, script).unwrap();
+    let asked = format!(
+        ". '{}'; COMP_WORDS=(impasto do); COMP_CWORD=1; _impasto impasto do impasto; echo \"${{COMPREPLY[*]}}\"",
+        file.display()
+    );
+    let reply = Command::new("bash").args(["-c", &asked]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&reply.stdout).trim(), "doctor", "{reply:?}");
+}

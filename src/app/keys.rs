@@ -207,6 +207,7 @@ mod tests {
 
     const KEYS_BY_LETTER: [(&str, KeyCode); 12] = [
         ("b", KeyCode::KeyB),
+        ("c", KeyCode::KeyC),
         ("e", KeyCode::KeyE),
         ("f", KeyCode::KeyF),
         ("g", KeyCode::KeyG),
@@ -217,6 +218,7 @@ mod tests {
         ("q", KeyCode::KeyQ),
         ("r", KeyCode::KeyR),
         ("s", KeyCode::KeyS),
+        ("t", KeyCode::KeyT),
         ("v", KeyCode::KeyV),
     ];
 

@@ -71,6 +71,14 @@ pub enum Command {
     Import(ImportArgs),
     /// Say which figures can be sent to an address of yours, and turn it on or off; it is off at first
     Telemetry(TelemetryArgs),
+    /// Print what a shell needs to complete this program's commands and options
+    Completions(CompletionsArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: clap_complete::Shell,
 }
 
 #[derive(Clone, Debug, Args)]

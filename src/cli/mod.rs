@@ -6,6 +6,7 @@
 mod args;
 mod bench;
 mod compare;
+mod completions;
 mod doctor;
 mod import;
 mod large;
@@ -21,8 +22,8 @@ use std::io::Write as _;
 use clap::Parser as _;
 
 pub use args::{
-    AUTO, BenchArgs, Cli, Command, Common, DoctorArgs, ImportArgs, ListArgs, LookArgs, OverlayLevel, PaintArgs,
-    PlanArgs, QualityArgs, RenderArgs, SheetArgs, TelemetryArgs, WindowArgs,
+    AUTO, BenchArgs, Cli, Command, Common, CompletionsArgs, DoctorArgs, ImportArgs, ListArgs, LookArgs, OverlayLevel,
+    PaintArgs, PlanArgs, QualityArgs, RenderArgs, SheetArgs, TelemetryArgs, WindowArgs,
 };
 
 use crate::fault::Fault;
@@ -63,6 +64,7 @@ pub fn run(command: &Command, common: &Common) -> Result<(), CliError> {
         Command::Doctor(args) => doctor::run(args, common),
         Command::Import(args) => import::run(args, common),
         Command::Telemetry(args) => telemetry::run(args),
+        Command::Completions(args) => completions::run(args),
     }
 }
 

@@ -9,6 +9,13 @@ use crate::{Outcome, root};
 
 const SUMMARY: &str = "Repaints a live webcam picture with a neural network";
 
+/// Shells, and where each looks for what it completes.
+const COMPLETIONS: [(&str, &str); 3] = [
+    ("bash", "bash-completion/completions/impasto"),
+    ("zsh", "zsh/vendor-completions/_impasto"),
+    ("fish", "fish/vendor_completions.d/impasto.fish"),
+];
+
 /// Builds the program for handing out, puts it together with its effects, and packs it up.
 ///
 /// # Errors
@@ -79,6 +86,11 @@ fn fill(tree: &Path, binary: &Path, version: &str) -> Outcome {
     let mut impasto = program(binary);
     let help = output(impasto.arg("--help")).ok_or("the program does not tell its help")?;
     write(&share.join("man/man1/impasto.1"), &man_page(&help, version))?;
+    for (shell, file) in COMPLETIONS {
+        let script = output(program(binary).args(["completions", shell])).ok_or("the program completes nothing")?;
+        write(&share.join(file), &script)?;
+    }
+    write(&share.join("metainfo/impasto.metainfo.xml"), &metainfo(version))?;
     // The icon is painted by the program itself.
     let icon = share.join("pixmaps/impasto.png");
     fs::create_dir_all(share.join("pixmaps")).map_err(|e| e.to_string())?;
@@ -139,6 +151,37 @@ fn third_parties(tree: &str) -> String {
     // A crate that was shown before is marked.
     lines.retain(|line| !line.ends_with("(*)"));
     format!("Impasto contains these crates, under these licences:\n\n{}\n", lines.join("\n"))
+}
+
+/// What software centres show (AppStream).
+fn metainfo(version: &str) -> String {
+    format!(
+        r#"<?xml version="1.0" encoding="UTF-8"?>
+<component type="desktop-application">
+  <id>impasto</id>
+  <name>Impasto</name>
+  <summary>{SUMMARY}</summary>
+  <metadata_license>CC0-1.0</metadata_license>
+  <project_license>MIT OR Apache-2.0</project_license>
+  <description>
+    <p>Impasto paints your webcam's picture live, as Van Gogh, Hokusai or a linocut would, with a small neural network on your own machine, and shows what every frame cost. It records, saves stills, and is a camera for video calls. Frames never leave the machine.</p>
+  </description>
+  <launchable type="desktop-id">impasto.desktop</launchable>
+  <icon type="stock">impasto</icon>
+  <categories>
+    <category>Graphics</category>
+    <category>Video</category>
+  </categories>
+  <provides>
+    <binary>impasto</binary>
+  </provides>
+  <content_rating type="oars-1.1"/>
+  <releases>
+    <release version="{version}"/>
+  </releases>
+</component>
+"#
+    )
 }
 
 /// The help as a manual page.
