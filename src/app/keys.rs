@@ -205,7 +205,7 @@ mod tests {
         }
     }
 
-    const KEYS_BY_LETTER: [(&str, KeyCode); 12] = [
+    const KEYS_BY_LETTER: [(&str, KeyCode); 14] = [
         ("b", KeyCode::KeyB),
         ("c", KeyCode::KeyC),
         ("e", KeyCode::KeyE),
