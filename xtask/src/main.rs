@@ -3,6 +3,7 @@
 //! Uses the standard library alone, so that it is built in a second and before anything else is installed. What it
 //! installs, fetches and runs is printed as the command that one would type. Knows nothing of how Impasto works inside.
 
+mod fuzz;
 mod onnxruntime;
 mod package;
 mod packages;
@@ -33,6 +34,7 @@ Commands:
   test               Set up with --tests, check, and run all tests
   package            Build what is handed out: an archive and a Debian package, into target/package
   soak [ARGS...]     Use the window for a long time, and watch what grows (--minutes N, --out FILE.csv)
+  fuzz [ARGS...]     Feed hostile bytes to everything that reads files (--minutes N, names of targets)
   peers [ARGS...]    Compare our engine on the processor with others, in turns (fetches them once; ARGS: --help)
 
 Options of setup:
@@ -107,6 +109,7 @@ fn command(mut args: Vec<String>) -> Outcome {
             package::package()
         }
         "peers" => peers(rest),
+        "fuzz" => fuzz::fuzz(rest),
         "soak" => soak::soak(rest),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
