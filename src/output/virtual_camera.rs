@@ -257,18 +257,29 @@ mod linux {
     impl Device {
         pub fn open(path: &Path) -> Result<Self, VirtualCameraError> {
             let at = |source| VirtualCameraError::Open { path: path.to_owned(), source };
-            let device = open(path).map_err(at)?;
-            let Identity { driver: what, free } = Identity::of(&device);
+            let mut device = open(path).map_err(at)?;
+            let mut identity = Identity::of(&device);
+            if identity.driver == DRIVER && !identity.gives && !identity.takes {
+                // After a writer that did not say that it streams (ffmpeg) the module forgets that it takes pictures, and
+                // refuses every format; a writer that says so, and ends, reminds it. That it cannot stream yet is no matter.
+                let _ = stream(&device);
+                drop(device);
+                device = open(path).map_err(at)?;
+                identity = Identity::of(&device);
+            }
+            let Identity { driver: what, takes, .. } = identity;
             if what != DRIVER {
                 let what = if what.is_empty() { "something else".to_owned() } else { format!("a device of {what}") };
                 return Err(VirtualCameraError::NotVirtual { path: path.to_owned(), what });
             }
-            if !free {
+            if !takes {
                 return Err(VirtualCameraError::Taken { path: path.to_owned() });
             }
             let wanted = Format::new(EXTENT.width, EXTENT.height, FourCC::new(b"YUYV"));
             let got = device.set_format(&wanted).map_err(|error| match error.raw_os_error() {
                 Some(libc::EBUSY) => VirtualCameraError::Taken { path: path.to_owned() },
+                // Somebody looks at it who has room for smaller pictures alone.
+                Some(libc::EINVAL) => VirtualCameraError::Size { path: path.to_owned() },
                 _ => at(error),
             })?;
             if (got.width, got.height, got.fourcc) != (wanted.width, wanted.height, wanted.fourcc) {
@@ -314,9 +325,10 @@ mod linux {
     #[derive(Default)]
     struct Identity {
         driver: String,
-        /// Whether nobody writes to it. With `exclusive_caps` the module calls it a camera and nothing else while somebody
-        /// does; after some writers it forgets to call it an output again, and then it is neither.
-        free: bool,
+        /// Whether it gives pictures; with `exclusive_caps` only while somebody writes.
+        gives: bool,
+        /// Whether it takes pictures; with `exclusive_caps` only while nobody writes.
+        takes: bool,
     }
 
     impl Identity {
@@ -335,8 +347,8 @@ mod linux {
             let length = caps.driver.iter().position(|&c| c == 0).unwrap_or(caps.driver.len());
             Self {
                 driver: String::from_utf8_lossy(&caps.driver[..length]).into_owned(),
-                free: caps.device_caps & sys::V4L2_CAP_VIDEO_OUTPUT != 0
-                    || caps.device_caps & sys::V4L2_CAP_VIDEO_CAPTURE == 0,
+                gives: caps.device_caps & sys::V4L2_CAP_VIDEO_CAPTURE != 0,
+                takes: caps.device_caps & sys::V4L2_CAP_VIDEO_OUTPUT != 0,
             }
         }
     }
