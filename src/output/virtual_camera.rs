@@ -257,8 +257,17 @@ mod linux {
     impl Device {
         pub fn open(path: &Path) -> Result<Self, VirtualCameraError> {
             let at = |source| VirtualCameraError::Open { path: path.to_owned(), source };
-            let device = open(path).map_err(at)?;
-            let Identity { driver: what, takes } = Identity::of(&device);
+            let mut device = open(path).map_err(at)?;
+            let mut identity = Identity::of(&device);
+            if identity.driver == DRIVER && !identity.gives && !identity.takes {
+                // After a writer that did not say that it streams (ffmpeg) the module forgets that it takes pictures, and
+                // refuses every format; a writer that says so, and ends, reminds it. That it cannot stream yet is no matter.
+                let _ = stream(&device);
+                drop(device);
+                device = open(path).map_err(at)?;
+                identity = Identity::of(&device);
+            }
+            let Identity { driver: what, takes, .. } = identity;
             if what != DRIVER {
                 let what = if what.is_empty() { "something else".to_owned() } else { format!("a device of {what}") };
                 return Err(VirtualCameraError::NotVirtual { path: path.to_owned(), what });
@@ -269,11 +278,14 @@ mod linux {
             let wanted = Format::new(EXTENT.width, EXTENT.height, FourCC::new(b"YUYV"));
             let got = device.set_format(&wanted).map_err(|error| match error.raw_os_error() {
                 Some(libc::EBUSY) => VirtualCameraError::Taken { path: path.to_owned() },
+                // Somebody looks at it who has room for smaller pictures alone.
+                Some(libc::EINVAL) => VirtualCameraError::Size { path: path.to_owned() },
                 _ => at(error),
             })?;
             if (got.width, got.height, got.fourcc) != (wanted.width, wanted.height, wanted.fourcc) {
                 return Err(VirtualCameraError::Size { path: path.to_owned() });
             }
+            stream(&device).map_err(at)?;
             // Only what programs are told; pictures come when they come.
             if let Err(error) = device.set_params(&Parameters::with_fps(FRAMES_PER_SECOND)) {
                 log::debug!("{} keeps its rate: {error}", path.display());
@@ -299,11 +311,23 @@ mod linux {
         Ok(device)
     }
 
+    /// Says that pictures are to come. Without it the module takes them as well, but does not notice that they end.
+    #[expect(unsafe_code, reason = "ioctl takes untyped memory")]
+    fn stream(device: &v4l::Device) -> io::Result<()> {
+        let mut kind = sys::v4l2_buf_type_V4L2_BUF_TYPE_VIDEO_OUTPUT as std::os::raw::c_int;
+        // SAFETY: the request is the one for this number, which lives through the call.
+        unsafe {
+            v4l2::ioctl(device.handle().fd(), v4l2::vidioc::VIDIOC_STREAMON, std::ptr::from_mut(&mut kind).cast())
+        }
+    }
+
     /// What a device is; nothing, where it is no video device.
     #[derive(Default)]
     struct Identity {
         driver: String,
-        /// With `exclusive_caps` the module says so only while nobody writes.
+        /// Whether it gives pictures; with `exclusive_caps` only while somebody writes.
+        gives: bool,
+        /// Whether it takes pictures; with `exclusive_caps` only while nobody writes.
         takes: bool,
     }
 
@@ -323,6 +347,7 @@ mod linux {
             let length = caps.driver.iter().position(|&c| c == 0).unwrap_or(caps.driver.len());
             Self {
                 driver: String::from_utf8_lossy(&caps.driver[..length]).into_owned(),
+                gives: caps.device_caps & sys::V4L2_CAP_VIDEO_CAPTURE != 0,
                 takes: caps.device_caps & sys::V4L2_CAP_VIDEO_OUTPUT != 0,
             }
         }
