@@ -180,3 +180,7 @@ def test_frame_sees_a_line_along_the_border_and_no_texture() -> None:
     texture = reference + 0.2 * (torch.arange(32) % 2 - 0.5)
     assert float(frame(reference, reference)) == 0.0
     assert float(frame(lined, reference)) > 5.0 * float(frame(texture, reference))
+    strip = reference.clone()
+    strip[:, :, -12:] = 0.0
+    # Squares of 2 and 4 pixels lie within the strip with their neighbours: larger ones do not.
+    assert float(frame(strip, reference)) > 5.0 * float(frame(texture, reference))

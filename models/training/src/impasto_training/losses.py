@@ -13,8 +13,10 @@ COLOUR_WINDOW = 4
 """Pixels over which colours are averaged before they are compared: strokes may lie elsewhere, their colours may not."""
 
 BORDER = 4
-FRAME_WINDOWS = (2, 4, 8, 16)
 """Pixels at the border that are looked at a second time: zero padding makes them the hardest."""
+
+FRAME_WINDOWS = (2, 4, 8, 16)
+"""Sides in pixels of the squares whose means are compared along the border: lines are narrow, strips are not."""
 
 
 def colour(painted: Tensor, target: Tensor) -> Tensor:
