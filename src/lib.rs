@@ -71,7 +71,7 @@
 //! | drift | how far strokes have gone along with what moves |
 //! | rung | one step of the governor's ladder: network, size, cadence |
 //! | cadence | the student paints every n-th frame, and its painting is carried along in between |
-//! | tap | who takes the finished picture beside the window: a still, a recording, a stream |
+//! | tap | who takes the finished picture beside the window: a still, a recording, a stream, a virtual camera |
 //! | fault | what went wrong, in a sentence, with what the user can do |
 
 // In live video a panic is a black window. What can fail returns an error; what cannot says why with `expect`. Printing

@@ -67,7 +67,7 @@ fn set_variable(name: &str, value: &str) {
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[expect(unsafe_code, reason = "the allocator is the system's")]
 fn settle_allocator() {
-    /// Larger ones have pages of their own. Nothing on the frame's path is allocated in steady state, so that costs nothing there.
+    /// Bytes from which on a buffer has pages of its own. The frame's path allocates nothing in steady state, so it pays nothing.
     const OWN_PAGES: std::os::raw::c_int = 64 << 10;
     const ARENAS: std::os::raw::c_int = 2;
     // SAFETY: plain settings, made before anything starts a thread.

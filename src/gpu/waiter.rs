@@ -41,7 +41,7 @@ impl Waiter {
         let (gpu, theirs, unsettled) = (gpu.clone(), shared.clone(), Unsettled::new());
         std::thread::Builder::new().name("gpu waiter".into()).spawn(move || {
             let _unsettled = unsettled;
-            // Dropped before the line above is undone: the last handle of the device may be among them.
+            // Locals are dropped in reverse order: these first, since the last handle of the device may be among them.
             let (gpu, theirs) = (gpu, theirs);
             theirs.run(&gpu);
         })?;
