@@ -18,10 +18,11 @@ mod saving;
 mod screen;
 mod session;
 mod stream;
+mod taking;
 mod tap;
 mod threads;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -35,11 +36,11 @@ use winit::window::{Fullscreen, Window, WindowId};
 
 use crate::autotune::Cache;
 use crate::canvas;
-use crate::cli::{AUTO, CliError, Common, OverlayLevel, WindowArgs};
+use crate::cli::{CliError, Common, OverlayLevel, WindowArgs};
 use crate::effect::models_dirs;
 use crate::export::crash;
 use crate::fault::Fault;
-use crate::output::{self, Recording, Stream, VirtualCamera};
+use crate::output::{self, Recording, Stream};
 use crate::runtime::{Catalog, Runtime};
 use crate::settings::{Memory, Settings, WindowSize};
 use crate::signals;
@@ -101,14 +102,7 @@ pub fn run(args: WindowArgs, common: &Common, started: Instant, attempt: Attempt
         let _ = proxy.send_event(Wake::End);
     });
     let stream = args.serve.map(Stream::open).transpose()?;
-    let camera = match &args.virtual_camera {
-        Some(device) => {
-            let named = Some(device.as_path()).filter(|path| *path != Path::new(AUTO));
-            let opened = VirtualCamera::open(named);
-            Some(opened.map_err(|error| Fault::failed(format!("No virtual camera: {error}"), ""))?)
-        }
-        None => None,
-    };
+    let camera = args.virtual_camera.as_deref().map(taking::open_camera).transpose()?;
     let mut app = App::new(args, common, started, attempt, event_loop.create_proxy())?;
     if let Some(stream) = &stream {
         log::info!("the picture is served on http://{}", stream.address());
