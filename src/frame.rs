@@ -169,11 +169,13 @@ pub struct CameraFrame {
 }
 
 impl CameraFrame {
+    /// A frame that is in our hands the moment it was captured; see [`Self::arrived_at`].
+    ///
     /// # Errors
     /// When `bytes` cannot hold a picture of that shape, or the shape is impossible.
     pub fn new(shape: FrameShape, stamp: FrameStamp, bytes: FrameBytes) -> Result<Self, FrameError> {
         shape.check(bytes.len())?;
-        Ok(Self { shape, stamp, arrived: Instant::now(), bytes })
+        Ok(Self { shape, stamp, arrived: stamp.captured, bytes })
     }
 
     pub fn shape(&self) -> FrameShape {
@@ -187,6 +189,12 @@ impl CameraFrame {
     /// When its bytes were complete, decoded, and in our hands. From the capture to here it was the camera's.
     pub fn arrived(&self) -> Instant {
         self.arrived
+    }
+
+    /// The same frame as one whose bytes were complete at that moment.
+    pub fn arrived_at(mut self, arrived: Instant) -> Self {
+        self.arrived = arrived;
+        self
     }
 
     /// The same frame as one that was captured, and arrived, at another time: for whoever shows it again.

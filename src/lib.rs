@@ -27,7 +27,7 @@
 //! # Dependencies point one way
 //!
 //! ```text
-//! terminal, signals, settle, folders, ffmpeg, units, pool, wide ◀ frame, mailbox, metrics, fault, system, picture, canvas
+//! terminal, signals, clock, settle, folders, ffmpeg, units, pool, wide ◀ frame, mailbox, metrics, fault, system, picture, canvas
 //!   ◀ quality | source | gpu | effect | output | nn (graph, plan, import, adapt, onnx, fold, style, export)
 //!   ◀ kernels ◀ roundtrip ◀ nn (engines) ◀ autotune | pipeline | inject | foreign ◀ runtime | ui | export ◀ settings ◀ cli ◀ app ◀ main
 //! ```
@@ -85,6 +85,7 @@ pub mod app;
 pub mod autotune;
 pub mod canvas;
 pub mod cli;
+pub mod clock;
 pub mod effect;
 pub mod export;
 pub mod fault;

@@ -4,15 +4,28 @@
 //! height nor a count of frames for an identity.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Identity of one captured frame. Counts up by one for each frame that a source delivers, from 0.
+/// Identity of one captured frame, given once: by the source, out of the [`FrameIds`] that it was opened with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FrameId(pub u64);
 
 impl fmt::Display for FrameId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "#{}", self.0)
+    }
+}
+
+/// Gives out ids from 0. Clones go on where the others are: sources that are opened one after the other share one.
+#[derive(Clone, Debug, Default)]
+pub struct FrameIds(Arc<AtomicU64>);
+
+impl FrameIds {
+    /// The id of the frame that a source delivers now.
+    pub fn give(&self) -> FrameId {
+        FrameId(self.0.fetch_add(1, Ordering::Relaxed))
     }
 }
 

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use chain_support::frame;
 use chain_support::passes::Passes;
 use image::RgbaImage;
+use impasto::clock::Clock;
 use impasto::frame::{FrameShape, PixelFormat};
 use impasto::gpu::{Gpu, Timestamps};
 use impasto::nn::engines::{Engine, EngineWish};
@@ -59,6 +60,7 @@ fn painter(gpu: &Gpu, effect: &str) -> Option<Pipeline> {
         format: wgpu::TextureFormat::Rgba8Unorm,
         chain: ChainWish::Only(ChainKind::Gpu),
         waker: std::sync::Arc::new(|| {}),
+        clock: Clock::default(),
     };
     let request = EffectRequest {
         effect: Some(effect.to_owned()),

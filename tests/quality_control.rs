@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chain_support::{FORMAT, factory, frame, gpu, runtime_with};
+use impasto::clock::Clock;
 use impasto::frame::{FrameShape, PixelFormat};
 use impasto::gpu::Gpu;
 use impasto::pipeline::{ChainKind, ChainWish};
@@ -204,6 +205,7 @@ fn each_engine_is_timed_once_and_remembered() {
             format: FORMAT,
             chain: ChainWish::Only(ChainKind::Gpu),
             waker: Arc::new(|| {}),
+            clock: Clock::default(),
         };
         let told = std::cell::Cell::new(0);
         assert!(factory.autotune(None, false, &|| false, &|_| told.set(told.get() + 1)));

@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use chain_support::{built, factory, headless, round_trip, runtime_with, target, wait_until};
+use impasto::clock::Clock;
 use impasto::fault::Fault;
 use impasto::frame::{CameraFrame, FrameShape, PixelFormat};
 use impasto::gpu::Gpu;
@@ -195,6 +196,37 @@ fn a_new_shape_is_taken_over_without_a_gap() {
         std::thread::sleep(Duration::from_millis(1));
     }
     assert_eq!(runtime.pipeline().unwrap().shape(), first, "what could not be built did not replace what works");
+}
+
+/// Two seconds without a painting, by a clock that nobody waits for: the camera's picture takes its place, and gives way again.
+#[test]
+fn after_two_seconds_without_a_painting_the_camera_s_picture_goes_on() {
+    let Some(gpu) = headless() else { return };
+    let gate = Arc::new(Gate::default());
+    let (shape, clock) = (shape(48, 32), Clock::set_by_hand(Instant::now()));
+    let mut built = built(&gpu, shape, gated(&gate));
+    built.pipeline.set_clock(clock.clone());
+    let mut runtime = runtime_with(factory(&gpu, &[]), EffectRequest::default(), Budget(INTERVAL), built, shape);
+    let mut ids = 0..;
+    // Whether a picture came within these frames, and whether the last that is shown is painted.
+    let mut give = |runtime: &mut Runtime, frames: u32| {
+        let mut came = 0;
+        for _ in 0..frames {
+            clock.advance(INTERVAL);
+            let now = clock.now();
+            runtime.offer(frame(shape, ids.next().unwrap(), now), now);
+            came += u32::from(runtime.poll(now).picture.is_some());
+        }
+        (came, runtime.poll(clock.now()).painted)
+    };
+    gate.open(1);
+    give(&mut runtime, 1);
+    poll_until(&mut runtime, clock.now(), |runtime, _| runtime.poll(clock.now()).painted);
+    assert_eq!(give(&mut runtime, 55), (0, true), "for a moment the last painting stays");
+    let (came, painted) = give(&mut runtime, 20);
+    assert!(came >= 10 && !painted, "{came} pictures came, painted: {painted}");
+    gate.open(1000);
+    wait_until(|| give(&mut runtime, 1).1);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use impasto::frame::{CameraFrame, FramePool, FrameShape, PixelFormat};
 use impasto::source::{
     Clip, ClipInfo, Losses, Opened, Paced, Pacing, Picture, Source, SourceError, SourceEvent, SourceInfo, SourceKind,
-    SourceSpec, SourceThread, SourceWish, Stop,
+    SourceSpec, SourceThread, SourceWish,
 };
 use impasto::units::{CaptureClock, Extent, FrameId, FrameStamp};
 
@@ -41,14 +41,14 @@ struct Scripted {
     info: SourceInfo,
     script: std::iter::Copied<std::slice::Iter<'static, Step>>,
     frames_left: u64,
-    next_id: u64,
-    stop: Stop,
+    made: u64,
+    wish: SourceWish,
 }
 
 impl Scripted {
     fn opened(script: &'static [Step], wish: &SourceWish) -> Opened {
         let script = script.iter().copied();
-        let source = Self { info: info(), script, frames_left: 0, next_id: 0, stop: wish.stop.clone() };
+        let source = Self { info: info(), script, frames_left: 0, made: 0, wish: wish.clone() };
         Opened { source: Box::new(source), notice: None }
     }
 }
@@ -66,20 +66,20 @@ impl Source for Scripted {
                 Step::Gone => return Err(SourceError::Gone { name: "scripted".into() }),
                 Step::Panic => panic!("the script says so"),
                 Step::Stall => {
-                    assert!(self.stop.sleep_until(Instant::now() + HANGS_AFTER));
+                    assert!(self.wish.clock.sleep_until(Instant::now() + HANGS_AFTER, &self.wish.stop));
                     return Err(SourceError::Stopped);
                 }
                 Step::End => return Err(SourceError::Ended),
             }
         }
         self.frames_left -= 1;
-        let stamp = FrameStamp { id: FrameId(self.next_id), captured: Instant::now(), clock: self.info.clock };
-        self.next_id += 1;
+        let stamp = FrameStamp { id: self.wish.ids.give(), captured: Instant::now(), clock: self.info.clock };
+        self.made += 1;
         Ok(CameraFrame::new(self.info.shape, stamp, pool.take(6)).unwrap())
     }
 
     fn losses(&self) -> Losses {
-        Losses { lost: self.next_id, ..Losses::default() }
+        Losses { lost: self.made, ..Losses::default() }
     }
 }
 

@@ -4,9 +4,12 @@
 //! threads of their own, which wake the loop through its proxy. The window opens first; the picture comes as soon as source
 //! and GPU are there, and is painted as soon as the network is.
 
+mod act;
 mod choices;
 mod countdown;
 mod display;
+#[cfg(test)]
+mod fixture;
 mod gui;
 mod keys;
 mod notices;
@@ -32,11 +35,12 @@ use winit::dpi::PhysicalSize;
 use winit::event::{StartCause, WindowEvent};
 use winit::event_loop::{ActiveEventLoop, ControlFlow, EventLoop, EventLoopProxy};
 use winit::keyboard::ModifiersState;
-use winit::window::{Fullscreen, Window, WindowId};
+use winit::window::{Window, WindowId};
 
 use crate::autotune::Cache;
 use crate::canvas;
 use crate::cli::{CliError, Common, OverlayLevel, WindowArgs};
+use crate::clock::Clock;
 use crate::effect::models_dirs;
 use crate::export::crash;
 use crate::fault::Fault;
@@ -44,12 +48,11 @@ use crate::output::{self, Recording, Stream};
 use crate::runtime::{Catalog, Runtime};
 use crate::settings::{Memory, Settings, WindowSize};
 use crate::signals;
-use crate::ui::{Action, Level, SourceEntry};
+use crate::ui::{Level, SourceEntry};
 use crate::units::Extent;
 use countdown::Countdown;
 pub use display::settle_scale;
 use gui::Gui;
-use keys::Command;
 pub use safe_mode::Attempt;
 use screen::{Drawn, Screen};
 use session::{Session, Waker};
@@ -151,6 +154,7 @@ fn said_by(error: &impl std::fmt::Display) -> String {
 struct App {
     args: WindowArgs,
     started: Instant,
+    clock: Clock,
     proxy: EventLoopProxy<Wake>,
     /// One `Wake::Look` is enough however many threads ask for it.
     looking: Arc<AtomicBool>,
@@ -207,6 +211,7 @@ impl App {
             Some(cache) => Catalog::timing(folders, cache),
             None => Catalog::new(folders),
         };
+        let clock = Clock::default();
         let looking = Arc::new(AtomicBool::new(false));
         let waker: Waker = {
             let (proxy, looking) = (proxy.clone(), looking.clone());
@@ -219,7 +224,7 @@ impl App {
         };
         let folder = crate::folders::config_folder();
         let (settings, unusable) = folder.as_deref().map(Settings::load).unwrap_or_default();
-        let mut session = Session::start(&args, &settings, catalog.clone(), waker.clone(), started);
+        let mut session = Session::start(&args, &settings, catalog.clone(), waker.clone(), clock.clone(), started);
         if let Some(fault) = unusable {
             session.tell(fault, started);
         }
@@ -251,6 +256,7 @@ impl App {
         let mut app = Self {
             args,
             started,
+            clock,
             proxy,
             looking,
             window: None,
@@ -290,19 +296,19 @@ impl App {
     fn end(mut self) -> Result<(), CliError> {
         let files = [&self.args.report, &self.args.csv, &self.args.trace];
         if files.iter().any(|f| f.is_some()) {
-            self.session.finish(Instant::now());
-            let run_export = self.session.run_export(Instant::now());
+            self.session.finish(self.clock.now());
+            let run_export = self.session.run_export(self.clock.now());
             let [report, csv, trace] = files;
             report.as_ref().map_or(Ok(()), |path| run_export.write_report(path))?;
             csv.as_ref().map_or(Ok(()), |path| run_export.write_csv(path))?;
             trace.as_ref().map_or(Ok(()), |path| run_export.write_trace(path))?;
         }
         log::info!("{} pictures shown in {} drawings", self.session.record().shown(), self.draws);
-        self.notice_choices(Instant::now());
+        self.notice_choices(self.clock.now());
         if let Some(rest) = self.memory.rest() {
             Memory::write(rest);
         }
-        self.end_recording(Instant::now());
+        self.end_recording(self.clock.now());
         self.sent = None;
         // Before the window and its display go away.
         if let Some(window) = self.window.as_ref().filter(|_| !self.destroyed) {
@@ -333,7 +339,7 @@ impl App {
 
     /// Takes in what has happened elsewhere, and asks for a redraw if it can be seen.
     fn look(&mut self, event_loop: &ActiveEventLoop) {
-        let now = Instant::now();
+        let now = self.clock.now();
         if self.destroyed {
             return;
         }
@@ -387,7 +393,7 @@ impl App {
     }
 
     fn draw(&mut self, event_loop: &ActiveEventLoop) {
-        let now = Instant::now();
+        let now = self.clock.now();
         self.last_draw = now;
         let asked = now.saturating_duration_since(self.seen_at) < ASK_HIDDEN;
         if (self.occluded || !asked) && self.notice_hidden(now) {
@@ -434,7 +440,7 @@ impl App {
                 if let Some(runtime) = self.session.runtime() {
                     screen.spans(&mut |span| runtime.enter(span));
                 }
-                self.session.presented(&laps, Instant::now());
+                self.session.presented(&laps, self.clock.now());
             }
             Drawn::Skipped => {}
             // Not at once: that the window is gone, which is one reason for it, is heard next.
@@ -444,7 +450,13 @@ impl App {
                 let _ = self.proxy.send_event(Wake::Look);
             }
         }
-        self.obey(event_loop);
+        let actions = self.gui.actions();
+        if !actions.is_empty() {
+            self.renew();
+        }
+        for action in actions {
+            self.act(event_loop, action, now);
+        }
         self.remember(now);
         // Not before somebody can see it: notices leave by themselves.
         if self.session.record().shown() > 0 {
@@ -460,30 +472,8 @@ impl App {
 
     /// Something was touched: the interface runs again with the next picture, which is asked for.
     fn renew(&mut self) {
-        self.gui.renew(Instant::now());
+        self.gui.renew(self.clock.now());
         self.request_redraw();
-    }
-
-    /// Does what the interface asked for.
-    fn obey(&mut self, event_loop: &ActiveEventLoop) {
-        let now = Instant::now();
-        let actions = self.gui.actions();
-        if !actions.is_empty() {
-            self.renew();
-        }
-        for action in actions {
-            match action {
-                Action::Level(level) => self.gui.interface.level = level,
-                Action::Still => self.save_still(now),
-                Action::Wall => self.toggle_wall(),
-                Action::Record => self.toggle_recording(now),
-                Action::Camera => self.toggle_camera(now),
-                Action::Countdown => self.countdown.toggle(now),
-                Action::SaveReport => self.save_report(now),
-                Action::Fullscreen => self.command(event_loop, Command::Fullscreen, now),
-                other => self.session.act(other, now),
-            }
-        }
     }
 
     fn notice_choices(&mut self, now: Instant) {
@@ -507,75 +497,6 @@ impl App {
             self.threads.attempt("settings", move || Memory::write(due));
         }
     }
-
-    fn toggle_wall(&mut self) {
-        let choices = self.session.choices();
-        let effect = choices.effect().and_then(|i| choices.effects().get(i));
-        self.gui.interface.toggle_wall(effect);
-    }
-
-    /// What a key means while the wall is open; true where it means something there.
-    fn command_on_wall(&mut self, command: Command, now: Instant) -> bool {
-        let effects = self.session.choices().effects();
-        let Some(wall) = self.gui.interface.wall() else { return false };
-        match command {
-            Command::Leaf(by) => wall.walk(by, 0, effects),
-            // Up is more strength elsewhere.
-            Command::Strength(by) => wall.walk(0, if by > 0 { -1 } else { 1 }, effects),
-            Command::Search => wall.search(),
-            Command::Freeze => {
-                if let Some(i) = wall.under_cursor(effects) {
-                    self.session.act(Action::Star(i), now);
-                }
-            }
-            Command::Choose => {
-                if let Some(i) = wall.under_cursor(effects) {
-                    self.session.act(Action::Effect(i), now);
-                }
-                self.toggle_wall();
-            }
-            Command::Effect(i) => {
-                self.session.act(Action::Effect(i), now);
-                self.toggle_wall();
-            }
-            _ => return false,
-        }
-        true
-    }
-
-    fn command(&mut self, event_loop: &ActiveEventLoop, command: Command, now: Instant) {
-        if self.command_on_wall(command, now) {
-            return self.renew();
-        }
-        let fullscreen = self.window.as_ref().is_some_and(|w| w.fullscreen().is_some());
-        match command {
-            Command::Quit => event_loop.exit(),
-            Command::Escape if self.gui.escape() || !fullscreen => {}
-            Command::Escape | Command::Fullscreen => {
-                if let Some(window) = &self.window {
-                    window.set_fullscreen((!fullscreen).then_some(Fullscreen::Borderless(None)));
-                }
-            }
-            Command::Wall => self.toggle_wall(),
-            Command::Search => {
-                self.toggle_wall();
-                if let Some(wall) = self.gui.interface.wall() {
-                    wall.search();
-                }
-            }
-            Command::Level => self.gui.interface.level = self.gui.interface.level.next(),
-            Command::Still => self.save_still(now),
-            Command::Report => self.save_report(now),
-            Command::Record => self.toggle_recording(now),
-            Command::Camera => self.toggle_camera(now),
-            Command::Countdown => self.countdown.toggle(now),
-            Command::Pause => self.gui.interface.pause(!self.gui.interface.paused()),
-            Command::Step(by) => self.gui.interface.step(by),
-            Command::Help => self.gui.interface.toggle_help(),
-            other => self.session.command(other, now),
-        }
-        self.renew();
-    }
 }
 
 impl ApplicationHandler<Wake> for App {
@@ -591,7 +512,7 @@ impl ApplicationHandler<Wake> for App {
         if !matches!(cause, StartCause::ResumeTimeReached { .. }) {
             return;
         }
-        let now = Instant::now();
+        let now = self.clock.now();
         if self.poll_at.is_some_and(|at| at <= now) {
             self.look(event_loop);
         }
@@ -604,7 +525,7 @@ impl ApplicationHandler<Wake> for App {
     }
 
     fn user_event(&mut self, event_loop: &ActiveEventLoop, wake: Wake) {
-        let now = Instant::now();
+        let now = self.clock.now();
         match wake {
             Wake::Look => {
                 // Before looking: what comes from here on deserves another look.
@@ -629,7 +550,7 @@ impl ApplicationHandler<Wake> for App {
     }
 
     fn window_event(&mut self, event_loop: &ActiveEventLoop, _window: WindowId, event: WindowEvent) {
-        let now = Instant::now();
+        let now = self.clock.now();
         let Some(window) = self.window.clone() else { return };
         let renew = self.gui.hear(&window, &event);
         match event {
@@ -653,8 +574,10 @@ impl ApplicationHandler<Wake> for App {
             }
             // Synthetic presses are keys that were held already when the window got the focus: meant for another one.
             WindowEvent::KeyboardInput { event, is_synthetic: false, .. } if !self.gui.wants_keys() => {
-                if let Some(command) = keys::command(&event, self.held) {
-                    self.command(event_loop, command, now);
+                if let Some(action) = keys::action(&event, self.held) {
+                    let walled = self.gui.interface.wall().is_some();
+                    self.act(event_loop, if walled { action.on_wall() } else { action }, now);
+                    self.renew();
                 }
             }
             WindowEvent::ModifiersChanged(held) => self.held = held.state(),
@@ -670,7 +593,7 @@ impl ApplicationHandler<Wake> for App {
     }
 
     fn about_to_wait(&mut self, event_loop: &ActiveEventLoop) {
-        let now = Instant::now();
+        let now = self.clock.now();
         // Figures fall off and the bar hides even when no picture comes.
         let resting = self.session.is_resting(now);
         let idle = self.last_draw + if resting { RESTING_REDRAW } else { IDLE_REDRAW };

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::choices::Choices;
-use super::keys::Command;
 use super::notices::{Notices, Origin};
 use super::record::Record;
 use super::stream::Stream;
 use crate::cli::WindowArgs;
+use crate::clock::Clock;
+use crate::effect::Touch;
 use crate::export::{RunExport, crash};
 use crate::fault::{Fault, Severity};
 use crate::frame::FramePool;
@@ -18,14 +19,14 @@ use crate::inject::{Injected, Injector, What};
 use crate::metrics::{Lap, Meter, Subject, Summary, WallCost};
 use crate::nn::engines::EngineWish;
 use crate::pipeline::{ChainWish, Look, PendingPicture};
-use crate::quality;
+use crate::quality::{self, Keep};
 use crate::runtime::{
     Carryover, Catalog, EffectRequest, Found, LiveWall, PipelineFactory, Runtime, RuntimeEvent, WallPicture,
 };
 use crate::settings::Settings;
 use crate::source::{SourceEvent, SourceSpec};
 use crate::system::{Reading, Sensors};
-use crate::ui::{Action, SourceEntry, Wanted};
+use crate::ui::{SourceEntry, Wanted};
 use crate::units::{Budget, Extent};
 
 /// Called from any thread when there is something new.
@@ -45,6 +46,7 @@ pub struct Advanced {
 pub struct Session {
     catalog: Arc<Catalog>,
     waker: Waker,
+    clock: Clock,
     stream: Stream,
     runtime: Option<Runtime>,
     /// What the runtime draws with.
@@ -94,20 +96,23 @@ impl Session {
     /// After a change, so long frames of a picture that does not change are painted: until the painting is steady.
     const LIVELY: Duration = Duration::from_secs(3);
 
-    /// Starts the source at once.
-    /// What the command line leaves open is as in `settings`.
+    /// Starts the source at once. What the command line leaves open is as in `settings`. Sources go by `clock`, and so must
+    /// whoever says what time it is.
     pub fn start(
         args: &WindowArgs,
         settings: &Settings,
         catalog: Arc<Catalog>,
         waker: Waker,
+        clock: Clock,
         started: Instant,
     ) -> Self {
         let injector = args.quality.inject.clone().map(|script| Injector::new(script, started));
-        let stream = Stream::start(args.source.clone().unwrap_or_default(), waker.clone(), injector.as_ref());
+        let stream =
+            Stream::start(args.source.clone().unwrap_or_default(), waker.clone(), clock.clone(), injector.as_ref());
         Self {
             catalog,
             waker,
+            clock,
             stream,
             runtime: None,
             gpu: None,
@@ -144,7 +149,7 @@ impl Session {
         self.record.set_gpu(gpu.caps.as_ref().clone());
         self.gpu = Some(gpu.clone());
         let (catalog, waker) = (self.catalog.clone(), self.waker.clone());
-        let factory = PipelineFactory { gpu, catalog, format, chain: self.chain, waker };
+        let factory = PipelineFactory { gpu, catalog, format, chain: self.chain, waker, clock: self.clock.clone() };
         let mut runtime = Runtime::new(factory, self.choices.request().clone(), self.budget)?;
         if let Some(carryover) = self.carryover.take() {
             runtime.resume(carryover);
@@ -170,7 +175,10 @@ impl Session {
         redraw |= self.learn_effects(now);
         let lose_gpu = self.inject(now);
         self.rest(now);
+        let reading = self.system();
         let Some(runtime) = &mut self.runtime else { return Advanced { redraw, poll_soon: false, lose_gpu } };
+        runtime.set_machine(reading.thermal, reading.saver);
+        runtime.meter().set_throttled(reading.throttled);
         runtime.set_burden(self.injected.burden);
         let counts = self.stream.counts();
         runtime.captured(counts.put, counts.dropped, now);
@@ -360,11 +368,6 @@ impl Session {
     pub fn refresh_summary(&mut self, now: Instant) {
         let old = self.summary.as_ref().is_none_or(|(_, at)| now.saturating_duration_since(*at) >= Self::FIGURES_FOR);
         if old {
-            let reading = self.system();
-            if let Some(runtime) = &mut self.runtime {
-                runtime.set_machine(reading.thermal, reading.saver);
-                runtime.meter().set_throttled(reading.throttled);
-            }
             let summary = self.meter().summary(now);
             self.judge_choice(summary.over_budget, now);
             self.summary = Some((summary, now));
@@ -526,93 +529,116 @@ impl Session {
         }
     }
 
-    /// Does what a key asks for, as far as it is not the window's business.
-    pub fn command(&mut self, command: Command, now: Instant) {
+    /// The user asked for something: for a while the picture is painted anew even where it does not change.
+    pub fn enliven(&mut self, now: Instant) {
         self.lively_until = now + Self::LIVELY;
-        let controls = self.choices.controls();
-        match command {
-            Command::Effect(i) => self.act(Action::Effect(i), now),
-            Command::Leaf(by) => {
-                if let Some(i) = self.choices.effect_beside(by) {
-                    self.act(Action::Effect(i), now);
-                }
-            }
-            Command::Variant => {
-                if let Some(next) = self.choices.variant_after(self.variant()) {
-                    self.act(Action::Variant(next), now);
-                }
-            }
-            Command::Engine => {
-                let request = self.choices.with_next_engine();
-                let next = request.engine;
-                self.set_request(request);
-                self.tell_instead("Engine: ", &next.to_string(), "", now);
-            }
-            Command::Second(i) => self.act(Action::Blend { other: i, share: self.choices.share() }, now),
-            Command::Share(by) => {
-                if let Some((_, other, share)) = self.choices.blend() {
-                    let share = (share + f32::from(by) / 100.0).clamp(0.0, 1.0);
-                    self.try_request(self.choices.with_blend(Some((other, share))).map(Some), now);
-                }
-            }
-            Command::Blend => self.try_request(self.choices.with_blend_toggled(), now),
-            Command::Keep => {
-                let next = self.choices.keep().next();
-                self.tell_instead("Keep: ", next.name(), next.explanation(), now);
-                self.act(Action::Keep(next), now);
-            }
-            Command::Mirror => self.act(Action::Mirror(!controls.mirror), now),
-            Command::Split => {
-                let split = if controls.split.is_some() { None } else { Some(0.5) };
-                self.act(Action::Split(split), now);
-            }
-            Command::Strength(by) => self.act(Action::Strength(controls.strength + f32::from(by) / 100.0), now),
-            Command::Freeze => self.act(Action::Freeze(!controls.frozen), now),
-            _ => {}
+    }
+
+    /// Paints with the effect of that index.
+    pub fn choose_effect(&mut self, index: usize, now: Instant) {
+        self.try_request(Ok(self.choices.with_effect(index)), now);
+    }
+
+    /// Paints with the effect `by` places after the chosen one.
+    pub fn choose_effect_beside(&mut self, by: isize, now: Instant) {
+        if let Some(index) = self.choices.effect_beside(by) {
+            self.choose_effect(index, now);
         }
     }
 
-    /// Does what the interface asks for, as far as it is not the window's business.
-    pub fn act(&mut self, action: Action, now: Instant) {
-        self.lively_until = now + Self::LIVELY;
-        match action {
-            Action::Effect(i) => self.try_request(Ok(self.choices.with_effect(i)), now),
-            Action::Variant(id) => self.set_request(self.choices.with_variant(id)),
-            Action::Source(text) => self.set_source(&text, now),
-            Action::Strength(strength) => self.choices.set_strength(strength),
-            Action::Touch(touch) => {
-                if let Some(request) = self.choices.set_touch(touch) {
-                    self.set_request(request);
-                }
-            }
-            Action::Mirror(on) => self.choices.set_mirror(on, self.stream.is_camera()),
-            Action::Split(at) => self.choices.set_split(at),
-            Action::Freeze(on) => {
-                self.choices.set_frozen(on);
-                self.meter().pause();
-            }
-            Action::Blend { other, share } => {
-                let with = (share > 0.0).then_some((other, share));
-                self.try_request(self.choices.with_blend(with).map(Some), now);
-            }
-            Action::Keep(keep) => {
-                if let Some(request) = self.choices.set_keep(keep) {
-                    self.set_request(request);
-                }
-                if let Some(runtime) = &mut self.runtime {
-                    runtime.set_keep(keep);
-                }
-            }
-            Action::Star(i) => self.choices.star(i),
-            Action::Wall
-            | Action::Record
-            | Action::Camera
-            | Action::Countdown
-            | Action::Level(_)
-            | Action::Still
-            | Action::SaveReport
-            | Action::Fullscreen => {}
+    pub fn choose_variant(&mut self, id: String) {
+        self.set_request(self.choices.with_variant(id));
+    }
+
+    pub fn choose_next_variant(&mut self) {
+        if let Some(next) = self.choices.variant_after(self.variant()) {
+            self.choose_variant(next);
         }
+    }
+
+    pub fn choose_next_engine(&mut self, now: Instant) {
+        let request = self.choices.with_next_engine();
+        let next = request.engine;
+        self.set_request(request);
+        self.tell_instead("Engine: ", &next.to_string(), "", now);
+    }
+
+    /// 0..=1.
+    pub fn set_strength(&mut self, strength: f32) {
+        self.choices.set_strength(strength);
+    }
+
+    /// So many percent more or less of the painting.
+    pub fn strengthen(&mut self, percent: i8) {
+        self.set_strength(self.choices.controls().strength + f32::from(percent) / 100.0);
+    }
+
+    pub fn set_touch(&mut self, touch: Touch) {
+        if let Some(request) = self.choices.set_touch(touch) {
+            self.set_request(request);
+        }
+    }
+
+    /// A second effect and its share, 0..=1; 0 ends the blend.
+    pub fn blend(&mut self, other: usize, share: f32, now: Instant) {
+        let with = (share > 0.0).then_some((other, share));
+        self.try_request(self.choices.with_blend(with).map(Some), now);
+    }
+
+    /// A second effect, with the share that the blend has or would have at first.
+    pub fn blend_with(&mut self, other: usize, now: Instant) {
+        self.blend(other, self.choices.share(), now);
+    }
+
+    /// So many percent more or less of the second effect; the blend stays even at 0.
+    pub fn blend_by(&mut self, percent: i8, now: Instant) {
+        if let Some((_, other, share)) = self.choices.blend() {
+            let share = (share + f32::from(percent) / 100.0).clamp(0.0, 1.0);
+            self.try_request(self.choices.with_blend(Some((other, share))).map(Some), now);
+        }
+    }
+
+    pub fn toggle_blend(&mut self, now: Instant) {
+        self.try_request(self.choices.with_blend_toggled(), now);
+    }
+
+    /// What the governor is to keep.
+    pub fn set_keep(&mut self, keep: Keep) {
+        if let Some(request) = self.choices.set_keep(keep) {
+            self.set_request(request);
+        }
+        if let Some(runtime) = &mut self.runtime {
+            runtime.set_keep(keep);
+        }
+    }
+
+    pub fn choose_next_keep(&mut self, now: Instant) {
+        let next = self.choices.keep().next();
+        self.tell_instead("Keep: ", next.name(), next.explanation(), now);
+        self.set_keep(next);
+    }
+
+    /// The effect of that index is a favourite from now on, or no longer.
+    pub fn star(&mut self, index: usize) {
+        self.choices.star(index);
+    }
+
+    pub fn toggle_mirror(&mut self) {
+        self.choices.set_mirror(!self.choices.controls().mirror, self.stream.is_camera());
+    }
+
+    /// The line between before and after, as a share of the width.
+    pub fn set_split(&mut self, at: Option<f32>) {
+        self.choices.set_split(at);
+    }
+
+    pub fn toggle_split(&mut self) {
+        self.set_split(if self.choices.controls().split.is_some() { None } else { Some(0.5) });
+    }
+
+    pub fn toggle_freeze(&mut self) {
+        self.choices.set_frozen(!self.choices.controls().frozen);
+        self.meter().pause();
     }
 
     fn set_request(&mut self, request: EffectRequest) {
@@ -633,7 +659,8 @@ impl Session {
         }
     }
 
-    fn set_source(&mut self, text: &str, now: Instant) {
+    /// Another source, as `--source` names it.
+    pub fn set_source(&mut self, text: &str, now: Instant) {
         let spec = match SourceSpec::parse(text) {
             Ok(spec) => spec,
             Err(what) => return self.tell(Fault::failed(what, ""), now),

@@ -2,16 +2,18 @@
 //! And the sources that there are to choose from.
 
 use super::session::Waker;
+use crate::clock::Clock;
 use crate::frame::CameraFrame;
 use crate::inject::Injector;
 use crate::mailbox::MailboxCounts;
 use crate::source::{Losses, Source, SourceEvent, SourceKind, SourceSpec, SourceThread, SourceWish, cameras};
 use crate::ui::SourceEntry;
-use crate::units::FrameId;
 
-/// Frames of one source after the other, numbered as if they came from one.
+/// Frames of one source after the other, in one count.
 pub(super) struct Stream {
     waker: Waker,
+    /// How every source is opened: by one clock, with one count of ids.
+    wish: SourceWish,
     thread: SourceThread,
     spec: SourceSpec,
     /// The source as it describes itself; empty until it is open.
@@ -29,17 +31,19 @@ pub(super) struct Stream {
 
 impl Stream {
     /// Starts the source at once. `injector` may make it stall.
-    pub fn start(spec: SourceSpec, waker: Waker, injector: Option<&Injector>) -> Self {
+    pub fn start(spec: SourceSpec, waker: Waker, clock: Clock, injector: Option<&Injector>) -> Self {
         let mut entries = vec![SourceEntry { spec: "demo".to_owned(), title: "Demo scene".to_owned() }];
         if let SourceSpec::File(path) = &spec {
             let title = path.file_name().map_or_else(|| spec.to_string(), |n| n.to_string_lossy().into_owned());
             entries.insert(0, SourceEntry { spec: spec.to_string(), title });
         }
-        let thread = spawn(&spec, &waker, injector);
+        let wish = SourceWish { clock, ..SourceWish::default() };
+        let thread = spawn(&spec, &wish, &waker, injector);
         let before = MailboxCounts::default();
         let lost_before = Losses::default();
         Self {
             waker,
+            wish,
             thread,
             spec,
             name: String::new(),
@@ -56,7 +60,7 @@ impl Stream {
     pub fn replace(&mut self, spec: SourceSpec, injector: Option<&Injector>) {
         self.before = self.counts();
         self.lost_before = self.losses();
-        let new = spawn(&spec, &self.waker, injector);
+        let new = spawn(&spec, &self.wish, &self.waker, injector);
         let old = std::mem::replace(&mut self.thread, new);
         // Giving a camera back can take a second: not here.
         let closing = std::thread::Builder::new().name("source closing".into()).spawn(move || drop(old));
@@ -96,9 +100,7 @@ impl Stream {
 
     /// The newest frame, if it was not taken before. Never waits.
     pub fn take(&self) -> Option<CameraFrame> {
-        let frame = self.thread.latest().take()?;
-        let id = FrameId(self.before.put + frame.stamp().id.0);
-        Some(frame.with_id(id))
+        self.thread.latest().take()
     }
 
     pub fn spec(&self) -> &SourceSpec {
@@ -143,13 +145,13 @@ impl Stream {
     }
 }
 
-fn spawn(spec: &SourceSpec, waker: &Waker, injector: Option<&Injector>) -> SourceThread {
+fn spawn(spec: &SourceSpec, wish: &SourceWish, waker: &Waker, injector: Option<&Injector>) -> SourceThread {
     let waker = waker.clone();
-    let (spec, wish) = (spec.clone(), SourceWish::default());
+    let (spec, wish) = (spec.clone(), wish.clone());
     match injector.and_then(Injector::stalling) {
         None => SourceThread::spawn(spec, wish, move || waker()),
         Some(stalling) => {
-            let each = move |source, stop| Box::new(stalling(source, stop)) as Box<dyn Source>;
+            let each = move |source, wish: &SourceWish| Box::new(stalling(source, wish)) as Box<dyn Source>;
             SourceThread::spawn_each(spec, wish, each, move || waker())
         }
     }

@@ -5,6 +5,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use super::{BenchArgs, CliError, Common, print, print_json};
+use crate::clock::Clock;
 use crate::effect::{Touch, models_dirs};
 use crate::export::compare::THRESHOLD;
 use crate::export::{Circumstances, RunExport, crash};
@@ -84,6 +85,7 @@ fn measure(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
         format: FORMAT,
         chain: args.paint.chain.unwrap_or_default(),
         waker,
+        clock: Clock::default(),
     };
     let touch = args.paint.touch(Touch::default());
     let request = EffectRequest {
@@ -103,7 +105,7 @@ fn measure(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
     crash::paints(&built.subject, Vec::new());
     let keep = args.quality.keep.unwrap_or(Keep::Fixed);
     let mut runtime = Runtime::new(factory.clone(), request.clone(), info.budget())?;
-    runtime.start_with(built, shape);
+    runtime.start_with(built, shape, Instant::now());
     runtime.set_keep(keep);
     runtime.meter().set_paced(args.paced);
     let mut target = Target::new(&gpu, args.picture);
@@ -139,7 +141,7 @@ fn measure(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
             let built = factory.build(&request, shape)?;
             runtime = Runtime::new(factory, request.clone(), info.budget())?;
             runtime.resume(carryover);
-            runtime.start_with(built, shape);
+            runtime.start_with(built, shape, Instant::now());
             runtime.set_keep(keep);
             target = Target::new(&gpu, args.picture);
         }
@@ -248,8 +250,8 @@ impl Feed {
             ..SourceWish::default()
         };
         if args.paced {
-            let each = move |source, stop| match &stalling {
-                Some(stalling) => Box::new(stalling(source, stop)) as Box<dyn Source>,
+            let each = move |source, wish: &SourceWish| match &stalling {
+                Some(stalling) => Box::new(stalling(source, wish)) as Box<dyn Source>,
                 None => source,
             };
             return Ok(Self::Paced(SourceThread::spawn_each(args.source.clone(), request, each, move || waker())));
@@ -258,7 +260,7 @@ impl Feed {
         signals::listen(move || stop.set());
         let mut source = crate::source::open(&args.source, &request).map_err(|e| e.fault())?;
         if let Some(stalling) = &stalling {
-            source = Box::new(stalling(source, request.stop.clone()));
+            source = Box::new(stalling(source, &request));
         }
         Ok(Self::Free { source, pool: FramePool::default(), taken: 0, drawn: Vec::new() })
     }

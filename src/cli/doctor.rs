@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{CliError, Common, DoctorArgs, print, print_json};
 use crate::autotune::{Cache, Timing, Timings};
+use crate::clock::Clock;
 use crate::effect::models_dirs;
 use crate::export::crash;
 use crate::gpu::{Gpu, GpuCaps};
@@ -263,7 +264,14 @@ fn timings(gpu: &Gpu, catalog: &Arc<Catalog>, again: bool) -> Option<Timings> {
     // Nothing is shown, so the format is any.
     let format = wgpu::TextureFormat::Rgba8Unorm;
     let (catalog, waker) = (catalog.clone(), Arc::new(|| {}));
-    let factory = PipelineFactory { gpu: gpu.clone(), catalog: catalog.clone(), format, chain: ChainWish::Auto, waker };
+    let factory = PipelineFactory {
+        gpu: gpu.clone(),
+        catalog: catalog.clone(),
+        format,
+        chain: ChainWish::Auto,
+        waker,
+        clock: Clock::default(),
+    };
     if again {
         factory.forget_timings();
     }

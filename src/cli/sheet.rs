@@ -9,6 +9,7 @@ use image::RgbaImage;
 
 use super::painter::{frame_of, paint, rgb_of};
 use super::{CliError, Common, SheetArgs};
+use crate::clock::Clock;
 use crate::effect::{Effect, models_dirs};
 use crate::fault::Fault;
 use crate::frame::{FramePool, FrameShape, PixelFormat};
@@ -57,6 +58,7 @@ pub fn run(args: &SheetArgs, common: &Common) -> Result<(), CliError> {
         format: FORMAT,
         chain: ChainWish::Auto,
         waker: Arc::new(|| {}),
+        clock: Clock::default(),
     };
     let found = factory.catalog.found();
     found.faults.iter().for_each(say);

@@ -25,6 +25,7 @@ use std::time::Instant;
 pub use script::{Event, Script, What};
 pub use stall::Stalling;
 
+use crate::source::{Source, SourceWish};
 use crate::system::{Reading, Thermal};
 use crate::units::Burden;
 
@@ -80,10 +81,12 @@ impl Injector {
     }
 
     /// A wrapper for sources that stalls them when the script says so; `None` when it never does.
-    pub fn stalling(&self) -> Option<impl Fn(Box<dyn crate::source::Source>, crate::source::Stop) -> Stalling + use<>> {
+    pub fn stalling(&self) -> Option<impl Fn(Box<dyn Source>, &SourceWish) -> Stalling + use<>> {
         let (script, started) = (self.script.clone(), self.started);
         let stalls = script.events().iter().any(|e| e.what == What::Stall);
-        stalls.then_some(move |source, stop| Stalling::new(source, script.clone(), started, stop))
+        stalls.then_some(move |source: Box<dyn Source>, wish: &SourceWish| {
+            Stalling::new(source, script.clone(), started, wish)
+        })
     }
 }
 

@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 
 use super::Script;
 use crate::frame::{CameraFrame, FramePool};
-use crate::source::{Losses, Source, SourceError, SourceInfo, Stop};
+use crate::source::{Losses, Source, SourceError, SourceInfo, SourceWish};
 
 /// A source around another one.
 pub struct Stalling {
     inner: Box<dyn Source>,
     script: Script,
     started: Instant,
-    stop: Stop,
+    wish: SourceWish,
 }
 
 impl Stalling {
@@ -19,9 +19,9 @@ impl Stalling {
     const PATIENCE: Duration = Duration::from_secs(1);
     const SLICE: Duration = Duration::from_millis(20);
 
-    /// The script's times count from `started`.
-    pub fn new(inner: Box<dyn Source>, script: Script, started: Instant, stop: Stop) -> Self {
-        Self { inner, script, started, stop }
+    /// The script's times count from `started`, by the clock of the wish that `inner` was opened with.
+    pub fn new(inner: Box<dyn Source>, script: Script, started: Instant, wish: &SourceWish) -> Self {
+        Self { inner, script, started, wish: wish.clone() }
     }
 }
 
@@ -31,13 +31,14 @@ impl Source for Stalling {
     }
 
     fn next(&mut self, pool: &FramePool) -> Result<CameraFrame, SourceError> {
-        let began = Instant::now();
-        while self.script.at(self.started.elapsed()).stalled {
-            let waited = began.elapsed();
+        let SourceWish { clock, stop, .. } = &self.wish;
+        let began = clock.now();
+        while self.script.at(clock.now().saturating_duration_since(self.started)).stalled {
+            let waited = clock.now().saturating_duration_since(began);
             if waited > Self::PATIENCE {
                 return Err(SourceError::Stalled { name: self.info().name.clone(), waited });
             }
-            if self.stop.sleep_until(Instant::now() + Self::SLICE) {
+            if clock.sleep_until(clock.now() + Self::SLICE, stop) {
                 return Err(SourceError::Stopped);
             }
         }

@@ -9,6 +9,7 @@ use super::still::PendingPicture;
 use super::tap::{Line, Taps};
 use super::{FrameJob, PipelineError, gpu};
 use crate::canvas::{Canvas, Tables};
+use crate::clock::Clock;
 use crate::gpu::Done;
 use crate::kernels::stability::Gathered;
 use crate::metrics::Span;
@@ -65,6 +66,14 @@ impl Chain {
         match self {
             Self::Gpu(_) => Vec::new(),
             Self::Cpu(chain) => chain.events(),
+        }
+    }
+
+    /// By which work on the processor begins. The GPU measures its own by its own clock.
+    pub fn set_clock(&mut self, clock: Clock) {
+        match self {
+            Self::Gpu(_) => {}
+            Self::Cpu(chain) => chain.set_clock(clock),
         }
     }
 

@@ -31,7 +31,7 @@ mod steadiness;
 mod still;
 pub mod tap;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chain::{Chain, Ticket};
 use cpu::CpuChain;
@@ -48,6 +48,7 @@ pub use still::PendingPicture;
 use tap::Taps;
 
 use crate::canvas::{Relief, Surface, SurfaceSlot};
+use crate::clock::Clock;
 use crate::frame::{CameraFrame, FrameShape};
 use crate::gpu::{Done, Gpu, GpuError, Shader};
 pub use crate::kernels::stability::Stability;
@@ -263,6 +264,7 @@ pub struct Pipeline {
     /// The frame whose drawing was measured last.
     drawn: Option<FrameId>,
     taps: Taps,
+    clock: Clock,
 }
 
 impl Pipeline {
@@ -344,7 +346,14 @@ impl Pipeline {
             view: None,
             drawn: None,
             taps: Taps::default(),
+            clock: Clock::default(),
         }
+    }
+
+    /// The clock that says when work begins and when a student is overdue; the system's before the first call.
+    pub fn set_clock(&mut self, clock: Clock) {
+        self.chain.set_clock(clock.clone());
+        self.clock = clock;
     }
 
     /// Which back end runs the list.
@@ -368,7 +377,7 @@ impl Pipeline {
         look: &Look,
     ) {
         self.set_view(target_extent, look);
-        let started = Instant::now();
+        let started = self.clock.now();
         let layout = self.picture_layout(target_extent, look);
         let shown = self.shown_frame();
         self.chain.draw(encoder, target, (layout, target_extent), shown);
@@ -377,7 +386,7 @@ impl Pipeline {
         {
             // The finished picture's way to the screen, once for each frame.
             self.drawn = Some(stamp.id);
-            self.note(Span::cpu(stamp.id, Stage::Present, started, Instant::now()));
+            self.note(Span::cpu(stamp.id, Stage::Present, started, self.clock.now()));
         }
     }
 

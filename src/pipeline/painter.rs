@@ -63,7 +63,7 @@ pub(super) enum Painter {
         /// Frames handed over whose fate is open, oldest first.
         open: VecDeque<Open>,
         /// Since when there has been such a frame and no painting came.
-        owed_since: Instant,
+        owed_since: Option<Instant>,
     },
     Untouched,
 }
@@ -76,7 +76,7 @@ impl Painter {
             Student::OnCpu(student) => (Self::InPlace, Some(InPlace::Cpu(student))),
             Student::RoundTrip(student) => {
                 let open = VecDeque::with_capacity(PENDING);
-                (Self::RoundTrip { student, open, owed_since: Instant::now() }, None)
+                (Self::RoundTrip { student, open, owed_since: None }, None)
             }
             Student::Untouched => (Self::Untouched, None),
         }

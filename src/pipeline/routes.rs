@@ -153,7 +153,7 @@ impl Pipeline {
 
     /// A frame to the GPU; shown when that is done. With a cadence on the round trip, on to the thread as well.
     fn launch(&mut self, frame: CameraFrame) {
-        let started = Instant::now();
+        let started = self.clock.now();
         let stamp = frame.stamp();
         let index = self.spare();
         let due = self.is_due();
@@ -177,7 +177,7 @@ impl Pipeline {
             (self.run(FrameInput::Given(frame), index, paint, None, sent), None)
         };
         self.in_flight = Some(InFlight { slot: index, stamp, ticket, counted: false });
-        self.note(Span::cpu(stamp.id, Stage::Upload, started, Instant::now()));
+        self.note(Span::cpu(stamp.id, Stage::Upload, started, self.clock.now()));
         if let Some(frame) = frame {
             self.hand_over(frame, paint == Paint::Carried);
         } else if paint == Paint::Nobody && self.painter.route() == Route::RoundTrip {
@@ -212,14 +212,16 @@ impl Pipeline {
     /// Whether the round trip gives nothing any more.
     fn is_overdue(&self) -> bool {
         let Painter::RoundTrip { student, open, owed_since } = &self.painter else { return false };
-        !student.is_alive() || (!open.is_empty() && owed_since.elapsed() > STALE)
+        !student.is_alive()
+            || (!open.is_empty()
+                && owed_since.is_some_and(|since| self.clock.now().saturating_duration_since(since) > STALE))
     }
 
     /// A frame to the thread. `counted`: it came out already, with a painting that was carried along.
     fn hand_over(&mut self, frame: CameraFrame, counted: bool) {
         let Painter::RoundTrip { student, open, owed_since } = &mut self.painter else { return };
         if open.is_empty() {
-            *owed_since = Instant::now();
+            *owed_since = Some(self.clock.now());
         }
         if open.len() == PENDING {
             let lost = open.pop_front();
@@ -282,7 +284,7 @@ impl Pipeline {
     /// The fate of `frame` and of all before it is known. Returns whether `frame` had been counted.
     fn close(&mut self, frame: FrameId) -> bool {
         let Painter::RoundTrip { open, owed_since, .. } = &mut self.painter else { return false };
-        *owed_since = Instant::now();
+        *owed_since = Some(self.clock.now());
         let mut counted = false;
         while let Some(first) = open.front().copied().filter(|first| first.frame <= frame) {
             open.pop_front();
@@ -297,12 +299,12 @@ impl Pipeline {
 
     /// A frame and its painting from the round trip, shown at once: the queue keeps the order.
     fn deliver(&mut self, delivered: &Painted) -> Option<FrameStamp> {
-        let started = Instant::now();
+        let started = self.clock.now();
         let stamp = delivered.frame.stamp();
         let index = self.spare();
         let input = FrameInput::Lent(&delivered.frame);
         let ticket = self.run(input, index, Paint::Arrived, Some(&delivered.pixels), false);
-        self.note(Span::cpu(stamp.id, Stage::Upload, started, Instant::now()));
+        self.note(Span::cpu(stamp.id, Stage::Upload, started, self.clock.now()));
         let prepared = delivered.started + delivered.prepare;
         self.note(Span::cpu(stamp.id, Stage::Prepare, delivered.started, prepared));
         self.note(Span::cpu(stamp.id, Stage::Infer, prepared, prepared + delivered.infer));

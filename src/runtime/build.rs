@@ -9,6 +9,7 @@ use super::Catalog;
 use super::autotune::network;
 use super::style_switch::{ResolvedEffect, Restylable};
 use crate::autotune::FIRST_CHOICE;
+use crate::clock::Clock;
 use crate::effect::{Blend, Effect, EffectKind, Touch, Variant, fitted_size};
 use crate::fault::Fault;
 use crate::frame::FrameShape;
@@ -111,6 +112,8 @@ pub struct PipelineFactory {
     pub chain: ChainWish,
     /// Called from other threads whenever a painting, or a finished picture, is ready.
     pub waker: Arc<dyn Fn() + Send + Sync>,
+    /// By which pipelines judge whether a student is overdue.
+    pub clock: Clock,
 }
 
 impl PipelineFactory {
@@ -447,6 +450,7 @@ impl PipelineFactory {
         };
         let woken = made.and_then(|mut pipeline| {
             pipeline.wake(self.waker.clone())?;
+            pipeline.set_clock(self.clock.clone());
             Ok(pipeline)
         });
         woken.map_err(|e| {

@@ -165,13 +165,13 @@ impl Runtime {
     }
 
     /// Begins with a pipeline that was made beforehand, for `shape`.
-    pub fn start_with(&mut self, built: BuiltPipeline, shape: FrameShape) {
+    pub fn start_with(&mut self, built: BuiltPipeline, shape: FrameShape, now: Instant) {
         self.shape = Some(shape);
         self.asked = Some(Job { request: self.request.clone(), shape, budget: self.meter.budget() });
         let running = self.running(built, shape, self.request.by_hand());
         self.meter.switch(running.subject.clone());
         self.current = Some(running);
-        self.tell_governor(Instant::now());
+        self.tell_governor(now);
     }
 
     pub fn request(&self) -> &EffectRequest {
@@ -217,6 +217,11 @@ impl Runtime {
     /// Whether a pipeline is being made aside. Another style of the one that paints is none.
     pub fn is_preparing(&self) -> bool {
         self.building && !self.builder.is_restyling() || self.next.is_some()
+    }
+
+    /// Whether the builder is at work: what comes of it takes real time, not frames.
+    pub fn is_building(&self) -> bool {
+        self.building
     }
 
     /// Another source delivers from now on.

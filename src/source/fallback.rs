@@ -26,7 +26,7 @@ impl Fallback {
         Self {
             scene: demo::open(wish),
             devices: camera::fingerprint(),
-            look_at: Instant::now() + Self::LOOK_EVERY,
+            look_at: wish.clock.now() + Self::LOOK_EVERY,
             refused,
             wish: wish.clone(),
         }
@@ -39,7 +39,7 @@ impl Source for Fallback {
     }
 
     fn next(&mut self, pool: &FramePool) -> Result<CameraFrame, SourceError> {
-        let now = Instant::now();
+        let now = self.wish.clock.now();
         if now >= self.look_at {
             self.look_at = now + Self::LOOK_EVERY;
             let devices = camera::fingerprint();
@@ -49,7 +49,7 @@ impl Source for Fallback {
                 return Err(SourceError::Free);
             }
             if new {
-                let stopped = self.wish.stop.sleep_until(now + Self::SETTLES_IN);
+                let stopped = self.wish.clock.sleep_until(now + Self::SETTLES_IN, &self.wish.stop);
                 return Err(if stopped { SourceError::Stopped } else { SourceError::Appeared });
             }
         }

@@ -29,9 +29,10 @@ pub use demo::DemoScene;
 pub use error::{Recovery, SourceError};
 pub use file::{Holds, holds};
 pub use paced::{Clip, ClipInfo, Paced, Picture};
-pub use spec::{Pacing, SourceSpec, SourceWish, Stop};
+pub use spec::{Pacing, SourceSpec, SourceWish};
 pub use thread::{SourceEvent, SourceThread};
 
+pub use crate::clock::Stop;
 use crate::fault::Fault;
 pub use crate::frame::Losses;
 use crate::frame::{CameraFrame, FramePool, FrameShape};
@@ -42,7 +43,7 @@ pub trait Source: Send {
     /// What this source delivers. Constant while it is open.
     fn info(&self) -> &SourceInfo;
 
-    /// The next frame, waiting for it if need be. Ids count up from 0.
+    /// The next frame, waiting for it if need be. Its id comes from the wish that the source was opened with.
     ///
     /// Waits in short slices and returns [`SourceError::Stopped`] soon after the wish's [`Stop`] was set.
     ///

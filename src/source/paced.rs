@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::{Losses, Pacing, Source, SourceError, SourceInfo, SourceWish};
 use crate::frame::{CameraFrame, FrameBytes, FramePool, FrameShape};
-use crate::units::{CaptureClock, FrameId, FrameStamp};
+use crate::units::{CaptureClock, FrameStamp};
 
 /// One picture of a clip.
 #[derive(Debug)]
@@ -60,7 +60,6 @@ pub struct Paced<C> {
     start: Option<Instant>,
     /// Media time of the next picture, all passes together.
     position: Duration,
-    next_id: u64,
     skipped: u64,
     /// Pictures delivered or passed over in this pass.
     in_pass: u64,
@@ -82,7 +81,6 @@ impl<C: Clip> Paced<C> {
             wish: wish.clone(),
             start: None,
             position: Duration::ZERO,
-            next_id: 0,
             skipped: 0,
             in_pass: 0,
             told_cut: false,
@@ -117,7 +115,8 @@ impl<C: Clip> Paced<C> {
     /// Passes over the pictures whose time has gone by.
     fn catch_up(&mut self, start: Instant) -> Result<(), SourceError> {
         let interval = self.clip.info().source.interval.max(Self::SHORTEST);
-        let late = |start: Instant, position: Duration| Instant::now().saturating_duration_since(start + position);
+        let clock = self.wish.clock.clone();
+        let late = |start: Instant, position: Duration| clock.now().saturating_duration_since(start + position);
         let before = late(start, self.position);
         if before >= Self::RESYNC {
             self.start = Some(start + before);
@@ -166,22 +165,22 @@ impl<C: Clip> Source for Paced<C> {
             }
         };
         // The clock starts when the first picture is there, so that opening and decoding it cost the clip no time.
-        let start = *self.start.get_or_insert_with(Instant::now);
+        let start = *self.start.get_or_insert_with(|| self.wish.clock.now());
         let due = start + self.position;
         let captured = match self.wish.pacing {
             Pacing::RealTime => {
-                if self.wish.stop.sleep_until(due) {
+                if self.wish.clock.sleep_until(due, &self.wish.stop) {
                     return Err(SourceError::Stopped);
                 }
                 due
             }
-            Pacing::Free => Instant::now(),
+            Pacing::Free => self.wish.clock.now(),
             Pacing::Offline => due,
         };
         self.advance(picture.shown_for);
-        let stamp = FrameStamp { id: FrameId(self.next_id), captured, clock: CaptureClock::Schedule };
-        self.next_id += 1;
+        let stamp = FrameStamp { id: self.wish.ids.give(), captured, clock: CaptureClock::Schedule };
         CameraFrame::new(picture.shape, stamp, picture.bytes)
+            .map(|frame| frame.arrived_at(self.wish.clock.now()))
             .map_err(|source| SourceError::Frame { name: self.clip.info().source.name.clone(), source })
     }
 

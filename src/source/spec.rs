@@ -2,11 +2,10 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use super::camera::Coding;
-use crate::units::{Budget, Extent};
+use crate::clock::{Clock, Stop};
+use crate::units::{Budget, Extent, FrameIds};
 
 /// Which source to open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -113,6 +112,10 @@ pub struct SourceWish {
     pub stride_bytes: Option<u32>,
     /// Set by the owner when no more frames are wanted.
     pub stop: Stop,
+    /// What frames are paced by.
+    pub clock: Clock,
+    /// Where frames get their identity from.
+    pub ids: FrameIds,
 }
 
 impl SourceWish {
@@ -133,41 +136,9 @@ impl Default for SourceWish {
             coding: None,
             stride_bytes: None,
             stop: Stop::default(),
+            clock: Clock::default(),
+            ids: FrameIds::default(),
         }
-    }
-}
-
-/// A flag that ends waiting on another thread. Once set it stays set.
-#[derive(Clone, Debug, Default)]
-pub struct Stop {
-    shared: Arc<(Mutex<bool>, Condvar)>,
-}
-
-impl Stop {
-    pub fn set(&self) {
-        *self.lock() = true;
-        self.shared.1.notify_all();
-    }
-
-    pub fn is_set(&self) -> bool {
-        *self.lock()
-    }
-
-    /// Sleeps until `until`, less if the flag is set meanwhile. Returns whether it is set.
-    pub fn sleep_until(&self, until: Instant) -> bool {
-        let mut set = self.lock();
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            if *set || left.is_zero() {
-                return *set;
-            }
-            set = self.shared.1.wait_timeout(set, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, bool> {
-        // A bool cannot be left half changed.
-        self.shared.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -187,17 +158,5 @@ mod tests {
         }
         #[cfg(target_os = "linux")]
         assert_eq!(SourceSpec::parse("/dev/video3").unwrap(), SourceSpec::Camera(Some(3)));
-    }
-
-    #[test]
-    fn a_set_stop_ends_a_sleep() {
-        let stop = Stop::default();
-        let sleeper = {
-            let stop = stop.clone();
-            std::thread::spawn(move || stop.sleep_until(Instant::now() + std::time::Duration::from_secs(60)))
-        };
-        stop.set();
-        assert!(sleeper.join().unwrap());
-        assert!(stop.is_set());
     }
 }

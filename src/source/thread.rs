@@ -13,7 +13,6 @@ use super::{Losses, Opened, Recovery, Source, SourceError, SourceInfo, SourceKin
 use crate::fault::Fault;
 use crate::frame::{CameraFrame, FramePool};
 use crate::mailbox::Latest;
-use crate::units::FrameId;
 
 /// What a source has to say, in order.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,13 +78,13 @@ impl SourceThread {
     pub fn spawn_each(
         spec: SourceSpec,
         wish: SourceWish,
-        mut each: impl FnMut(Box<dyn Source>, Stop) -> Box<dyn Source> + Send + 'static,
+        mut each: impl FnMut(Box<dyn Source>, &SourceWish) -> Box<dyn Source> + Send + 'static,
         waker: impl Fn() + Send + 'static,
     ) -> Self {
         let mut spec = spec;
         let open = move |wish: &SourceWish| {
             let mut opened = super::open_with_notice(&spec, wish)?;
-            opened.source = each(opened.source, wish.stop.clone());
+            opened.source = each(opened.source, wish);
             if spec == SourceSpec::Auto && opened.source.info().kind == SourceKind::Camera {
                 // A camera that was there once is waited for when it goes, not replaced by the demo scene.
                 spec = SourceSpec::Camera(None);
@@ -112,7 +111,7 @@ impl SourceThread {
             waker,
             shared: shared.clone(),
             events: sender,
-            next_id: 0,
+            delivered: 0,
             trouble: None,
             before: Losses::default(),
         };
@@ -182,8 +181,8 @@ struct Keeper<O, W> {
     waker: W,
     shared: Arc<Shared>,
     events: mpsc::SyncSender<SourceEvent>,
-    /// Ids go on counting when the source is reopened.
-    next_id: u64,
+    /// Frames, of all openings.
+    delivered: u64,
     trouble: Option<Trouble>,
     /// Losses of the openings before this one.
     before: Losses,
@@ -209,9 +208,9 @@ where
     fn run(&mut self) {
         let mut pause = Self::FIRST_PAUSE;
         while !self.wish.stop.is_set() {
-            let delivered = self.next_id;
+            let before = self.delivered;
             let error = self.one_opening();
-            if self.next_id > delivered {
+            if self.delivered > before {
                 pause = Self::FIRST_PAUSE;
             }
             match error.recovery() {
@@ -225,7 +224,7 @@ where
                 }
                 Recovery::Continue | Recovery::Reopen => {
                     self.report(&error);
-                    if self.wish.stop.sleep_until(Instant::now() + pause) {
+                    if self.wish.clock.sleep_until(self.wish.clock.now() + pause, &self.wish.stop) {
                         break;
                     }
                     pause = (pause * 2).min(Self::LONGEST_PAUSE);
@@ -270,10 +269,10 @@ where
 
     fn deliver(&mut self, frame: CameraFrame) {
         // The replaced frame goes back to the pool here, outside the mailbox's lock.
-        drop(self.shared.latest.put(frame.with_id(FrameId(self.next_id))));
-        self.next_id += 1;
-        self.shared.captured.store(self.next_id, Ordering::Relaxed);
-        if self.trouble.as_ref().is_some_and(|trouble| Instant::now() >= trouble.over_from) {
+        drop(self.shared.latest.put(frame));
+        self.delivered += 1;
+        self.shared.captured.store(self.delivered, Ordering::Relaxed);
+        if self.trouble.as_ref().is_some_and(|trouble| self.wish.clock.now() >= trouble.over_from) {
             self.trouble = None;
             self.tell(SourceEvent::Recovered);
         } else {
@@ -290,7 +289,7 @@ where
     /// Tells of an error, unless it is the one that was told last.
     fn report(&mut self, error: &SourceError) {
         let fault = error.fault();
-        let mut over_from = Instant::now();
+        let mut over_from = self.wish.clock.now();
         if error.recovery() == Recovery::Continue {
             over_from += Self::DAMAGE_OVER_AFTER;
         }

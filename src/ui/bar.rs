@@ -70,7 +70,7 @@ fn effects(ui: &mut Ui, view: &View<'_>, actions: &mut Vec<Action>) {
     let hint = "All effects at once, live, to choose by eye (G); / searches them";
     let all = format!("All {}", view.effects.len());
     if ui.button(all).on_hover_text(hint).clicked() {
-        actions.push(Action::Wall);
+        actions.push(Action::ToggleWall);
     }
     ui.separator();
     let low = ui.ctx().content_rect().height() < LOW;
@@ -257,22 +257,21 @@ fn blend(ui: &mut Ui, view: &View<'_>, here: usize, effect: &EffectEntry, action
 /// How the picture is put together, and where it comes from.
 fn picture(ui: &mut Ui, view: &View<'_>, actions: &mut Vec<Action>) {
     let controls = view.controls;
-    let split = if controls.split.is_some() { None } else { Some(0.5) };
     let hint = "Camera picture left, painting right; drag the line (S)";
-    toggle(ui, "Split", controls.split.is_some(), hint, Action::Split(split), actions);
-    let freeze = Action::Freeze(!controls.frozen);
-    toggle(ui, "Freeze", controls.frozen, "Stop the picture (Space)", freeze, actions);
+    toggle(ui, "Split", controls.split.is_some(), hint, Action::ToggleSplit, actions);
+    toggle(ui, "Freeze", controls.frozen, "Stop the picture (Space)", Action::ToggleFreeze, actions);
     let recording = view.recording.is_some();
     let name = if recording { "Stop" } else { "Record" };
-    toggle(ui, name, recording, "Record what is shown as MP4, or stop (R)", Action::Record, actions);
+    toggle(ui, name, recording, "Record what is shown as MP4, or stop (R)", Action::ToggleRecording, actions);
     toggle(ui, "Picture", false, "Save a picture (P)", Action::Still, actions);
     ui.menu_button("More", |ui| {
-        let mirror = Action::Mirror(!controls.mirror);
-        toggle(ui, "Mirror", controls.mirror, "Left and right as in a mirror (M)", mirror, actions);
+        toggle(ui, "Mirror", controls.mirror, "Left and right as in a mirror (M)", Action::ToggleMirror, actions);
         let counting = view.countdown.is_some();
-        toggle(ui, "Picture in 3 seconds", counting, "Save a picture in three seconds (T)", Action::Countdown, actions);
+        let hint = "Save a picture in three seconds (T)";
+        toggle(ui, "Picture in 3 seconds", counting, hint, Action::ToggleCountdown, actions);
         let sent = view.sent.is_some();
-        toggle(ui, "Camera for calls", sent, "Be a camera for video calls, or no longer (C)", Action::Camera, actions);
+        let hint = "Be a camera for video calls, or no longer (C)";
+        toggle(ui, "Camera for calls", sent, hint, Action::ToggleCamera, actions);
     })
     .response
     .on_hover_text("The mirror, a picture after a countdown, a camera for video calls");
@@ -302,7 +301,7 @@ fn program(ui: &mut Ui, level: Level, help: &mut bool, actions: &mut Vec<Action>
     let hint = "Write a report of this run: every figure, to show to others (F3)";
     toggle(ui, "Report", false, hint, Action::SaveReport, actions);
     let hint = "Figures: nothing, a line, a card, everything (F1)";
-    toggle(ui, "Figures", level != Level::Hidden, hint, Action::Level(level.next()), actions);
+    toggle(ui, "Figures", level != Level::Hidden, hint, Action::NextLevel, actions);
 }
 
 fn label(ui: &mut Ui, what: &str) {

@@ -2,53 +2,8 @@
 
 use egui::{Align2, RichText, Ui, vec2};
 
+use super::commands::{GROUPS, Line};
 use super::style;
-
-/// What the keys do, in groups. What they really do is in `app::keys`,
-/// whose tests compare the two.
-pub const KEYS: [(&str, &[(&str, &str)]); 3] = [
-    (
-        "Painting",
-        &[
-            ("G", "all effects at once, live"),
-            ("/", "search them"),
-            ("1 … 9", "choose an effect"),
-            ("← →", "the effect before, the next one"),
-            ("↑ ↓", "more or less of the painting"),
-            ("Shift 1 … 9", "blend a second effect in"),
-            ("B", "blend or not"),
-            ("[ ]", "less or more of the second"),
-            ("V", "another size of the network"),
-            ("E", "engine: automatic, GPU, CPU"),
-            ("K", "what the governor keeps"),
-            ("M", "mirror"),
-            ("S", "split: camera left, painting right"),
-        ],
-    ),
-    (
-        "Figures",
-        &[
-            ("F1", "none, line, card, everything"),
-            ("F2", "pause, and look at frames"),
-            (", .", "the frame before, the next one"),
-            ("F3", "save a report of the run"),
-        ],
-    ),
-    (
-        "Picture",
-        &[
-            ("Space", "freeze the picture"),
-            ("P", "save the picture"),
-            ("T", "save it in three seconds"),
-            ("R", "record, and stop"),
-            ("C", "be a camera for video calls"),
-            ("F  F11", "full screen"),
-            ("H  ?", "show or hide this list"),
-            ("Esc", "close, leave the full screen"),
-            ("Q  Ctrl Q", "quit"),
-        ],
-    ),
-];
 
 /// Draws the list in as many columns as the window has room for; a click on its button closes it.
 pub fn show(ui: &mut Ui, open: &mut bool) {
@@ -66,7 +21,7 @@ pub fn show(ui: &mut Ui, open: &mut bool) {
                         if i > 0 {
                             ui.add_space(if low { 6.0 } else { 18.0 });
                         }
-                        ui.vertical(|ui| groups.iter().for_each(|&g| group(ui, KEYS[g].0, KEYS[g].1, low)));
+                        ui.vertical(|ui| groups.iter().for_each(|&g| group(ui, GROUPS[g].0, GROUPS[g].1, low)));
                     }
                 });
             });
@@ -84,7 +39,7 @@ pub fn show(ui: &mut Ui, open: &mut bool) {
     });
 }
 
-/// Which of [`KEYS`]' groups stand in which column of a window that is `width` points wide.
+/// Which of the [`GROUPS`] stand in which column of a window that is `width` points wide.
 fn columns(width: f32) -> &'static [&'static [usize]] {
     match width {
         w if w >= 900.0 => &[&[0], &[1], &[2]],
@@ -107,16 +62,16 @@ fn keycap(ui: &mut Ui, cap: &str) {
         .show(ui, |ui| ui.label(words));
 }
 
-fn group(ui: &mut Ui, name: &str, keys: &[(&str, &str)], low: bool) {
+fn group(ui: &mut Ui, name: &str, lines: &[Line], low: bool) {
     ui.label(RichText::new(name).font(style::strong(14.0)));
     let spacing = if low { vec2(8.0, 1.0) } else { vec2(12.0, 5.0) };
     egui::Grid::new(name).num_columns(2).spacing(spacing).min_row_height(0.0).show(ui, |ui| {
-        for (key, what) in keys {
+        for Line { caps, words, .. } in lines {
             ui.horizontal(|ui| {
                 ui.spacing_mut().item_spacing.x = 4.0;
-                key.split_whitespace().for_each(|cap| keycap(ui, cap));
+                caps.split_whitespace().for_each(|cap| keycap(ui, cap));
             });
-            ui.label(RichText::new(*what).font(style::words(12.5)).color(style::MUTED));
+            ui.label(RichText::new(*words).font(style::words(12.5)).color(style::MUTED));
             ui.end_row();
         }
     });

@@ -4,7 +4,9 @@
 //! anything but what the interface itself looks like ([`Interface`]). Everything is readable over any picture (each part
 //! has a backdrop of its own), and what a colour says is said in words too.
 
+mod action;
 mod bar;
+pub mod commands;
 mod countdown;
 mod explain;
 mod figures;
@@ -13,6 +15,7 @@ mod help;
 mod layout;
 mod messages;
 mod overlay;
+mod palette;
 mod pointer;
 mod recording;
 mod sheet;
@@ -23,8 +26,8 @@ mod tile;
 mod wall;
 mod words;
 
+pub use action::Action;
 pub use countdown::Countdown;
-pub use help::KEYS;
 pub use tile::Picture;
 pub use wall::Wanted;
 pub use words::Words;
@@ -43,6 +46,7 @@ use crate::units::FrameId;
 use graph::{Frames, Range};
 use layout::{Layout, Left, Right};
 use overlay::MARGIN;
+use palette::Palette;
 use sheet::{Letters, Sheet};
 use snapshot::Snapshot;
 use wall::Wall;
@@ -160,45 +164,6 @@ pub struct View<'a> {
     pub now: Instant,
 }
 
-/// What the user asked for.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Action {
-    /// Index into [`View::effects`].
-    Effect(usize),
-    /// An id of the chosen effect's variants.
-    Variant(String),
-    /// A spec from [`View::sources`].
-    Source(String),
-    Strength(f32),
-    /// How the chosen effect's paint is wanted.
-    Touch(Touch),
-    Mirror(bool),
-    Split(Option<f32>),
-    Freeze(bool),
-    Level(Level),
-    /// Blend the chosen effect with another one (index into [`View::effects`]), whose share is 0..=1; 0 ends it.
-    Blend {
-        other: usize,
-        share: f32,
-    },
-    /// What the governor is to keep.
-    Keep(quality::Keep),
-    /// Show all effects at once, or no longer.
-    Wall,
-    /// The effect of that index is a favourite from now on, or no longer.
-    Star(usize),
-    Still,
-    /// Begin a recording, or end it.
-    Record,
-    /// Begin to be a camera for other programs, or end it.
-    Camera,
-    /// Save a still in three seconds, or do not.
-    Countdown,
-    /// Write the report of the run so far.
-    SaveReport,
-    Fullscreen,
-}
-
 /// The interface's own state. One per window.
 #[derive(Debug)]
 pub struct Interface {
@@ -209,6 +174,7 @@ pub struct Interface {
     /// Points at the bottom that the bar takes when it is there.
     bar_height: f32,
     help: bool,
+    palette: Option<Palette>,
     wall: Option<Wall>,
     paused: bool,
     range: Range,
@@ -250,6 +216,7 @@ impl Interface {
             bar_held: false,
             bar_height: Self::BAR_HEIGHT,
             help: false,
+            palette: None,
             wall: None,
             paused: false,
             range: Range::live(),
@@ -352,9 +319,19 @@ impl Interface {
         self.help = !self.help;
     }
 
+    /// Opens the palette, or closes it.
+    pub fn toggle_palette(&mut self) {
+        self.palette = if self.palette.is_some() { None } else { Some(Palette::default()) };
+    }
+
     /// Shows all effects at once, with the keyboard on `effect`, or no longer.
     pub fn toggle_wall(&mut self, effect: Option<&EffectEntry>) {
         self.wall = if self.wall.is_some() { None } else { Some(Wall::at(effect)) };
+    }
+
+    /// Shows the picture again.
+    pub fn close_wall(&mut self) {
+        self.wall = None;
     }
 
     /// What there is to do on the wall; `None` while it is closed.
@@ -367,9 +344,12 @@ impl Interface {
         self.wall.as_ref().map(Wall::wanted)
     }
 
-    /// Closes what lies on top: the list of keys, the wall, the open frame, the pause. False when nothing was open.
+    /// Closes what lies on top: the palette, the list of keys, the wall, the open frame, the pause. False when nothing was
+    /// open.
     pub fn escape(&mut self) -> bool {
-        if self.help {
+        if self.palette.is_some() {
+            self.palette = None;
+        } else if self.help {
             self.help = false;
         } else if self.wall.is_some() {
             self.wall = None;
@@ -385,6 +365,10 @@ impl Interface {
 
     /// Draws everything into `ui`, which covers the window, and reports what the user asked for.
     pub fn show(&mut self, ui: &mut egui::Ui, view: &View<'_>, actions: &mut Vec<Action>) {
+        // First: it takes its keys before anything else looks at them.
+        if self.palette.as_mut().is_some_and(|palette| !palette.show(ui, view, actions)) {
+            self.palette = None;
+        }
         recording::show(ui, view);
         if let Some(countdown) = view.countdown {
             countdown::show(ui, countdown);

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use impasto::clock::Clock;
 use impasto::fault::Fault;
 use impasto::frame::{CameraFrame, FrameBytes, FrameShape};
 use impasto::gpu::{Gpu, GpuRequest};
@@ -65,6 +66,7 @@ pub fn factory(gpu: &Gpu, models: &[&Path]) -> PipelineFactory {
         format: FORMAT,
         chain: ChainWish::Only(ChainKind::Gpu),
         waker: Arc::new(|| {}),
+        clock: Clock::default(),
     }
 }
 
@@ -77,7 +79,7 @@ pub fn runtime_with(
     shape: FrameShape,
 ) -> Runtime {
     let mut runtime = Runtime::new(factory, request, budget).unwrap();
-    runtime.start_with(built, shape);
+    runtime.start_with(built, shape, Instant::now());
     runtime
 }
 

@@ -216,22 +216,22 @@ fn controls_say_what_was_asked_for() {
     let mut harness = plain(Scene::new(Level::Hidden).touched(), FIRST);
     for (label, action) in [
         ("Gauguin", Action::Effect(0)),
-        ("All 9", Action::Wall),
+        ("All 9", Action::ToggleWall),
         ("S", Action::Variant("s".into())),
-        ("Split", Action::Split(Some(0.5))),
-        ("Record", Action::Record),
+        ("Split", Action::ToggleSplit),
+        ("Record", Action::ToggleRecording),
         ("Picture", Action::Still),
         ("Report", Action::SaveReport),
-        ("Figures", Action::Level(Level::Line)),
+        ("Figures", Action::NextLevel),
     ] {
         harness.get_by_label(label).click();
         harness.run_steps(2);
         assert_eq!(std::mem::take(&mut harness.state_mut().actions), [action], "{label}");
     }
     for (label, action) in [
-        ("Mirror", Action::Mirror(false)),
-        ("Picture in 3 seconds", Action::Countdown),
-        ("Camera for calls", Action::Camera),
+        ("Mirror", Action::ToggleMirror),
+        ("Picture in 3 seconds", Action::ToggleCountdown),
+        ("Camera for calls", Action::ToggleCamera),
     ] {
         harness.get_by_label("More").click();
         harness.run_steps(3);
@@ -417,4 +417,45 @@ fn what_the_interface_costs() {
         let (fresh, again, tessellate) = (median(fresh), median(again), median(tessellate));
         println!("{name:9} {fresh:10.0} {again:14.0} {tessellate:11.0} {vertices:9}");
     }
+}
+
+#[test]
+fn the_palette() {
+    let open = |harness: &mut Harness<'_, Scene>| {
+        harness.state_mut().interface.toggle_palette();
+        harness.run_steps(2);
+        harness.event(egui::Event::Text("pa".to_owned()));
+    };
+    snapshot("palette", FIRST, || Scene::new(Level::Line).touched(), open);
+}
+
+#[test]
+fn the_palette_does_what_was_typed() {
+    let mut harness = plain(Scene::new(Level::Hidden), FIRST);
+    let ask = |harness: &mut Harness<'_, Scene>, words: &str, downs: usize| {
+        harness.state_mut().interface.toggle_palette();
+        harness.run_steps(2);
+        harness.event(egui::Event::Text(words.to_owned()));
+        harness.run_steps(2);
+        for _ in 0..downs {
+            harness.key_press(egui::Key::ArrowDown);
+            harness.run_steps(1);
+        }
+        harness.key_press(egui::Key::Enter);
+        harness.run_steps(2);
+        assert!(harness.query_by_label("All keys").is_none(), "what was chosen closes it");
+        std::mem::take(&mut harness.state_mut().actions)
+    };
+    let charcoal = harness.state().effects.iter().position(|e| e.title == "Charcoal").unwrap();
+    assert_eq!(ask(&mut harness, "charc", 0), [Action::Effect(charcoal)]);
+    assert_eq!(ask(&mut harness, "keep battery", 0), [Action::Keep(Keep::Battery)]);
+    assert_eq!(ask(&mut harness, "figures of", 0), [Action::Step(-1)]);
+    assert_eq!(ask(&mut harness, "figures of", 1), [Action::Step(1)]);
+    harness.state_mut().interface.toggle_palette();
+    harness.run_steps(2);
+    harness.get_by_label("All keys");
+    harness.key_press(egui::Key::Escape);
+    harness.run_steps(2);
+    assert!(harness.query_by_label("All keys").is_none());
+    assert!(harness.state().actions.is_empty());
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use super::painter::{Painter, look_of};
 use super::{CliError, Common, Incomplete, RenderArgs, describe};
+use crate::clock::Clock;
 use crate::effect::{Touch, models_dirs};
 use crate::fault::Fault;
 use crate::frame::CameraFrame;
@@ -78,6 +79,7 @@ impl<'a> Rendering<'a> {
             format: FORMAT,
             chain: args.paint.chain.unwrap_or_default(),
             waker: Arc::new(|| {}),
+            clock: Clock::default(),
         };
         let request = EffectRequest {
             effect: args.paint.effect.clone(),

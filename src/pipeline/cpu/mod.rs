@@ -27,6 +27,7 @@ use super::present::PictureLayout;
 use super::product::{Place, Sizes};
 use super::{FrameInput, FrameJob, PipelineError};
 use crate::canvas::{Brush, Canvas, Relief, Surface, Tables};
+use crate::clock::Clock;
 use crate::frame::FramePool;
 use crate::gpu::Gpu;
 use crate::kernels::stability::Gathered;
@@ -119,6 +120,10 @@ impl CpuChain {
 
     pub fn is_lost(&self) -> bool {
         self.gpu.is_lost()
+    }
+
+    pub fn set_clock(&mut self, clock: Clock) {
+        self.shared.set_clock(clock);
     }
 
     pub fn set_burden(&mut self, burden: Burden) {

@@ -11,6 +11,7 @@ use super::store::{CpuFrame, CpuStore};
 use super::tap::Tapped;
 use super::{Finished, Show};
 use crate::canvas::{Canvas, Surface};
+use crate::clock::{Clock, Stopwatch};
 use crate::fault::Fault;
 use crate::frame::CameraFrame;
 use crate::kernels::canvas::RestingCanvas;
@@ -70,6 +71,7 @@ pub(super) struct Shared {
 struct Inbox {
     tasks: VecDeque<Task>,
     burden: Burden,
+    clock: Clock,
     closed: bool,
 }
 
@@ -109,6 +111,11 @@ impl Shared {
 
     pub fn set_burden(&self, burden: Burden) {
         lock(&self.inbox).burden = burden;
+    }
+
+    /// By which spans begin.
+    pub fn set_clock(&self, clock: Clock) {
+        lock(&self.inbox).clock = clock;
     }
 
     pub fn close(&self) {
@@ -211,7 +218,8 @@ impl Worker {
 
     fn task(&mut self, mut task: Task) {
         let shared = self.shared.clone();
-        let mut spans = Spans { open: None, stamp: task.stamp, shared: &shared, on: task.measured };
+        let clock = lock(&shared.inbox).clock.clone();
+        let mut spans = Spans { open: None, stamp: task.stamp, shared: &shared, clock, on: task.measured };
         let mut painted = true;
         for (_, line) in list::passes(&task.wanted) {
             spans.enter(task.wanted.stage(line));
@@ -356,9 +364,10 @@ fn paint(
 
 /// The time of each stage, its passes together.
 struct Spans<'a> {
-    open: Option<(Stage, Instant)>,
+    open: Option<(Stage, Stopwatch)>,
     stamp: FrameStamp,
     shared: &'a Shared,
+    clock: Clock,
     on: bool,
 }
 
@@ -366,13 +375,14 @@ impl Spans<'_> {
     fn enter(&mut self, stage: Stage) {
         if self.on && self.open.is_none_or(|(of, _)| of != stage) {
             self.end();
-            self.open = Some((stage, Instant::now()));
+            self.open = Some((stage, self.clock.stopwatch()));
         }
     }
 
     fn end(&mut self) {
-        if let Some((stage, began)) = self.open.take() {
-            push(&mut lock(&self.shared.outbox).spans, Span::cpu(self.stamp.id, stage, began, Instant::now()));
+        if let Some((stage, stopwatch)) = self.open.take() {
+            let (began, ended) = stopwatch.stop();
+            push(&mut lock(&self.shared.outbox).spans, Span::cpu(self.stamp.id, stage, began, ended));
         }
     }
 }

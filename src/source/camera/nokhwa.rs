@@ -17,7 +17,7 @@ use super::{CameraListing, mjpeg};
 use crate::frame::{CameraFrame, ColorSpec, FrameBytes, FramePool, FrameShape, PixelFormat};
 use crate::mailbox::Latest;
 use crate::source::{Losses, Source, SourceError, SourceInfo, SourceKind, SourceWish, Stop};
-use crate::units::{CaptureClock, Extent, FrameId, FrameStamp};
+use crate::units::{CaptureClock, Extent, FrameIds, FrameStamp};
 
 /// The cameras that nokhwa finds, without their modes.
 ///
@@ -132,7 +132,9 @@ pub(super) struct NokhwaCamera {
     coding: Coding,
     jpeg: mjpeg::Decoder,
     stop: Stop,
-    next_id: u64,
+    ids: FrameIds,
+    /// A frame has come.
+    delivers: bool,
     damaged: u64,
 }
 
@@ -190,7 +192,8 @@ impl NokhwaCamera {
             coding: mode.coding,
             jpeg: mjpeg::Decoder::default(),
             stop: wish.stop.clone(),
-            next_id: 0,
+            ids: wish.ids.clone(),
+            delivers: false,
             damaged: 0,
         })
     }
@@ -211,7 +214,7 @@ impl Source for NokhwaCamera {
 
     fn next(&mut self, pool: &FramePool) -> Result<CameraFrame, SourceError> {
         let asked = Instant::now();
-        let patience = if self.next_id == 0 { Self::FIRST_FRAME } else { Self::STALLED };
+        let patience = if self.delivers { Self::STALLED } else { Self::FIRST_FRAME };
         loop {
             if self.stop.is_set() {
                 return Err(SourceError::Stopped);
@@ -237,11 +240,11 @@ impl Source for NokhwaCamera {
                     (self.info.shape, rgb)
                 }
             };
-            let stamp = FrameStamp { id: FrameId(self.next_id), captured: captured.at, clock: self.info.clock };
+            let stamp = FrameStamp { id: self.ids.give(), captured: captured.at, clock: self.info.clock };
             match CameraFrame::new(shape, stamp, bytes) {
                 Ok(frame) => {
-                    self.next_id += 1;
-                    return Ok(frame);
+                    self.delivers = true;
+                    return Ok(frame.arrived_at(Instant::now()));
                 }
                 Err(_) => self.damaged += 1,
             }

@@ -13,7 +13,7 @@ use super::choose::{CameraMode, Coding, choose_mode};
 use super::{CameraListing, mjpeg};
 use crate::frame::{CameraFrame, FrameBytes, FramePool, FrameShape, PixelFormat};
 use crate::source::{Losses, Source, SourceError, SourceInfo, SourceKind, SourceWish};
-use crate::units::{CaptureClock, Extent, FrameId, FrameStamp};
+use crate::units::{CaptureClock, Extent, FrameIds, FrameStamp};
 
 use node::Node;
 use ring::{Dequeued, Ring};
@@ -74,7 +74,9 @@ pub(super) struct V4l2Camera {
     coding: Coding,
     jpeg: mjpeg::Decoder,
     stop: crate::source::Stop,
-    next_id: u64,
+    ids: FrameIds,
+    /// A frame has come.
+    delivers: bool,
     sequence: Option<u32>,
     losses: Losses,
     /// Rises by one with each damaged frame, fades with each good one.
@@ -146,7 +148,8 @@ impl V4l2Camera {
             coding: mode.coding,
             jpeg: mjpeg::Decoder::default(),
             stop: wish.stop.clone(),
-            next_id: 0,
+            ids: wish.ids.clone(),
+            delivers: false,
             sequence: None,
             losses: Losses::default(),
             damage: 0.0,
@@ -231,9 +234,9 @@ impl Source for V4l2Camera {
 
     fn next(&mut self, pool: &FramePool) -> Result<CameraFrame, SourceError> {
         let asked = Instant::now();
-        let patience = match self.next_id {
-            0 => Self::FIRST_FRAME,
-            _ => (self.info.interval * Self::STALL_INTERVALS).clamp(Self::STALL_MIN, Self::STALL_MAX),
+        let patience = match self.delivers {
+            false => Self::FIRST_FRAME,
+            true => (self.info.interval * Self::STALL_INTERVALS).clamp(Self::STALL_MIN, Self::STALL_MAX),
         };
         loop {
             if self.stop.is_set() {
@@ -259,9 +262,10 @@ impl Source for V4l2Camera {
                 continue;
             };
             self.damage *= Self::DAMAGE_FADES;
-            let stamp = FrameStamp { id: FrameId(self.next_id), captured, clock: self.info.clock };
-            self.next_id += 1;
+            let stamp = FrameStamp { id: self.ids.give(), captured, clock: self.info.clock };
+            self.delivers = true;
             return CameraFrame::new(self.info.shape, stamp, bytes)
+                .map(|frame| frame.arrived_at(Instant::now()))
                 .map_err(|source| SourceError::Frame { name: self.name(), source });
         }
     }
