@@ -257,6 +257,21 @@ def test_a_run_of_some_paintings_changes_their_rows_alone(lessons: brush.Lessons
             assert torch.equal(value, before[name]), name
 
 
+def test_a_run_of_an_effect_without_a_painting_brings_its_row_back(lessons: brush.Lessons, contents: Contents) -> None:
+    settings = dataclasses.replace(lessons.settings, rows_only=True, canvas_rate=0.0, weight_keep=1.0)
+    lessons.settings, lessons.adversary = settings, None
+    lessons.drawn, lessons.calm = [], [1]
+    run = brush.BrushRun(with_canvas(student()), settings, torch.device("cpu"))
+    before = {name: value.clone() for name, value in run.student.state_dict().items()}
+    brush.train(run, lessons, contents, canvas.as_tensor(7), seed=2, steps=2)
+    changed = {name for name, value in run.student.state_dict().items() if not torch.equal(value, before[name])}
+    rows = {
+        f"{layer.name}.{table}" for layer in run.student.convolutions() if layer.styled for table in ("scale", "bias")
+    }
+    assert changed and changed <= rows
+    assert all(torch.equal(run.student.state_dict()[name][0], before[name][0]) for name in changed)
+
+
 def test_the_rim_is_left_out_of_the_style(lessons: brush.Lessons, contents: Contents) -> None:
     step = lessons.step(Layout((0,), 2, ()))
     seen = brush.looks(contents, canvas.as_tensor(canvas.SEED), lessons, step, generator(5))

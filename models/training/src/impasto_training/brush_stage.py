@@ -139,8 +139,9 @@ def run(
 ) -> None:
     """Trains until `steps` are done or `seconds` have passed, from the checkpoint at `path` where there is one.
 
-    With `only`, the effects that it names alone: their style rows change, and nothing else does. `batch` stands for
-    the recipe's where it is not 0.
+    With `only`, the effects that it names alone: their style rows change, and nothing else does. An effect without a
+    painting is brought back towards what the network made of pictures before this stage. `batch` stands for the
+    recipe's where it is not 0.
     """
     settings = dataclasses.replace(recipe.brush, batch=batch) if batch else recipe.brush
     if only:
@@ -151,14 +152,16 @@ def run(
     lessons = brush.Lessons(
         recipe.effects, settings, critics, plain, before.known, contents, data_root, device, recipe.seed
     )
-    if settings.rows_only:
-        # What is not painted after a painting cannot change, so there is nothing to hold it to.
-        lessons.calm = []
     if only:
         names = [effect.name for effect in recipe.effects]
-        if unknown := [name for name in only if name not in names or names.index(name) not in lessons.bold]:
-            raise RecipeError(f"no painting of this recipe is called {unknown[0]!r}")
-        lessons.drawn = [names.index(name) for name in only]
+        if unknown := [name for name in only if name not in names]:
+            raise RecipeError(f"no effect of this recipe is called {unknown[0]!r}")
+        picked = [names.index(name) for name in only]
+        lessons.drawn = [style for style in picked if style in lessons.bold]
+        lessons.calm = [style for style in picked if style in lessons.calm]
+    elif settings.rows_only:
+        # What is not painted after a painting cannot change, so there is nothing to hold it to.
+        lessons.calm = []
     state = brush.BrushRun(before.painter, settings, device)
     facts = _facts(recipe, variant, only)
     if path.exists():

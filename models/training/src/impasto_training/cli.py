@@ -89,7 +89,11 @@ def _parser() -> argparse.ArgumentParser:
                 help="a network of this stage, to train it further",
             )
             command.add_argument(
-                "--only", nargs="+", default=[], metavar="EFFECT", help="teach these paintings and change nothing else"
+                "--only",
+                nargs="+",
+                default=[],
+                metavar="EFFECT",
+                help="train the style rows of these effects and change nothing else",
             )
         if name == "export":
             command.add_argument(
