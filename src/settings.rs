@@ -17,6 +17,7 @@ use crate::export::Endpoint;
 use crate::fault::Fault;
 use crate::nn::engines::EngineWish;
 use crate::output::AtomicFile;
+use crate::output::Stills;
 use crate::quality::Keep;
 use crate::ui::Level;
 
@@ -45,6 +46,8 @@ pub struct Settings {
     pub strength: Option<f32>,
     /// How the paint of effects is wanted, by their names in lower case.
     pub touches: BTreeMap<String, Touch>,
+    /// How pictures are saved.
+    pub stills: Option<Stills>,
     /// The window's inside, logical pixels.
     pub window: Option<WindowSize>,
     pub telemetry: Telemetry,
@@ -96,6 +99,8 @@ struct Raw {
     #[serde(skip_serializing_if = "Option::is_none")]
     strength: Option<toml::Value>,
     // Tables come after values, or TOML takes what follows as theirs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stills: Option<toml::Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     window: Option<toml::Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -241,6 +246,13 @@ impl Raw {
                 &mut wrong,
             )
             .unwrap_or_default(),
+            stills: check(
+                self.stills,
+                "stills",
+                "{ format = \"png\", original_beside = false }, or \"jpeg\"",
+                |v| v.clone().try_into().ok(),
+                &mut wrong,
+            ),
             window: check(
                 self.window,
                 "window",
@@ -285,6 +297,7 @@ impl Raw {
             overlay: settings.overlay.map(toml::Value::try_from).transpose()?,
             mirror: settings.mirror.map(toml::Value::Boolean),
             strength: settings.strength.map(|s| toml::Value::Integer((s.clamp(0.0, 1.0) * 100.0).round() as i64)),
+            stills: settings.stills.map(toml::Value::try_from).transpose()?,
             window: settings.window.map(toml::Value::try_from).transpose()?,
             touch: (!settings.touches.is_empty())
                 .then(|| toml::Value::try_from(RawTouch::all(settings)))
@@ -411,7 +424,7 @@ impl Memory {
                     }
                 )*};
             }
-            learn!(effect, blend, favourites, variant, engine, keep, overlay, mirror, strength, touches);
+            learn!(effect, blend, favourites, variant, engine, keep, overlay, mirror, strength, touches, stills);
             // A window that is not there yet, or that covers the screen, has no size of the user's making.
             if seen.window.is_some() && chosen.window.is_some() && seen.window != chosen.window {
                 changed |= settings.window != chosen.window;
@@ -463,6 +476,7 @@ mod tests {
             mirror: Some(false),
             strength: Some(0.35),
             touches: [("oil".to_owned(), Touch { thickness: 1.2, brush: 0.8, boldness: 1.5, hand: 3 })].into(),
+            stills: Some(Stills { format: crate::output::StillFormat::Jpeg, original_beside: true }),
             window: Some(WindowSize { width: 1280, height: 720 }),
             telemetry: Telemetry { on: true, endpoint: Some(Endpoint::parse("http://localhost:4318").unwrap()) },
             unknown: toml::Table::new(),

@@ -335,3 +335,59 @@ fn a_driver_that_takes_the_program_down_twice_is_passed_over() {
     assert!(said.0 == Some(0) && said.1.contains("passed over") && said.1.contains("llvmpipe"), "{said:?}");
     assert!(!mark.exists(), "the next start tries the driver again");
 }
+
+/// The file of that name, as soon as it is there and whole; a minute is for ever.
+fn comes(path: &Path, program: &mut Program) -> Vec<u8> {
+    let began = Instant::now();
+    let mut before = 0;
+    loop {
+        assert!(!program.ended(), "the program ended");
+        assert!(began.elapsed() < Duration::from_secs(60), "no {}", path.display());
+        std::thread::sleep(Duration::from_millis(300));
+        let bytes = std::fs::read(path).unwrap_or_default();
+        if !bytes.is_empty() && bytes.len() == before {
+            return bytes;
+        }
+        before = bytes.len();
+    }
+}
+
+/// By keys alone: the palette makes pictures JPEG with the original beside, a strip is taken, and what just happened is saved.
+#[test]
+fn pictures_strips_and_the_last_seconds_are_saved_as_asked() {
+    let Some(display) = Display::open() else { return };
+    let (folder, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for name in ["Pictures", "Videos"] {
+        std::fs::create_dir(home.path().join(name)).unwrap();
+    }
+    let environment = [("HOME", home.path().to_str().unwrap()), ("XDG_CONFIG_HOME", "")];
+    let arguments = ["--source", "demo", "--size", "64x48", "--overlay", "none"];
+    let mut program = display.impasto_with(&environment, &arguments);
+    wait_for(&display, &mut program, folder.path(), |screen| mean(&middle(screen)) > 10.0);
+    assert!(display.xdotool(&["search", "--sync", "--name", "^Impasto$", "windowfocus", "--sync"]));
+    let key = |key: &str| assert!(display.xdotool(&["key", key]));
+    key("l");
+    for words in ["save jpeg", "save with the original"] {
+        key("ctrl+k");
+        std::thread::sleep(Duration::from_millis(700));
+        assert!(display.xdotool(&["type", "--delay", "60", words]));
+        std::thread::sleep(Duration::from_millis(500));
+        key("Return");
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    key("p");
+    let pictures = home.path().join("Pictures");
+    let single = image::load_from_memory(&comes(&pictures.join("impasto-0001.jpg"), &mut program)).unwrap();
+    assert!(single.width() > 2 * single.height(), "{}x{}: one beside the other", single.width(), single.height());
+    key("u");
+    let strip = image::load_from_memory(&comes(&pictures.join("impasto-0002.jpg"), &mut program)).unwrap();
+    assert!(strip.height() > 3 * single.height(), "{}x{}: four on a strip", strip.width(), strip.height());
+    key("l");
+    let clip = comes(&home.path().join("Videos/impasto-0001.mp4"), &mut program);
+    assert_eq!(&clip[4..8], b"ftyp");
+    key("x");
+    key("q");
+    assert_eq!(program.wait(), Some(0));
+    let settings = std::fs::read_to_string(display.config.path().join("settings.toml")).unwrap();
+    assert!(settings.contains("format = \"jpeg\"") && settings.contains("original_beside = true"), "{settings}");
+}

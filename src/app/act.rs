@@ -6,6 +6,7 @@ use winit::event_loop::ActiveEventLoop;
 use winit::window::Fullscreen;
 
 use super::App;
+use super::countdown::STRIP;
 use crate::ui::Action;
 
 impl App {
@@ -37,9 +38,14 @@ impl App {
             Action::ToggleFreeze => session.toggle_freeze(),
 
             Action::Still => self.save_still(now),
-            Action::ToggleCountdown => self.countdown.toggle(now),
+            Action::ToggleCountdown => self.begin_countdown(1, now),
+            Action::ToggleStrip => self.begin_countdown(STRIP, now),
+            Action::Stills(stills) => self.stills = stills,
             Action::ToggleRecording => self.toggle_recording(now),
             Action::ToggleCamera => self.toggle_camera(now),
+            Action::ToggleReplay => self.toggle_replay(now),
+            Action::SaveReplay => self.save_replay(now),
+            Action::StopAll => self.stop_all(now),
             Action::SaveReport => self.save_report(now),
 
             Action::Level(level) => self.gui.interface.level = level,

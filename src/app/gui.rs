@@ -12,7 +12,7 @@ use super::screen::Triangles;
 use super::session::Session;
 use super::tap::Takers;
 use crate::export::crash;
-use crate::output::Recording;
+use crate::output::{Recording, Replay, Stills};
 use crate::ui::{Action, Countdown, Interface, Level, View, style};
 
 pub(super) struct Gui {
@@ -128,6 +128,7 @@ impl Gui {
         window: &Window,
         session: &mut Session,
         takers: Takers<'_>,
+        stills: Stills,
         countdown: Option<Countdown>,
         now: Instant,
     ) -> Option<Duration> {
@@ -137,6 +138,7 @@ impl Gui {
         let faults = session.faults(now);
         let unpainted = session.unpainted(now);
         let recording = takers.recording.map(Recording::state);
+        let replay = takers.replay.map(Replay::state);
         let serving = takers.stream.map(|s| (s.address(), s.clients()));
         let sent = takers.camera.map(|sent| (sent.camera.path(), sent.camera.state()));
         let system = session.system();
@@ -159,8 +161,10 @@ impl Gui {
             controls: choices.controls(),
             blend: choices.blend(),
             recording: recording.as_ref(),
+            replay: replay.as_ref(),
             serving,
             sent,
+            stills,
             countdown,
             governor: session.governor(),
             picture_aspect: session.picture_aspect(),

@@ -44,7 +44,7 @@ use crate::clock::Clock;
 use crate::effect::models_dirs;
 use crate::export::crash;
 use crate::fault::Fault;
-use crate::output::{self, Recording, Stream};
+use crate::output::{self, Recording, Replay, Stills, Stream};
 use crate::runtime::{Catalog, Runtime};
 use crate::settings::{Memory, Settings, WindowSize};
 use crate::signals;
@@ -54,6 +54,7 @@ use countdown::Countdown;
 pub use display::settle_scale;
 use gui::Gui;
 pub use safe_mode::Attempt;
+use saving::PendingStill;
 use screen::{Drawn, Screen};
 use session::{Session, Waker};
 use tap::{Sent, Takers, Tap};
@@ -167,11 +168,15 @@ struct App {
     opening: bool,
     /// What is being recorded, and what brings its pictures back.
     recording: Option<Recording>,
+    replay: Option<Replay>,
     tap: Option<Tap>,
     waker: Waker,
     stream: Option<Stream>,
     sent: Option<Sent>,
     countdown: Countdown,
+    /// Pictures of a strip that is not full yet.
+    strip: Vec<PendingStill>,
+    stills: Stills,
     /// The GPU is to be lost, because the user wants to see that, as soon as there is one.
     lose_gpu: bool,
     gui: Gui,
@@ -265,11 +270,14 @@ impl App {
             screen: None,
             opening: false,
             recording: None,
+            replay: None,
             tap: None,
             waker: waker.clone(),
             stream: None,
             sent: None,
             countdown: Countdown::default(),
+            strip: Vec::new(),
+            stills: settings.stills.unwrap_or_default(),
             lose_gpu: false,
             gui: Gui::new(level, started),
             held: ModifiersState::empty(),
@@ -404,15 +412,21 @@ impl App {
         if self.destroyed {
             return;
         }
-        if self.countdown.is_over(now) {
-            self.save_still(now);
+        if let Some(more) = self.countdown.over(now) {
+            self.take_still(more, now);
             self.gui.renew(now);
         }
         if self.gui.is_due(now)
             && let Some(lasts) = self.gui.run(
                 &window,
                 &mut self.session,
-                Takers { recording: self.recording.as_ref(), stream: self.stream.as_ref(), camera: self.sent.as_ref() },
+                Takers {
+                    recording: self.recording.as_ref(),
+                    replay: self.replay.as_ref(),
+                    stream: self.stream.as_ref(),
+                    camera: self.sent.as_ref(),
+                },
+                self.stills,
                 self.countdown.shown(now),
                 now,
             )
@@ -480,6 +494,7 @@ impl App {
         let window = self.window.as_deref().filter(|_| !self.destroyed);
         let chosen = Settings {
             overlay: Some(self.gui.interface.level),
+            stills: Some(self.stills),
             window: window.and_then(|window| worth_remembering(window, self.gui.size())),
             ..self.session.chosen()
         };

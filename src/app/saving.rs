@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use directories::UserDirs;
+use image::RgbaImage;
 
 use super::{App, Wake};
 use crate::cli::CliError;
 use crate::fault::Fault;
 use crate::output;
+use crate::pipeline::{PendingPicture, PipelineError};
 
 impl App {
     /// Gathers the figures and writes them: report, frames and trace.
@@ -19,12 +21,47 @@ impl App {
 
     /// Asks for the picture, and waits for it and writes it on a thread.
     pub(super) fn save_still(&mut self, now: Instant) {
-        match self.session.still() {
-            Ok(picture) => self.save("still", now, move || {
-                Ok(output::save_new(&folder(UserDirs::picture_dir, "Pictures"), &picture.wait()?)?)
-            }),
+        match self.pending_still() {
+            Ok(still) => self.save_pictures(vec![still], now),
             Err(fault) => self.session.tell(fault, now),
         }
+    }
+
+    /// Begins to count down to so many pictures, or ends that before its time.
+    pub(super) fn begin_countdown(&mut self, pictures: u32, now: Instant) {
+        self.strip.clear();
+        self.countdown.toggle(pictures, now);
+    }
+
+    /// A picture that was counted down to, with so many to come after it: one alone, or on a strip with those before it.
+    pub(super) fn take_still(&mut self, more: u32, now: Instant) {
+        match self.pending_still() {
+            Ok(still) => self.strip.push(still),
+            Err(fault) => self.session.tell(fault, now),
+        }
+        if more == 0 && !self.strip.is_empty() {
+            let strip = std::mem::take(&mut self.strip);
+            self.save_pictures(strip, now);
+        }
+    }
+
+    fn pending_still(&mut self) -> Result<PendingStill, Fault> {
+        let painted = self.session.still()?;
+        let original = self.stills.original_beside.then(|| self.session.original_still()).transpose()?;
+        Ok(PendingStill { painted, original })
+    }
+
+    /// Waits for pictures, puts them on a strip where there are several, and writes them, on a thread.
+    fn save_pictures(&mut self, stills: Vec<PendingStill>, now: Instant) {
+        let format = self.stills.format;
+        self.save("still", now, move || {
+            let mut pictures = stills.into_iter().map(PendingStill::wait).collect::<Result<Vec<_>, _>>()?;
+            let picture = match pictures.len() {
+                1 => pictures.remove(0),
+                _ => output::strip(&pictures),
+            };
+            Ok(output::save_new(&folder(UserDirs::picture_dir, "Pictures"), &picture, format)?)
+        });
     }
 
     /// Writes on a thread, and tells of it when it is done.
@@ -51,6 +88,20 @@ impl App {
             Err(what) => Fault::failed(format!("It was not saved: {what}"), ""),
         };
         self.session.tell(fault, now);
+    }
+}
+
+/// A picture that is on its way, and the camera's own where it is to lie beside it.
+pub(super) struct PendingStill {
+    painted: PendingPicture,
+    original: Option<PendingPicture>,
+}
+
+impl PendingStill {
+    fn wait(self) -> Result<RgbaImage, PipelineError> {
+        let original = self.original.map(PendingPicture::wait).transpose()?;
+        let painted = self.painted.wait()?;
+        Ok(original.map_or_else(|| painted.clone(), |original| output::beside(&original, &painted)))
     }
 }
 

@@ -679,7 +679,18 @@ impl Session {
     /// # Errors
     /// When there is none yet, or it cannot be had at that size.
     pub fn still(&mut self) -> Result<PendingPicture, Fault> {
-        let look = Look { split: None, ..self.choices.look() };
+        self.picture(Look { split: None, ..self.choices.look() })
+    }
+
+    /// The camera's picture that [`Self::still`] is painted on.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn original_still(&mut self) -> Result<PendingPicture, Fault> {
+        self.picture(Look { split: None, strength: 0.0, ..self.choices.look() })
+    }
+
+    fn picture(&mut self, look: Look) -> Result<PendingPicture, Fault> {
         let pipeline = self.runtime.as_mut().and_then(Runtime::pipeline);
         let pipeline = pipeline.ok_or_else(|| Fault::notice("There is no picture yet", ""))?;
         let extent: Extent = pipeline.shape().extent;

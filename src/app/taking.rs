@@ -1,4 +1,4 @@
-//! Who takes the picture beside the window: a recording, a stream, a virtual camera. Begun and ended here, tapped by
+//! Who takes the picture beside the window: a recording, the last ten seconds, a stream, a virtual camera. Begun and ended here, tapped by
 //! [`super::tap`]; the window's title says so for as long as it lasts.
 
 use std::path::Path;
@@ -11,7 +11,7 @@ use super::saving::folder;
 use super::tap::{Sent, Takers, Tap, recorded_extent};
 use crate::cli::AUTO;
 use crate::fault::Fault;
-use crate::output::{Recording, VirtualCamera};
+use crate::output::{Recording, Replay, VirtualCamera};
 
 /// The virtual camera of that name, or the first that is free.
 ///
@@ -50,9 +50,15 @@ impl App {
         if let Some(tap) = &mut self.tap {
             tap.drain(Takers {
                 recording: self.recording.as_ref(),
+                replay: self.replay.as_ref(),
                 stream: self.stream.as_ref(),
                 camera: self.sent.as_ref(),
             });
+        }
+        if let Some(why) = self.replay.as_ref().and_then(|replay| replay.state().failed) {
+            let what = format!("The last ten seconds are not kept: {why}");
+            self.session.tell(Fault::failed(what, ""), now);
+            self.replay = None;
         }
         let Some(recording) = &self.recording else { return };
         let state = recording.state();
@@ -99,7 +105,51 @@ impl App {
 
     /// Who takes the pictures.
     pub(super) fn takers(&self) -> Takers<'_> {
-        Takers { recording: self.recording.as_ref(), stream: self.stream.as_ref(), camera: self.sent.as_ref() }
+        Takers {
+            recording: self.recording.as_ref(),
+            replay: self.replay.as_ref(),
+            stream: self.stream.as_ref(),
+            camera: self.sent.as_ref(),
+        }
+    }
+
+    /// Keeps the last ten seconds from now on, or forgets them.
+    pub(super) fn toggle_replay(&mut self, now: Instant) {
+        if self.replay.take().is_none() {
+            self.begin_replay(now);
+        }
+    }
+
+    fn begin_replay(&mut self, now: Instant) {
+        match Replay::begin() {
+            Ok(replay) => {
+                let what = "The last ten seconds are kept in memory from now on";
+                self.session.tell(Fault::notice(what, "L saves them, X forgets them"), now);
+                self.replay = Some(replay);
+            }
+            Err(error) => self.session.tell(Fault::failed(format!("Nothing is kept: {error}"), ""), now),
+        }
+    }
+
+    /// Writes the last ten seconds into the folder for videos; begins to keep them where that was not done yet.
+    pub(super) fn save_replay(&mut self, now: Instant) {
+        let Some(replay) = &self.replay else { return self.begin_replay(now) };
+        match replay.moments() {
+            Ok(moments) => {
+                self.save("replay", now, move || Ok(moments.save(&folder(UserDirs::video_dir, "Videos"))?));
+            }
+            Err(_) => self.session.tell(Fault::notice("There is nothing to save yet", ""), now),
+        }
+    }
+
+    /// Records, keeps, sends and serves nothing any more.
+    pub(super) fn stop_all(&mut self, now: Instant) {
+        let any = self.takers().any();
+        self.end_recording(now);
+        (self.replay, self.sent, self.stream) = (None, None, None);
+        self.title();
+        let what = if any { "Nothing is recorded or sent any more" } else { "Nothing was recorded or sent" };
+        self.session.tell(Fault::notice(what, ""), now);
     }
 
     /// Begins to be a camera for other programs, or ends it.
@@ -125,7 +175,7 @@ impl App {
     pub(super) fn title(&self) {
         if let Some(window) = &self.window {
             let takers = self.takers();
-            window.set_title(match (takers.recording, takers.any()) {
+            window.set_title(match (takers.recording, takers.leave()) {
                 (Some(_), _) => "Impasto \u{25cf} recording",
                 (None, true) => "Impasto \u{25cf} streaming",
                 (None, false) => "Impasto",

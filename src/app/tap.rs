@@ -5,7 +5,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
 use crate::fault::Fault;
-use crate::output::{Recording, Shot, Stream, VirtualCamera, virtual_camera};
+use crate::output::{Recording, Replay, Shot, Stream, VirtualCamera, virtual_camera};
 use crate::pipeline::Fit;
 use crate::pipeline::tap::{self, TapFormat, TapFrame, TapWish, Taps};
 use crate::units::Extent;
@@ -19,6 +19,7 @@ const MOST: u32 = 1920;
 #[derive(Clone, Copy)]
 pub(super) struct Takers<'a> {
     pub recording: Option<&'a Recording>,
+    pub replay: Option<&'a Replay>,
     pub stream: Option<&'a Stream>,
     pub camera: Option<&'a Sent>,
 }
@@ -26,12 +27,17 @@ pub(super) struct Takers<'a> {
 impl Takers<'_> {
     /// Whether anybody takes pictures of the size of what is shown.
     pub fn exist(&self) -> bool {
-        self.recording.is_some() || self.stream.is_some()
+        self.recording.is_some() || self.replay.is_some() || self.stream.is_some()
     }
 
     /// Whether anybody takes pictures at all.
     pub fn any(&self) -> bool {
         self.exist() || self.camera.is_some()
+    }
+
+    /// Whether the picture leaves the program.
+    pub fn leave(&self) -> bool {
+        self.stream.is_some() || self.camera.is_some()
     }
 }
 
@@ -99,6 +105,9 @@ impl Tap {
             self.newest = Some(shot.at);
             if let Some(stream) = takers.stream.filter(|stream| stream.wants_shot()) {
                 stream.offer(Shot { rgba: shot.rgba.clone(), ..shot });
+            }
+            if let Some(replay) = takers.replay.filter(|replay| replay.wants_shot()) {
+                replay.offer(Shot { rgba: shot.rgba.clone(), ..shot });
             }
             match takers.recording {
                 Some(recording) if recording.wants_shot() => recording.offer(shot),

@@ -14,6 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub use field::{CHANNELS, Field, SIDE, Swirl};
 pub use relief::{Relief, Tables};
 
+use crate::units::Extent;
+
 /// How a canvas is made, as plain numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Brush {
@@ -36,6 +38,16 @@ impl Brush {
     /// What a pack may say, and what a slider may reach.
     pub const STRENGTHS: std::ops::RangeInclusive<f32> = 0.0..=2.0;
     pub const SCALES: std::ops::RangeInclusive<f32> = 0.25..=8.0;
+
+    /// The short side of a student, in pixels, from which strokes are as bold as they were learned.
+    const BOLD_FROM: f32 = 288.0;
+
+    /// The brush for a student of that size. Strokes are of a size in the student's pixels: the smaller the student, the
+    /// more of a face one stroke covers, so they grow fainter with it.
+    pub fn for_student(self, student: Extent) -> Self {
+        let short = student.width.min(student.height) as f32;
+        Self { strength: self.strength * (short / Self::BOLD_FROM).min(1.0), ..self }
+    }
 
     /// A brush with its field, which is made now unless it is known. Takes up to half a second: call it aside.
     pub fn canvas(self) -> Canvas {
@@ -142,5 +154,19 @@ impl SurfaceSlot {
     fn lock(&self) -> MutexGuard<'_, Exchange> {
         // Held for moments, and no code runs under it that could leave it half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_students_are_given_fainter_strokes() {
+        let brush = Brush { strength: 1.2, ..Brush::default() };
+        let strength = |width, height| brush.for_student(Extent::new(width, height)).strength;
+        assert_eq!((strength(512, 288), strength(768, 432), strength(288, 512)), (1.2, 1.2, 1.2));
+        assert!((strength(192, 144) - 0.6).abs() < 1e-6);
+        assert!(strength(208, 160) < strength(272, 208) && strength(272, 208) < strength(384, 288));
     }
 }

@@ -17,8 +17,10 @@ pub enum Format {
     Sequence(StillFormat, Numbered),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum StillFormat {
+    #[default]
     Png,
     Jpeg,
 }

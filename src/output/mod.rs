@@ -4,6 +4,7 @@
 //! Everything is written beside its destination and moved there when it is complete, so a file that exists is whole: a
 //! full disk or a stopped program leaves what was there before. Knows pixels and files; nothing of GPUs or effects.
 
+mod arrange;
 mod atomic;
 mod format;
 mod gif;
@@ -19,12 +20,13 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::units::Extent;
+pub use arrange::{beside, strip};
 pub use atomic::{AtomicFile, check_writable, remove_unfinished};
 pub use format::{Format, StillFormat};
-pub use mp4::{Mp4Error, Recording, RecordingState, Shot};
+pub use mp4::{Mp4Error, Recording, RecordingState, Replay, ReplayState, Shot};
 pub use serve::{ServeError, Stream};
 pub use sheet::{SHEET_GAP, Tile, at_height, compose, framed};
-pub use still::{JPEG_QUALITY, save_new};
+pub use still::{JPEG_QUALITY, Stills, save_new};
 pub use virtual_camera::{VirtualCamera, VirtualCameraError, VirtualCameraState};
 pub use writer::{Encoded, Encoder, Finished, Options, Writer};
 

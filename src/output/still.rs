@@ -43,19 +43,32 @@ pub fn opaque(picture: RgbaImage) -> RgbImage {
     image::DynamicImage::from(picture).into_rgb8()
 }
 
-/// Writes a PNG under a name in `folder` that nobody has yet: `impasto-0001.png` and so on. Returns its path.
+/// How pictures of the window are saved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Stills {
+    pub format: StillFormat,
+    /// The camera's picture lies to the left of the painted one.
+    pub original_beside: bool,
+}
+
+/// Writes a picture under a name in `folder` that nobody has yet: `impasto-0001.png` or `.jpg` and so on. Returns its path.
 ///
 /// # Errors
-/// When writing fails.
-pub fn save_new(folder: &Path, picture: &RgbaImage) -> Result<PathBuf, OutputError> {
-    let mut path = folder.join("impasto.png");
+/// When it is too large for the format, or writing fails.
+pub fn save_new(folder: &Path, picture: &RgbaImage, format: StillFormat) -> Result<PathBuf, OutputError> {
+    let ending = match format {
+        StillFormat::Png => "png",
+        StillFormat::Jpeg => "jpg",
+    };
+    let mut path = folder.join(format!("impasto.{ending}"));
     for number in 1..=9999 {
-        path = folder.join(format!("impasto-{number:04}.png"));
+        path = folder.join(format!("impasto-{number:04}.{ending}"));
         if !path.exists() {
             break;
         }
     }
-    encode(&path, &opaque(picture.clone()), StillFormat::Png, JPEG_QUALITY)?.commit()?;
+    encode(&path, &opaque(picture.clone()), format, JPEG_QUALITY)?.commit()?;
     Ok(path)
 }
 
@@ -67,8 +80,11 @@ mod tests {
     fn pictures_come_back_as_they_were() {
         let folder = tempfile::tempdir().unwrap();
         let picture = RgbaImage::from_fn(7, 3, |x, y| image::Rgba([x as u8 * 30, y as u8 * 80, 9, 255]));
-        let first = save_new(folder.path(), &picture).unwrap();
-        let second = save_new(folder.path(), &picture).unwrap();
+        let first = save_new(folder.path(), &picture, StillFormat::Png).unwrap();
+        let second = save_new(folder.path(), &picture, StillFormat::Png).unwrap();
+        let third = save_new(folder.path(), &picture, StillFormat::Jpeg).unwrap();
+        assert_eq!(third.file_name().unwrap(), "impasto-0001.jpg");
+        assert_eq!(image::ImageReader::open(&third).unwrap().format(), Some(image::ImageFormat::Jpeg));
         assert_ne!(first, second);
         assert_eq!(image::open(&second).unwrap().into_rgba8(), picture);
         let jpeg = folder.path().join("a.jpg");

@@ -295,7 +295,7 @@ impl PipelineFactory {
         let mut pipeline = self.pipeline(shape, student, kind)?;
         pipeline.set_every(rung.every);
         let channels = pipeline.canvas_channels();
-        pipeline.surface().set(chosen.surface(channels, request.touch));
+        pipeline.surface().set(chosen.surface(channels, request.touch, extent));
         let restylable = restylable.map(|of: Restylable| of.on_surface(pipeline.surface().clone(), channels));
         Ok(BuiltPipeline { pipeline, subject, notices: Vec::new(), restylable, standing })
     }

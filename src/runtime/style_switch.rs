@@ -81,9 +81,9 @@ impl ResolvedEffect {
         })
     }
 
-    /// What the effects are painted on by a network that takes a canvas of so many channels, and what is laid on their
-    /// painting. May take half a second the first time.
-    pub fn surface(&self, channels: usize, touch: Touch) -> Surface {
+    /// What the effects are painted on by a network of that size that takes a canvas of so many channels, and what is laid
+    /// on their painting. May take half a second the first time.
+    pub fn surface(&self, channels: usize, touch: Touch, student: Extent) -> Surface {
         let relief = match &self.other {
             None => self.effect.relief,
             Some((other, share)) => self.effect.relief.between(other.relief, share.get()),
@@ -91,17 +91,17 @@ impl ResolvedEffect {
         // Strokes of a relief swirl as a canvas would, also where there is none.
         let brush = self.brush(touch).unwrap_or(Brush { seed: SEED, ..Brush::default() });
         let tables = (relief != Relief::default()).then(Tables::known);
-        Surface { canvas: self.canvas(channels, touch), brush, relief, tables }
+        Surface { canvas: self.canvas(channels, touch, student), brush, relief, tables }
     }
 
-    /// The canvas for a network that takes so many channels. `None` where it takes none, or none that fits is described:
+    /// The canvas for a network of that size that takes so many channels. `None` where it takes none, or none that fits is described:
     /// then the network's stays empty, and the log says so. May take half a second the first time.
-    pub fn canvas(&self, channels: usize, touch: Touch) -> Option<Canvas> {
+    pub fn canvas(&self, channels: usize, touch: Touch, student: Extent) -> Option<Canvas> {
         if let Some(trouble) = self.effect.pack.canvas_trouble(channels) {
             log::warn!("{trouble}");
             return None;
         }
-        self.brush(touch).filter(|_| channels > 0).map(Brush::canvas)
+        self.brush(touch).filter(|_| channels > 0).map(|brush| brush.for_student(student).canvas())
     }
 
     /// Whether `variant` can paint both effects.
@@ -260,7 +260,7 @@ impl PipelineFactory {
                 sender.tidy();
             }
         }
-        of.surface.prepare(resolved.chosen.surface(of.canvas_channels, request.touch));
+        of.surface.prepare(resolved.chosen.surface(of.canvas_channels, request.touch, resolved.extent));
         Some(Subject { effect: resolved.chosen.name(), ..of.subject.clone() })
     }
 

@@ -242,7 +242,7 @@ impl Worker {
             .map_err(|e| Fault::failed(e.to_string(), ""))?;
         let plane = (canvas_extent(extent).pixels() as usize).max(1);
         let channels = student.canvas_mut().len() / plane;
-        if let Some(canvas) = resolved.canvas(channels, Touch::default()) {
+        if let Some(canvas) = resolved.canvas(channels, Touch::default(), extent) {
             // The strokes of so small a picture rest.
             sample_canvas(&canvas.field, &canvas.brush, extent, None, student.canvas_mut());
         }

@@ -2,6 +2,7 @@
 
 use super::Level;
 use crate::effect::Touch;
+use crate::output::Stills;
 use crate::quality::Keep;
 
 /// One wish. Whoever owns the window carries it out in one place (`app::act`).
@@ -50,10 +51,20 @@ pub enum Action {
     Still,
     /// Save it in three seconds, or do not.
     ToggleCountdown,
+    /// Save four pictures on a strip, the first in three seconds, or do not.
+    ToggleStrip,
+    /// How pictures are saved.
+    Stills(Stills),
     /// Begin a recording, or end it.
     ToggleRecording,
     /// Begin to be a camera for other programs, or end it.
     ToggleCamera,
+    /// Keep the last ten seconds from now on, or no longer.
+    ToggleReplay,
+    /// Save the last ten seconds, or begin to keep them.
+    SaveReplay,
+    /// Record, keep, send and serve nothing any more.
+    StopAll,
     /// Write the report of the run so far.
     SaveReport,
 

@@ -7,6 +7,7 @@ use super::tile::{self, Marks};
 use super::wall::DIGITS;
 use super::{Action, EffectEntry, Level, View, style};
 use crate::effect::Touch;
+use crate::output::{StillFormat, Stills};
 use crate::quality::Keep;
 
 /// What the bar takes of the window.
@@ -269,12 +270,18 @@ fn picture(ui: &mut Ui, view: &View<'_>, actions: &mut Vec<Action>) {
         let counting = view.countdown.is_some();
         let hint = "Save a picture in three seconds (T)";
         toggle(ui, "Picture in 3 seconds", counting, hint, Action::ToggleCountdown, actions);
+        let hint = "Four pictures on a strip, the first in three seconds (U)";
+        toggle(ui, "Photo strip", false, hint, Action::ToggleStrip, actions);
+        ui.menu_button("Pictures are saved as", |ui| stills(ui, view.stills, actions));
+        let kept = view.replay.is_some();
+        let hint = "Keep what happens in memory, for the key L to save";
+        toggle(ui, "Keep the last 10 seconds", kept, hint, Action::ToggleReplay, actions);
         let sent = view.sent.is_some();
         let hint = "Be a camera for video calls, or no longer (C)";
         toggle(ui, "Camera for calls", sent, hint, Action::ToggleCamera, actions);
     })
     .response
-    .on_hover_text("The mirror, a picture after a countdown, a camera for video calls");
+    .on_hover_text("The mirror, a picture after a countdown, the last ten seconds, a camera for video calls");
     if view.sources.len() > 1 {
         let current = view.sources.iter().find(|s| s.spec == view.source).map_or(view.source, |s| s.title.as_str());
         ComboBox::from_id_salt("source")
@@ -292,6 +299,22 @@ fn picture(ui: &mut Ui, view: &View<'_>, actions: &mut Vec<Action>) {
             .on_hover_text("Where the picture comes from");
     }
 }
+
+/// The format of saved pictures, and what is on them.
+fn stills(ui: &mut Ui, now: Stills, actions: &mut Vec<Action>) {
+    for (format, name, hint) in STILL_FORMATS {
+        toggle(ui, name, now.format == format, hint, Action::Stills(Stills { format, ..now }), actions);
+    }
+    let original_beside = !now.original_beside;
+    let hint = "The camera's picture to the left of the painted one";
+    let action = Action::Stills(Stills { original_beside, ..now });
+    toggle(ui, "With the original beside", now.original_beside, hint, action, actions);
+}
+
+const STILL_FORMATS: [(StillFormat, &str, &str); 2] = [
+    (StillFormat::Png, "PNG", "Larger files, exact to the last pixel"),
+    (StillFormat::Jpeg, "JPEG", "Smaller files, for sending"),
+];
 
 /// Figures, report, help; from the right.
 fn program(ui: &mut Ui, level: Level, help: &mut bool, actions: &mut Vec<Action>) {

@@ -115,7 +115,9 @@ pub static GROUPS: [(&str, &[Line]); 3] = [
                 "save it in three seconds",
                 &[key!("T", "Save the picture in three seconds", Action::ToggleCountdown)],
             ),
+            line!("U", "four pictures on a strip", &[key!("U", "Save four pictures on a strip", Action::ToggleStrip)]),
             line!("R", "record, and stop", &[key!("R", "Record, or stop", Action::ToggleRecording)]),
+            line!("L", "save the last ten seconds", &[key!("L", "Save the last ten seconds", Action::SaveReplay)]),
             line!(
                 "C",
                 "be a camera for video calls",
@@ -128,6 +130,11 @@ pub static GROUPS: [(&str, &[Line]); 3] = [
                     key!("F", "Full screen, or not", Action::ToggleFullscreen),
                     key!("F11", "", Action::ToggleFullscreen)
                 ],
+            ),
+            line!(
+                "X",
+                "stop recording and sending",
+                &[key!("X", "Stop recording, keeping and sending", Action::StopAll)]
             ),
             line!("Ctrl K", "find anything by its name", &[key!("Ctrl K", "", Action::TogglePalette)]),
             line!(

@@ -39,7 +39,7 @@ use std::time::{Duration, Instant};
 use crate::effect::Touch;
 use crate::fault::Fault;
 use crate::metrics::{Meter, Subject, Summary, WallCost};
-use crate::output::{RecordingState, VirtualCameraState};
+use crate::output::{RecordingState, ReplayState, Stills, VirtualCameraState};
 use crate::quality;
 use crate::system::Reading;
 use crate::units::FrameId;
@@ -145,10 +145,14 @@ pub struct View<'a> {
     pub blend: Option<(usize, usize, f32)>,
     /// What is being recorded; `None` while nothing is.
     pub recording: Option<&'a RecordingState>,
+    /// What is kept of the last seconds; `None` while nothing is.
+    pub replay: Option<&'a ReplayState>,
     /// Where the picture is served, and to how many; `None` while it is not.
     pub serving: Option<(SocketAddr, usize)>,
     /// The virtual camera that the picture is sent to, and how it fares; `None` while there is none.
     pub sent: Option<(&'a Path, VirtualCameraState)>,
+    /// How pictures are saved.
+    pub stills: Stills,
     /// The seconds before a still, and its flash.
     pub countdown: Option<Countdown>,
     /// What the governor does; `None` while there is none.

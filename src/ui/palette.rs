@@ -3,6 +3,7 @@
 use egui::{Align2, Key, Modifiers, RichText, ScrollArea, Ui, vec2};
 
 use super::{Action, View, commands, style};
+use crate::output::{StillFormat, Stills};
 use crate::quality::Keep;
 
 /// One thing to choose.
@@ -137,7 +138,15 @@ fn entries(view: &View<'_>) -> Vec<Entry> {
     let effect = view.effect.and_then(|i| view.effects.get(i));
     let sizes = effect.filter(|e| e.variants.len() > 1).into_iter().flat_map(|e| &e.variants);
     let sizes = sizes.map(|id| plain(id.to_uppercase(), "Size of the network", Action::Variant(id.clone())));
-    effects.chain(keys).chain(sources).chain(keeps).chain(sizes).collect()
+    let (png, jpeg) = (StillFormat::Png, StillFormat::Jpeg);
+    let stills = [
+        ("PNG", Stills { format: png, ..view.stills }),
+        ("JPEG", Stills { format: jpeg, ..view.stills }),
+        ("with the original beside", Stills { original_beside: true, ..view.stills }),
+        ("without the original", Stills { original_beside: false, ..view.stills }),
+    ]
+    .map(|(name, stills)| plain(name.to_owned(), "Save pictures", Action::Stills(stills)));
+    effects.chain(keys).chain(sources).chain(keeps).chain(sizes).chain(stills).collect()
 }
 
 /// Those that have every word of `query`, those first whose title begins with it.

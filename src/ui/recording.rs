@@ -1,13 +1,16 @@
-//! That something is being recorded, served or sent: always to be seen, whatever else is hidden.
+//! That something is being recorded, kept, served or sent: always to be seen, whatever else is hidden.
 
 use egui::{Align2, RichText, Ui, vec2};
 
 use super::{View, style};
 
-/// A red dot, how long, how large, and what was left out; where the picture is served; which camera it is sent to: at the
+/// What is kept of the last seconds; a red dot, how long, how large, and what was left out; where the picture is served; which camera it is sent to: at the
 /// upper right.
 pub fn show(ui: &mut Ui, view: &View<'_>) {
     let mut said = Vec::new();
+    if let Some(replay) = view.replay {
+        said.push(format!("keeps the last {:.0} s  {}", replay.length.as_secs_f32(), megabytes(replay.bytes)));
+    }
     if let Some(recording) = view.recording {
         let seconds = recording.length.as_secs();
         let mut line = format!("REC {}:{:02}  {}", seconds / 60, seconds % 60, megabytes(recording.bytes));

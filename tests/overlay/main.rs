@@ -231,6 +231,7 @@ fn controls_say_what_was_asked_for() {
     for (label, action) in [
         ("Mirror", Action::ToggleMirror),
         ("Picture in 3 seconds", Action::ToggleCountdown),
+        ("Keep the last 10 seconds", Action::ToggleReplay),
         ("Camera for calls", Action::ToggleCamera),
     ] {
         harness.get_by_label("More").click();

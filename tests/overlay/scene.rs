@@ -196,6 +196,8 @@ impl Scene {
             system: &self.system,
             picture_aspect: None,
             recording: None,
+            replay: None,
+            stills: impasto::output::Stills::default(),
             serving: None,
             sent: None,
             countdown: self.countdown,

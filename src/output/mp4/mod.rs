@@ -9,8 +9,10 @@
 //! before the program ends, however it ends, can be played. Encoders that reorder pictures are told not to.
 
 mod annexb;
+mod encoding;
 mod mux;
 mod recording;
+mod replay;
 
 use std::collections::VecDeque;
 use std::io::{self, Read as _, Write};
@@ -21,8 +23,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use annexb::Splitter;
-use mux::Muxer;
-pub use recording::{Recording, RecordingState, Shot};
+pub use encoding::Shot;
+use mux::{Muxer, Sink};
+pub use recording::{Recording, RecordingState};
+pub use replay::{Replay, ReplayState};
 
 use crate::ffmpeg;
 use crate::units::Extent;
@@ -155,7 +159,7 @@ struct Times {
     end: Duration,
 }
 
-impl<W: Write + Send + 'static> Mp4<W> {
+impl<W: Sink + Send + 'static> Mp4<W> {
     /// Begins a clip of pictures of `extent`, which are reduced where they are larger than [`MOST`]. `out` is written to on
     /// another thread.
     ///
@@ -302,7 +306,7 @@ fn made_even<'a>(rgba: &[u8], extent: Extent, room: &'a mut Vec<u8>) -> &'a [u8]
 }
 
 /// Takes the coded pictures and writes them with their times.
-fn read<W: Write>(
+fn read<W: Sink>(
     mut coded: impl io::Read,
     out: W,
     extent: Extent,

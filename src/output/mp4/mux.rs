@@ -15,7 +15,7 @@ use crate::units::Extent;
 /// A fragment holds so much time at most: what is lost when the program is killed.
 pub const FRAGMENT: Duration = Duration::from_millis(500);
 /// Parts of a second in which times are written.
-const TIMESCALE: u64 = 90_000;
+pub const TIMESCALE: u64 = 90_000;
 
 /// A coded picture: NAL units, each with its length before it (4 bytes, big endian).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,9 +33,49 @@ pub struct Parameters {
     pub pps: Vec<u8>,
 }
 
+/// Where a clip goes: what comes before the pictures, and then fragments, each in one piece.
+pub trait Sink {
+    /// # Errors
+    /// When it takes no more.
+    fn head(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// # Errors
+    /// When it takes no more.
+    fn fragment(&mut self, fragment: Fragment<'_>) -> io::Result<()>;
+}
+
+/// Pictures that are written in one piece. Times in parts of a second, [`TIMESCALE`] of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Fragment<'a> {
+    pub bytes: &'a [u8],
+    /// Can be decoded without those before it.
+    pub key: bool,
+    pub begin: u64,
+    pub end: u64,
+}
+
+impl<W: Write> Sink for W {
+    fn head(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all(bytes)
+    }
+
+    fn fragment(&mut self, fragment: Fragment<'_>) -> io::Result<()> {
+        self.write_all(fragment.bytes)?;
+        self.flush()
+    }
+}
+
+/// Where in a fragment its time stands: behind the heads of moof, mfhd, traf, tfhd and tfdt.
+const TIME_AT: usize = 8 + 16 + 8 + 16 + 12;
+
+/// Has a fragment begin at another time.
+pub fn begin_at(fragment: &mut [u8], begin: u64) {
+    fragment[TIME_AT..TIME_AT + 8].copy_from_slice(&begin.to_be_bytes());
+}
+
 /// Writes one video track.
-pub struct Muxer<W> {
-    out: W,
+pub struct Muxer<S> {
+    out: S,
     /// Number of the next fragment, from 1.
     sequence: u32,
     /// Not written yet, with their times; the last one's duration is not known.
@@ -43,12 +83,12 @@ pub struct Muxer<W> {
     written: u64,
 }
 
-impl<W: Write> Muxer<W> {
+impl<S: Sink> Muxer<S> {
     /// Writes what comes before the pictures.
     ///
     /// # Errors
     /// When `out` takes no more.
-    pub fn new(mut out: W, extent: Extent, parameters: &Parameters) -> io::Result<Self> {
+    pub fn new(mut out: S, extent: Extent, parameters: &Parameters) -> io::Result<Self> {
         let mut head = Vec::with_capacity(1024);
         atom(&mut head, b"ftyp", |b| {
             b.extend(b"iso6");
@@ -56,7 +96,7 @@ impl<W: Write> Muxer<W> {
             b.extend(b"iso6isomavc1mp41");
         });
         movie(&mut head, extent, parameters);
-        out.write_all(&head)?;
+        out.head(&head)?;
         Ok(Self { out, sequence: 1, waiting: Vec::new(), written: head.len() as u64 })
     }
 
@@ -73,7 +113,8 @@ impl<W: Write> Muxer<W> {
     pub fn push(&mut self, sample: Sample, at: Duration) -> io::Result<()> {
         let least = self.waiting.last().map_or(0, |(last, _)| last + 1);
         let at = ticks(at).max(least);
-        let full = self.waiting.first().is_some_and(|(first, _)| at - first >= ticks(FRAGMENT));
+        // Where decoding can begin a fragment begins: that a clip can be cut there.
+        let full = self.waiting.first().is_some_and(|(first, _)| at - first >= ticks(FRAGMENT) || sample.key);
         if full {
             self.fragment(at)?;
         }
@@ -85,19 +126,18 @@ impl<W: Write> Muxer<W> {
     ///
     /// # Errors
     /// When `out` takes no more.
-    pub fn finish(mut self, end: Duration) -> io::Result<(W, u64)> {
+    pub fn finish(mut self, end: Duration) -> io::Result<(S, u64)> {
         let last = self.waiting.last().map(|(at, _)| *at);
         if let Some(last) = last {
             self.fragment(ticks(end).max(last + 1))?;
         }
-        self.out.flush()?;
         Ok((self.out, self.written))
     }
 
     /// Writes all that waits as one fragment; the last picture lasts until `end`.
     fn fragment(&mut self, end: u64) -> io::Result<()> {
         let samples = std::mem::take(&mut self.waiting);
-        let Some((begin, _)) = samples.first() else { return Ok(()) };
+        let Some((begin, first)) = samples.first() else { return Ok(()) };
         let mut bytes = Vec::with_capacity(256 + 16 * samples.len());
         // Where in the atom the distance to the pictures' bytes stands: it is known when the atom is.
         let mut distance_at = 0;
@@ -130,8 +170,7 @@ impl<W: Write> Muxer<W> {
         bytes.extend(b"mdat");
         samples.iter().for_each(|(_, sample)| bytes.extend(&sample.bytes));
         // In one go, so that as little as possible of a fragment is ever missing.
-        self.out.write_all(&bytes)?;
-        self.out.flush()?;
+        self.out.fragment(Fragment { bytes: &bytes, key: first.key, begin: *begin, end })?;
         self.written += bytes.len() as u64;
         self.sequence += 1;
         Ok(())
@@ -344,6 +383,39 @@ mod tests {
         }
         assert_eq!((index, time), (20, 1300 * 90));
         assert!(top.iter().filter(|(n, _)| n == "moof").count() >= 2);
+    }
+
+    /// Keeps what it is given, apart.
+    #[derive(Default)]
+    struct Kept(Vec<(Vec<u8>, bool, u64, u64)>);
+
+    impl Sink for Kept {
+        fn head(&mut self, _bytes: &[u8]) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn fragment(&mut self, Fragment { bytes, key, begin, end }: Fragment<'_>) -> io::Result<()> {
+            self.0.push((bytes.to_vec(), key, begin, end));
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn fragments_begin_where_decoding_can_and_can_be_moved_in_time() {
+        let parameters = Parameters { sps: vec![0x67, 66, 0, 31], pps: vec![0x68] };
+        let mut muxer = Muxer::new(Kept::default(), Extent::new(16, 16), &parameters).unwrap();
+        for i in 0..10_u64 {
+            muxer.push(Sample { bytes: vec![7; 9], key: i % 4 == 0 }, Duration::from_millis(i * 40)).unwrap();
+        }
+        let (kept, _) = muxer.finish(Duration::from_millis(400)).unwrap();
+        let found: Vec<_> = kept.0.iter().map(|(_, key, begin, end)| (*key, begin / 90, end / 90)).collect();
+        assert_eq!(found, [(true, 0, 160), (true, 160, 320), (true, 320, 400)]);
+        let mut moved = kept.0[1].0.clone();
+        begin_at(&mut moved, 5);
+        let time = inside(&moved, &["moof", "traf", "tfdt"])[4..12].to_vec();
+        assert_eq!(u64::from_be_bytes(time.try_into().unwrap()), 5);
+        begin_at(&mut moved, kept.0[1].2);
+        assert!(moved == kept.0[1].0, "nothing else changes");
     }
 
     #[test]
