@@ -203,8 +203,10 @@ fn the_governor_yields_to_heat_and_forgets_it_afterwards() {
         program.run_until(seconds);
         states.push(program.session.governor().unwrap().clone());
     }
-    let cools = |state: &State| state.waiting_for.as_ref().is_some_and(|what| what.contains("until it cools"));
-    assert!(!cools(&states[0]) && cools(&states[1]) && !cools(&states[2]), "{states:?}");
+    // How far down it was before is this machine's business.
+    let waits = |state: &State| state.waiting_for.as_ref().is_some_and(|what| what.contains("until it cools"));
+    let hot = |state: &State| waits(state) || state.reason.contains("hot (serious)");
+    assert!(!hot(&states[0]) && hot(&states[1]) && !waits(&states[2]), "{states:?}");
     assert!(states[1].index >= states[0].index && states[2].index <= states[1].index, "{states:?}");
     let (shown, painted) = program.between(1.0, 20.0);
     assert!(painted * 100 >= shown * 99 && shown > 550, "{painted} of {shown} painted: heat takes no painting away");

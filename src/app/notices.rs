@@ -9,6 +9,15 @@ use crate::fault::{Fault, FaultBoard, Severity};
 pub(super) enum Origin {
     Source,
     Runtime,
+    /// The graphics device itself.
+    Gpu,
+}
+
+/// What a notice is about where a newer one takes its place: of a choice only the last state is worth reading.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Topic {
+    Engine,
+    Keep,
 }
 
 /// The messages on screen, and whose they are.
@@ -16,6 +25,8 @@ pub(super) enum Origin {
 pub(super) struct Notices {
     board: FaultBoard,
     origins: Vec<(Origin, Fault)>,
+    /// The newest notice of each topic.
+    topics: Vec<(Topic, Fault)>,
 }
 
 impl Notices {
@@ -47,9 +58,14 @@ impl Notices {
         self.origins = rest;
     }
 
-    /// Takes away every fault for which `gone` holds.
-    pub fn clear(&mut self, gone: impl Fn(&Fault) -> bool) {
-        self.board.clear(gone);
+    /// A notice in place of the last one of that topic.
+    pub fn tell_of(&mut self, topic: Topic, notice: Fault, now: Instant) {
+        if let Some(place) = self.topics.iter().position(|(of, _)| *of == topic) {
+            let (_, old) = self.topics.swap_remove(place);
+            self.board.clear(|fault| *fault == old);
+        }
+        self.topics.push((topic, notice.clone()));
+        self.tell(notice, now);
     }
 
     /// The worst first, with how often each was reported.
@@ -76,7 +92,9 @@ mod tests {
         assert_eq!(said(&mut notices), ["Not saved", "No network", "Smaller now"]);
         notices.recovered(Origin::Runtime);
         assert_eq!(said(&mut notices), ["Not saved", "Smaller now"]);
-        notices.clear(|fault| fault.what.starts_with("Not"));
-        assert_eq!(said(&mut notices), ["Smaller now"]);
+        notices.tell_of(Topic::Keep, Fault::notice("Keep: quality", ""), now);
+        notices.tell_of(Topic::Engine, Fault::notice("Engine: cpu", ""), now);
+        notices.tell_of(Topic::Keep, Fault::notice("Keep: smooth", ""), now);
+        assert_eq!(said(&mut notices)[1..], ["Smaller now", "Engine: cpu", "Keep: smooth"]);
     }
 }

@@ -69,7 +69,6 @@ impl App {
         });
         match attached {
             Ok(()) => {
-                self.session.clear_faults(|f| f.what.starts_with(GPU_LOST));
                 self.look(event_loop);
                 self.request_redraw();
             }
@@ -85,8 +84,8 @@ impl App {
 
     /// The GPU was taken away: everything on it is made anew.
     pub(super) fn rebuild(&mut self, event_loop: &ActiveEventLoop, now: Instant) {
-        self.session
-            .tell(Fault::degraded(GPU_LOST, "The picture is being set up again; nothing needs to be done"), now);
+        let said = Fault::degraded(GPU_LOST, "The picture is being set up again; nothing needs to be done");
+        self.session.tell_gpu_lost(said, now);
         // It waits for the disk: not here.
         self.threads.attempt("crash report", || drop(crash::device_lost(GPU_LOST)));
         // Taking it down waits for what is being built: not here.

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::choices::Choices;
-use super::notices::{Notices, Origin};
+use super::notices::{Notices, Origin, Topic};
 use super::record::Record;
 use super::stream::Stream;
 use crate::cli::WindowArgs;
 use crate::clock::Clock;
 use crate::effect::Touch;
 use crate::export::{RunExport, crash};
-use crate::fault::{Fault, Severity};
+use crate::fault::Fault;
 use crate::frame::FramePool;
 use crate::gpu::Gpu;
 use crate::inject::{Injected, Injector, What};
@@ -156,6 +156,7 @@ impl Session {
         }
         runtime.set_keep(self.choices.keep());
         self.runtime = Some(runtime);
+        self.notices.recovered(Origin::Gpu);
         Ok(())
     }
 
@@ -350,14 +351,9 @@ impl Session {
         self.notices.tell(fault, now);
     }
 
-    /// A notice of what was just chosen, in place of the one that begins with `topic` too.
-    fn tell_instead(&mut self, topic: &str, chosen: &str, remedy: &str, now: Instant) {
-        self.notices.clear(|fault| fault.severity == Severity::Notice && fault.what.starts_with(topic));
-        self.tell(Fault::notice(format!("{topic}{chosen}"), remedy), now);
-    }
-
-    pub fn clear_faults(&mut self, gone: impl Fn(&Fault) -> bool) {
-        self.notices.clear(gone);
+    /// The graphics device is gone; what that says is taken back when another is attached.
+    pub fn tell_gpu_lost(&mut self, fault: Fault, now: Instant) {
+        self.notices.report(Origin::Gpu, fault, now);
     }
 
     pub fn faults(&mut self, now: Instant) -> Vec<(Fault, u32)> {
@@ -560,7 +556,7 @@ impl Session {
         let request = self.choices.with_next_engine();
         let next = request.engine;
         self.set_request(request);
-        self.tell_instead("Engine: ", &next.to_string(), "", now);
+        self.notices.tell_of(Topic::Engine, Fault::notice(format!("Engine: {next}"), ""), now);
     }
 
     /// 0..=1.
@@ -614,7 +610,8 @@ impl Session {
 
     pub fn choose_next_keep(&mut self, now: Instant) {
         let next = self.choices.keep().next();
-        self.tell_instead("Keep: ", next.name(), next.explanation(), now);
+        let said = Fault::notice(format!("Keep: {}", next.name()), next.explanation());
+        self.notices.tell_of(Topic::Keep, said, now);
         self.set_keep(next);
     }
 

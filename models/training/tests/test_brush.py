@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from impasto_training import brush, brushwork, canvas
+from impasto_training import brush, brush_critics, brush_run, brush_scenes, brushwork, canvas
 from impasto_training.adopt import with_canvas
-from impasto_training.brush import Contents, Layout
+from impasto_training.brush import Layout
+from impasto_training.brush_scenes import Contents
 from impasto_training.fixture import student
 from impasto_training.networks.mobilenet import MobileNetFeatures
 from impasto_training.recipe import BrushOfEffect, BrushSettings, EffectSettings
@@ -94,7 +95,7 @@ def effect(name: str, painting: str | None = None) -> EffectSettings:
     return EffectSettings(name, name, "oil", teacher, brush=BrushOfEffect(side=80, scale=1.25))
 
 
-class Critics(brush.Critics):
+class Critics(brush_critics.Critics):
     """The two networks with random weights, so that no data is needed."""
 
     def __init__(self) -> None:
@@ -149,15 +150,15 @@ def lessons(contents: Contents, tmp_path) -> brush.Lessons:  # type: ignore[no-u
 def test_canvas_moves_exactly_with_the_picture(
     lessons: brush.Lessons, contents: Contents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(brush, "CARRY_ERROR", 0.0)
-    monkeypatch.setattr(brush, "STATIC_SHARE", 0.0)
+    monkeypatch.setattr(brush_scenes, "CARRY_ERROR", 0.0)
+    monkeypatch.setattr(brush_scenes, "STATIC_SHARE", 0.0)
     step = lessons.step(Layout((0,), 2, (1, 1)))
     # A smooth field without a seam, so that sampling it twice loses nothing.
     coarse = F.pad(torch.rand(1, canvas.CHANNELS, 32, 32, generator=generator()), (3, 3, 3, 3), mode="circular")
     scale = canvas.SIDE // 32
     inner = slice(3 * scale, -3 * scale)
     field = F.interpolate(coarse, scale_factor=scale, mode="bicubic")[0, :, inner, inner]
-    seen = brush.looks(contents, field, lessons, step, generator(9))
+    seen = brush_scenes.looks(contents, field, lessons, step, generator(9))
     first = seen.canvas_first[step.twice]
     places = F.avg_pool2d(seen.back.permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1)
     back = F.grid_sample(seen.canvas_second, places, align_corners=False)
@@ -170,19 +171,19 @@ def test_a_few_steps_go_down_and_go_on_where_they_stopped(lessons: brush.Lessons
     field = canvas.as_tensor(7)
     cpu = torch.device("cpu")
 
-    def run() -> brush.BrushRun:
-        return brush.BrushRun(with_canvas(student()), lessons.settings, cpu)
+    def run() -> brush_run.BrushRun:
+        return brush_run.BrushRun(with_canvas(student()), lessons.settings, cpu)
 
     # The adversary's state is not part of a checkpoint: it would make the comparison inexact.
     lessons.adversary = None
     whole, first = run(), run()
-    brush.train(whole, lessons, contents, field, seed=2, steps=4)
-    brush.train(first, lessons, contents, field, seed=2, steps=2, checkpoint=tmp_path / "run.pt", until=0.5)
+    brush_run.train(whole, lessons, contents, field, seed=2, steps=4)
+    brush_run.train(first, lessons, contents, field, seed=2, steps=2, checkpoint=tmp_path / "run.pt", until=0.5)
     second = run()
     second.restore(torch.load(tmp_path / "run.pt", weights_only=True))
     assert second.step == 2
     before = {name: value.clone() for name, value in second.student.state_dict().items()}
-    brush.train(second, lessons, contents, field, seed=2, steps=4)
+    brush_run.train(second, lessons, contents, field, seed=2, steps=4)
     assert second.step == whole.step == 4
     changed = [name for name, value in second.student.state_dict().items() if not torch.equal(value, before[name])]
     assert "encoder.0.project.conv.weight" in changed
@@ -191,7 +192,7 @@ def test_a_few_steps_go_down_and_go_on_where_they_stopped(lessons: brush.Lessons
 
 def test_calm_effects_are_given_no_canvas(lessons: brush.Lessons, contents: Contents) -> None:
     step = lessons.step(Layout((0,), 2, (1,)))
-    seen = brush.looks(contents, canvas.as_tensor(7), lessons, step, generator())
+    seen = brush_scenes.looks(contents, canvas.as_tensor(7), lessons, step, generator())
     given: list[torch.Tensor] = []
 
     def painter(looks: torch.Tensor, _style: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
@@ -206,7 +207,7 @@ def test_calm_effects_are_given_no_canvas(lessons: brush.Lessons, contents: Cont
 
 def test_weak_canvases_ask_for_less_style(lessons: brush.Lessons, contents: Contents) -> None:
     step = lessons.step(Layout((0,), 2, ()))
-    seen = brush.looks(contents, canvas.as_tensor(7), lessons, step, generator())
+    seen = brush_scenes.looks(contents, canvas.as_tensor(7), lessons, step, generator())
     draws = lessons.draws(step.layout, generator())
     painted = seen.first * 0.9
 
@@ -226,7 +227,7 @@ def test_emphasis_weighs_the_style_terms_alone(lessons: brush.Lessons, contents:
         plain = effect("p", "painting.png")
         lessons.effects = [dataclasses.replace(plain, brush=BrushOfEffect(emphasis=emphasis)), effect("oil")]
         step = lessons.step(layout)
-        seen = brush.looks(contents, canvas.as_tensor(7), lessons, step, generator())
+        seen = brush_scenes.looks(contents, canvas.as_tensor(7), lessons, step, generator())
 
         def painter(looks: torch.Tensor, _style: torch.Tensor, _noise: torch.Tensor) -> torch.Tensor:
             return looks * 0.5
@@ -244,9 +245,9 @@ def test_a_run_of_some_paintings_changes_their_rows_alone(lessons: brush.Lessons
     settings = dataclasses.replace(lessons.settings, rows_only=True, canvas_rate=0.0)
     lessons.settings, lessons.adversary, lessons.bold, lessons.calm = settings, None, [0, 1], []
     lessons.drawn = [0]
-    run = brush.BrushRun(with_canvas(student()), settings, torch.device("cpu"))
+    run = brush_run.BrushRun(with_canvas(student()), settings, torch.device("cpu"))
     before = {name: value.clone() for name, value in run.student.state_dict().items()}
-    brush.train(run, lessons, contents, canvas.as_tensor(7), seed=2, steps=2)
+    brush_run.train(run, lessons, contents, canvas.as_tensor(7), seed=2, steps=2)
     rows = {
         f"{layer.name}.{table}" for layer in run.student.convolutions() if layer.styled for table in ("scale", "bias")
     }
@@ -261,9 +262,9 @@ def test_a_run_of_an_effect_without_a_painting_brings_its_row_back(lessons: brus
     settings = dataclasses.replace(lessons.settings, rows_only=True, canvas_rate=0.0, weight_keep=1.0)
     lessons.settings, lessons.adversary = settings, None
     lessons.drawn, lessons.calm = [], [1]
-    run = brush.BrushRun(with_canvas(student()), settings, torch.device("cpu"))
+    run = brush_run.BrushRun(with_canvas(student()), settings, torch.device("cpu"))
     before = {name: value.clone() for name, value in run.student.state_dict().items()}
-    brush.train(run, lessons, contents, canvas.as_tensor(7), seed=2, steps=2)
+    brush_run.train(run, lessons, contents, canvas.as_tensor(7), seed=2, steps=2)
     changed = {name for name, value in run.student.state_dict().items() if not torch.equal(value, before[name])}
     rows = {
         f"{layer.name}.{table}" for layer in run.student.convolutions() if layer.styled for table in ("scale", "bias")
@@ -274,7 +275,7 @@ def test_a_run_of_an_effect_without_a_painting_brings_its_row_back(lessons: brus
 
 def test_the_rim_is_left_out_of_the_style(lessons: brush.Lessons, contents: Contents) -> None:
     step = lessons.step(Layout((0,), 2, ()))
-    seen = brush.looks(contents, canvas.as_tensor(canvas.SEED), lessons, step, generator(5))
+    seen = brush_scenes.looks(contents, canvas.as_tensor(canvas.SEED), lessons, step, generator(5))
     draws = lessons.draws(step.layout, generator(6))
     painted = torch.rand(2, 3, CROP, CROP, generator=generator(7))
     rimmed = painted.clone()

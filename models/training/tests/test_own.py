@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from impasto_training import export, fixture, restore
-from impasto_training.brush import BrushRun
+from impasto_training.brush_run import BrushRun
 from impasto_training.networks.student import ARCHITECTURES, Student
 from impasto_training.own import SETTINGS, Wish, _row_bytes, make, only
 from impasto_training.recipe import RecipeError

@@ -19,7 +19,7 @@ import onnx
 import torch
 from torch import Tensor
 
-from impasto_training import brush, canvas, restore, teach
+from impasto_training import brush, brush_critics, brush_run, brush_scenes, canvas, restore, teach
 from impasto_training.adopt import CANVAS_BIAS, STYLE_TABLES, rows, with_canvas
 from impasto_training.balance import group_weights
 from impasto_training.data import View
@@ -90,7 +90,7 @@ def _in_order(path: Path, recipe: Recipe) -> tuple[Student, list[str]]:
 
 def contents(
     lesson: Lesson, cache: TargetCache, data_root: Path, balance: float, device: torch.device
-) -> brush.Contents:
+) -> brush_scenes.Contents:
     """All training contents with their faces, drawn so that skin tones are balanced (`balance.py`)."""
     finder = FaceFinder(data_root)
     pictures: list[Picture] = []
@@ -103,7 +103,7 @@ def contents(
         pictures.append(picture)
         faces.append(face)
         groups.append(None if found is None else found.group)
-    return brush.Contents(pictures, faces, group_weights(groups, balance), device)
+    return brush_scenes.Contents(pictures, faces, group_weights(groups, balance), device)
 
 
 def checkpoint_path(run_folder: Path, variant: VariantSettings) -> Path:
@@ -128,7 +128,7 @@ def run(
     recipe: Recipe,
     variant: VariantSettings,
     before: Beginning,
-    contents: brush.Contents,
+    contents: brush_scenes.Contents,
     steps: int,
     data_root: Path,
     path: Path,
@@ -146,7 +146,7 @@ def run(
     settings = dataclasses.replace(recipe.brush, batch=batch) if batch else recipe.brush
     if only:
         settings = dataclasses.replace(settings, rows_only=True, canvas_rate=0.0)
-    critics = brush.Critics(data_root).to(device).requires_grad_(False).eval()
+    critics = brush_critics.Critics(data_root).to(device).requires_grad_(False).eval()
     field = canvas.as_tensor(canvas.SEED).to(device)
     plain = copy.deepcopy(before.student).to(device).requires_grad_(False)
     lessons = brush.Lessons(
@@ -162,14 +162,14 @@ def run(
     elif settings.rows_only:
         # What is not painted after a painting cannot change, so there is nothing to hold it to.
         lessons.calm = []
-    state = brush.BrushRun(before.painter, settings, device)
+    state = brush_run.BrushRun(before.painter, settings, device)
     facts = _facts(recipe, variant, only)
     if path.exists():
         known: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
         if known["facts"] != facts:
             raise RecipeError(f"{path} belongs to other settings; move it away to train anew")
         state.restore(known)
-    brush.train(state, lessons, contents, field, recipe.seed, steps, path, facts, seconds)
+    brush_run.train(state, lessons, contents, field, recipe.seed, steps, path, facts, seconds)
 
 
 def finished(recipe: Recipe, variant: VariantSettings, path: Path) -> tuple[Student, dict[str, Any]]:
@@ -219,7 +219,7 @@ def keep_others(student: Student, begun: Student, bold: Tensor) -> None:
     """
     channels = student.architecture.canvas
     for layer, old in zip(student.convolutions(), begun.convolutions(), strict=True):
-        if layer.name not in brush.CANVAS_LAYERS or layer.conv.groups > 1:
+        if layer.name not in brush_run.CANVAS_LAYERS or layer.conv.groups > 1:
             continue
         mean, variance = layer.norm.running_mean, layer.norm.running_var
         assert mean is not None and variance is not None and layer.styled

@@ -24,8 +24,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from impasto_training import brush, brush_judge, canvas, data, export, restore, teach
-from impasto_training.brush import BrushRun, Contents, Critics, Lessons
+from impasto_training import brush_judge, brush_run, canvas, data, export, restore, teach
+from impasto_training.brush import Lessons
+from impasto_training.brush_critics import Critics
+from impasto_training.brush_run import BrushRun
+from impasto_training.brush_scenes import Contents
 from impasto_training.brushwork import STYLE_LAYERS
 from impasto_training.data import Content
 from impasto_training.faces import FaceFinder
@@ -253,7 +256,7 @@ def _row(wish: Wish, variant: dict[str, str], school: _School, data_root: Path, 
     lessons = Lessons([effect], SETTINGS, school.critics, before, [False], school.contents, data_root, cpu, SEED)
     run = BrushRun(student, SETTINGS, cpu)
     print(f"own {variant['id']}: {wish.steps} steps", flush=True)
-    brush.train(run, lessons, school.contents, field, SEED, wish.steps, report=REPORT_STEPS)
+    brush_run.train(run, lessons, school.contents, field, SEED, wish.steps, report=REPORT_STEPS)
     row = Row(
         variant=variant["id"],
         file=f"{variant['id']}.style",
