@@ -75,7 +75,7 @@ fn effects(ui: &mut Ui, view: &View<'_>, actions: &mut Vec<Action>) {
     }
     ui.separator();
     let low = ui.ctx().content_rect().height() < LOW;
-    let picture = if low { vec2(54.0, 30.0) } else { vec2(76.0, 46.0) };
+    let picture = if low { vec2(54.0, 30.0) } else { vec2(72.0, 38.0) };
     // Where a click on an arrow leads.
     let wish = ui.scope_id().with("strip wish");
     let to = ui.data_mut(|d| d.remove_temp::<f32>(wish));

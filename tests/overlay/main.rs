@@ -460,3 +460,10 @@ fn the_palette_does_what_was_typed() {
     assert!(harness.query_by_label("All keys").is_none());
     assert!(harness.state().actions.is_empty());
 }
+
+#[test]
+fn the_first_window_has_room_for_all_figures_above_the_bar() {
+    // The harness keeps 8 points free on all sides; the window does not.
+    let harness = plain(Scene::new(Level::Full).touched(), FIRST + Vec2::splat(16.0));
+    assert!(harness.state().interface.graph_place().is_some(), "the graph of frames is shown");
+}

@@ -4,6 +4,7 @@
 //! installs, fetches and runs is printed as the command that one would type. Knows nothing of how Impasto works inside.
 
 mod fuzz;
+mod install;
 mod onnxruntime;
 mod package;
 mod packages;
@@ -33,6 +34,7 @@ Commands:
   check              Format, lints, licences and advisories, and that every command in README.md exists
   test               Set up with --tests, check, and run all tests
   package            Build what is handed out: an archive and a Debian package, into target/package
+  try-package        Install that package on a bare Debian, and paint there (needs root and debootstrap)
   soak [ARGS...]     Use the window for a long time, and watch what grows (--minutes N, --out FILE.csv)
   fuzz [ARGS...]     Feed hostile bytes to everything that reads files (--minutes N, names of targets)
   peers [ARGS...]    Compare our engine on the processor with others, in turns (fetches them once; ARGS: --help)
@@ -107,6 +109,10 @@ fn command(mut args: Vec<String>) -> Outcome {
         "package" => {
             plain(rest)?;
             package::package()
+        }
+        "try-package" => {
+            plain(rest)?;
+            install::try_install()
         }
         "peers" => peers(rest),
         "fuzz" => fuzz::fuzz(rest),
