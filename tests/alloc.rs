@@ -168,7 +168,10 @@ impl Stage {
         let built = student(&factory, &scene)?;
         let runtime = runtime_with(factory, EffectRequest::default(), Budget::default(), built, scene.shape());
         let view = target(gpu, extent);
-        Some(Self { gpu: gpu.clone(), runtime, scene, pool: FramePool::default(), view, extent })
+        // As many buffers as the pool keeps: how many frames are on their way at once depends on how busy the machine is.
+        let pool = FramePool::default();
+        drop((0..8).map(|_| pool.take(scene.shape().min_bytes())).collect::<Vec<_>>());
+        Some(Self { gpu: gpu.clone(), runtime, scene, pool, view, extent })
     }
 
     fn frame(&mut self, number: u64) {

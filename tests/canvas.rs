@@ -134,6 +134,7 @@ fn apart(a: &image::RgbaImage, b: &image::RgbaImage) -> u8 {
 
 /// What a network paints of the still picture, by the definition of its operators, with 255 as alpha.
 fn truth(style: &[f32], brush: Brush) -> image::RgbaImage {
+    let brush = brush.for_student(SIZE);
     let graph = Graph::from_onnx(NETWORK).unwrap().fold(style).unwrap();
     let plane = SIZE.pixels() as usize;
     let rgb = bytes();

@@ -89,7 +89,7 @@ impl ResolvedEffect {
             Some((other, share)) => self.effect.relief.between(other.relief, share.get()),
         };
         // Strokes of a relief swirl as a canvas would, also where there is none.
-        let brush = self.brush(touch).unwrap_or(Brush { seed: SEED, ..Brush::default() });
+        let brush = self.brush(touch).unwrap_or(Brush { seed: SEED, ..Brush::default() }).for_student(student);
         let tables = (relief != Relief::default()).then(Tables::known);
         Surface { canvas: self.canvas(channels, touch, student), brush, relief, tables }
     }
