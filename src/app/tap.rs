@@ -107,7 +107,10 @@ impl Tap {
                 stream.offer(Shot { rgba: shot.rgba.clone(), ..shot });
             }
             if let Some(replay) = takers.replay.filter(|replay| replay.wants_shot()) {
-                replay.offer(Shot { rgba: shot.rgba.clone(), ..shot });
+                let mut rgba = replay.buffer();
+                rgba.clear();
+                rgba.extend_from_slice(&shot.rgba);
+                replay.offer(Shot { rgba, ..shot });
             }
             match takers.recording {
                 Some(recording) if recording.wants_shot() => recording.offer(shot),

@@ -105,6 +105,11 @@ impl Encoding {
         }
     }
 
+    /// A buffer for the next picture: one that was coded already, if there is one.
+    pub fn buffer(&self) -> Vec<u8> {
+        self.shared.free.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
     /// Takes a picture, in the place of one that still waits. Never waits itself.
     pub fn offer(&self, shot: Shot) {
         self.shared.hungry.store(false, Ordering::Release);

@@ -4,6 +4,7 @@
 //! half a second.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -39,7 +40,8 @@ pub struct Replay {
 #[derive(Debug, Default)]
 struct Ring {
     head: Vec<u8>,
-    fragments: VecDeque<Kept>,
+    /// Shared with clips that are being written: nothing is copied under the lock.
+    fragments: VecDeque<Arc<Kept>>,
     bytes: usize,
 }
 
@@ -69,9 +71,9 @@ impl Sink for IntoRing {
 impl Ring {
     fn push(&mut self, Fragment { bytes, key, begin, end }: Fragment<'_>) {
         self.bytes += bytes.len();
-        self.fragments.push_back(Kept { bytes: bytes.to_vec(), key, begin, end });
+        self.fragments.push_back(Arc::new(Kept { bytes: bytes.to_vec(), key, begin, end }));
         // What is older than the last place from which at least so much is left.
-        let enough = |place: &Kept| place.key && end.saturating_sub(place.begin) >= LEAST.as_secs() * TIMESCALE;
+        let enough = |place: &Arc<Kept>| place.key && end.saturating_sub(place.begin) >= LEAST.as_secs() * TIMESCALE;
         let first = self.fragments.iter().rposition(enough).unwrap_or(0);
         self.forget(first);
         while self.bytes > MOST_BYTES && self.fragments.len() > 1 {
@@ -89,19 +91,6 @@ impl Ring {
     fn length(&self) -> Duration {
         let ends = self.fragments.front().zip(self.fragments.back());
         Duration::from_secs_f64(ends.map_or(0, |(first, last)| last.end - first.begin) as f64 / TIMESCALE as f64)
-    }
-
-    /// The clip, from time zero; empty where there is no picture yet.
-    fn clip(&self) -> Vec<u8> {
-        let Some(zero) = self.fragments.front().map(|first| first.begin) else { return Vec::new() };
-        let mut clip = Vec::with_capacity(self.head.len() + self.bytes);
-        clip.extend(&self.head);
-        for kept in &self.fragments {
-            let at = clip.len();
-            clip.extend(&kept.bytes);
-            mux::begin_at(&mut clip[at..], kept.begin - zero);
-        }
-        clip
     }
 }
 
@@ -121,6 +110,11 @@ impl Replay {
         self.encoding.wants_shot()
     }
 
+    /// A buffer for the next picture: one that was coded already, if there is one.
+    pub fn buffer(&self) -> Vec<u8> {
+        self.encoding.buffer()
+    }
+
     /// Takes a picture, in the place of one that still waits. Never waits itself.
     pub fn offer(&self, shot: Shot) {
         self.encoding.offer(shot);
@@ -137,27 +131,43 @@ impl Replay {
     /// # Errors
     /// When there is no picture yet.
     pub fn moments(&self) -> Result<Moments, Mp4Error> {
-        let clip = lock(&self.ring).clip();
-        if clip.is_empty() { Err(Mp4Error::Nothing) } else { Ok(Moments(clip)) }
+        let ring = lock(&self.ring);
+        let fragments: Vec<_> = ring.fragments.iter().cloned().collect();
+        if fragments.is_empty() { Err(Mp4Error::Nothing) } else { Ok(Moments { head: ring.head.clone(), fragments }) }
     }
 }
 
 /// Some seconds of coded pictures.
-pub struct Moments(Vec<u8>);
+pub struct Moments {
+    head: Vec<u8>,
+    fragments: Vec<Arc<Kept>>,
+}
 
 impl Moments {
-    /// Writes them under a name in `folder` that nothing has: `impasto-0001.mp4` and so on.
+    /// Writes them, from time zero, under a name in `folder` that nothing has: `impasto-0001.mp4` and so on. Waits for the
+    /// disk.
     ///
     /// # Errors
     /// When the disk takes no more; then there is no file.
     pub fn save(&self, folder: &Path) -> Result<PathBuf, Mp4Error> {
         let (path, mut file) = new_file(folder)?;
-        if let Err(error) = file.write_all(&self.0) {
+        if let Err(error) = self.write(&mut file) {
             // It holds nothing that somebody else made.
             let _ = std::fs::remove_file(&path);
             return Err(Mp4Error::Write(error));
         }
         Ok(path)
+    }
+
+    fn write(&self, file: &mut File) -> io::Result<()> {
+        let zero = self.fragments.first().map_or(0, |first| first.begin);
+        file.write_all(&self.head)?;
+        for kept in &self.fragments {
+            let mut bytes = kept.bytes.clone();
+            mux::begin_at(&mut bytes, kept.begin - zero);
+            file.write_all(&bytes)?;
+        }
+        Ok(())
     }
 }
 
