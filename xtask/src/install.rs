@@ -22,6 +22,9 @@ pub fn try_install() -> Outcome {
     let package = newest()?;
     let system = std::env::temp_dir().join(format!("impasto-system-{}", std::process::id()));
     let tried = in_system(&package, &system);
+    if !system.exists() {
+        return tried;
+    }
     // Only what was made here is thrown away: never what is still mounted into it.
     let mounted = system.join("proc");
     let free = !works(program("mountpoint").arg("-q").arg(&mounted)) || works(program("umount").arg(&mounted));
