@@ -21,7 +21,7 @@
 //!
 //! [`quality`] looks at the figures and at the machine's sensors ([`system`]) and decides which rung of its ladder is painted
 //! on; [`runtime`] carries that out. [`autotune`] times engines and networks aside, once for each machine. [`inject`] makes
-//! faults on purpose. [`export`] writes figures to files, reports what broke down, and sends figures where the user asked
+//! faults on purpose. Whatever decides by time is given `now`, or a [`clock`] where it runs on a thread of its own. [`export`] writes figures to files, reports what broke down, and sends figures where the user asked
 //! for it; [`settings`] remembers what was chosen.
 //!
 //! # Dependencies point one way
@@ -71,7 +71,7 @@
 //! | drift | how far strokes have gone along with what moves |
 //! | rung | one step of the governor's ladder: network, size, cadence |
 //! | cadence | the student paints every n-th frame, and its painting is carried along in between |
-//! | tap | who takes the finished picture beside the window: a still, a recording, a stream, a virtual camera |
+//! | tap | who takes the finished picture beside the window: a still, a recording, the last seconds, a stream, a virtual camera |
 //! | fault | what went wrong, in a sentence, with what the user can do |
 
 // In live video a panic is a black window. What can fail returns an error; what cannot says why with `expect`. Printing

@@ -115,8 +115,16 @@ impl App {
 
     /// Keeps the last ten seconds from now on, or forgets them.
     pub(super) fn toggle_replay(&mut self, now: Instant) {
-        if self.replay.take().is_none() {
-            self.begin_replay(now);
+        if self.replay.is_none() {
+            return self.begin_replay(now);
+        }
+        self.forget_replay();
+    }
+
+    /// Keeps nothing any more. The encoder's end is waited for on a thread.
+    fn forget_replay(&mut self) {
+        if let Some(replay) = self.replay.take() {
+            self.threads.attempt("replay closing", move || drop(replay));
         }
     }
 
@@ -146,7 +154,8 @@ impl App {
     pub(super) fn stop_all(&mut self, now: Instant) {
         let any = self.takers().any();
         self.end_recording(now);
-        (self.replay, self.sent, self.stream) = (None, None, None);
+        self.forget_replay();
+        (self.sent, self.stream) = (None, None);
         self.title();
         let what = if any { "Nothing is recorded or sent any more" } else { "Nothing was recorded or sent" };
         self.session.tell(Fault::notice(what, ""), now);
