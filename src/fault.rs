@@ -16,6 +16,12 @@ pub enum Severity {
     Failed,
 }
 
+/// With a capital, as what faults say begins.
+pub fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
 /// One sentence of cause and one of remedy, for people.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Fault {

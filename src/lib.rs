@@ -21,13 +21,13 @@
 //!
 //! [`quality`] looks at the figures and at the machine's sensors ([`system`]) and decides which rung of its ladder is painted
 //! on; [`runtime`] carries that out. [`autotune`] times engines and networks aside, once for each machine. [`inject`] makes
-//! faults on purpose. Whatever decides by time is given `now`, or a [`clock`] where it runs on a thread of its own. [`export`] writes figures to files, reports what broke down, and sends figures where the user asked
+//! faults on purpose. [`watch`] names the thread that hangs. Whatever decides by time is given `now`, or a [`clock`] where it runs on a thread of its own. [`export`] writes figures to files, reports what broke down, and sends figures where the user asked
 //! for it; [`settings`] remembers what was chosen.
 //!
 //! # Dependencies point one way
 //!
 //! ```text
-//! terminal, signals, clock, settle, folders, ffmpeg, units, pool, wide ◀ frame, mailbox, metrics, fault, system, picture, canvas
+//! terminal, signals, clock, settle, watch, folders, ffmpeg, units, pool, wide ◀ frame, mailbox, metrics, fault, system, picture, canvas
 //!   ◀ quality | source | gpu | effect | output | nn (graph, plan, import, adapt, onnx, fold, style, export)
 //!   ◀ kernels ◀ roundtrip ◀ nn (engines) ◀ autotune | pipeline | inject | foreign ◀ runtime | ui | export ◀ settings ◀ cli ◀ app ◀ main
 //! ```
@@ -114,4 +114,5 @@ pub mod system;
 pub mod terminal;
 pub mod ui;
 pub mod units;
+pub mod watch;
 pub mod wide;

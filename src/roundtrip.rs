@@ -20,6 +20,7 @@ use crate::kernels::prepare::{Crop, Prepare};
 use crate::mailbox::{Latest, MailboxCounts};
 use crate::settle::Unsettled;
 use crate::units::{Burden, Extent};
+use crate::watch;
 
 /// What paints on the thread: an engine holding one network at one size.
 pub trait Painter: Send {
@@ -102,6 +103,9 @@ const EVENTS: usize = 16;
 
 /// How often the thread looks up while no frame comes.
 const IDLE: Duration = Duration::from_secs(1);
+
+/// No picture takes longer where all is well.
+const MOST: Duration = Duration::from_secs(15);
 
 impl RoundTrip {
     /// Starts the thread, called "painter". `done` is called on it after each picture and each event: wake the event loop
@@ -195,6 +199,7 @@ impl Shared {
         let mut kept = Kept::default();
         while !self.inbox.is_closed() {
             let Some(frame) = self.inbox.wait(IDLE) else { continue };
+            let _busy = watch::busy("painting", MOST);
             // A panic in an engine must cost the effect, not the program. The painter is not used again after one.
             match catch_unwind(AssertUnwindSafe(|| self.paint(&mut painter, &mut kept, frame))) {
                 Ok(Ok(painted)) => {

@@ -15,11 +15,12 @@ use serde::{Deserialize, Serialize};
 use crate::effect::{Blend, Touch};
 use crate::export::Endpoint;
 use crate::fault::Fault;
+use crate::gpu::GpuChoice;
 use crate::nn::engines::EngineWish;
-use crate::output::AtomicFile;
-use crate::output::Stills;
+
+use crate::output::{AtomicFile, Folders, Stills};
 use crate::quality::Keep;
-use crate::ui::Level;
+use crate::ui::{Level, Startup};
 
 const FILE: &str = "settings.toml";
 const HEADER: &str =
@@ -39,6 +40,8 @@ pub struct Settings {
     /// Id of the variant, of that effect.
     pub variant: Option<String>,
     pub engine: Option<EngineWish>,
+    /// Which graphics adapter.
+    pub gpu: Option<GpuChoice>,
     pub keep: Option<Keep>,
     pub overlay: Option<Level>,
     pub mirror: Option<bool>,
@@ -48,6 +51,14 @@ pub struct Settings {
     pub touches: BTreeMap<String, Touch>,
     /// How pictures are saved.
     pub stills: Option<Stills>,
+    /// Where things are saved.
+    pub folders: Option<Folders>,
+    /// What the program does when it starts.
+    pub startup: Option<Startup>,
+    /// Sources that were looked at, the last first, as `--source` takes them.
+    pub sources: Option<Vec<String>>,
+    /// By a camera's name, the mode that was chosen for it.
+    pub camera_modes: BTreeMap<String, String>,
     /// The window's inside, logical pixels.
     pub window: Option<WindowSize>,
     pub telemetry: Telemetry,
@@ -90,6 +101,8 @@ struct Raw {
     #[serde(skip_serializing_if = "Option::is_none")]
     engine: Option<toml::Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    gpu: Option<toml::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     keep: Option<toml::Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     overlay: Option<toml::Value>,
@@ -98,7 +111,15 @@ struct Raw {
     /// Percent.
     #[serde(skip_serializing_if = "Option::is_none")]
     strength: Option<toml::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sources: Option<toml::Value>,
     // Tables come after values, or TOML takes what follows as theirs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    folders: Option<toml::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    startup: Option<toml::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    camera_modes: Option<toml::Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stills: Option<toml::Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -212,6 +233,13 @@ impl Raw {
                 |v| v.as_str().and_then(|s| s.parse().ok()),
                 &mut wrong,
             ),
+            gpu: check(
+                self.gpu,
+                "gpu",
+                "a name from `impasto doctor`, or fastest, thrifty, discrete, integrated or software",
+                |v| v.as_str().filter(|s| s.len() <= 4096).and_then(|s| s.parse().ok()),
+                &mut wrong,
+            ),
             keep: check(
                 self.keep,
                 "keep",
@@ -253,6 +281,35 @@ impl Raw {
                 |v| v.clone().try_into().ok(),
                 &mut wrong,
             ),
+            folders: check(
+                self.folders,
+                "folders",
+                "tables such as { pictures = \"/home/me/Pictures\" }, also recordings and reports",
+                |v| v.clone().try_into().ok(),
+                &mut wrong,
+            ),
+            startup: check(
+                self.startup,
+                "startup",
+                "{ last_source = true, fullscreen = false, on_top = false }",
+                |v| v.clone().try_into().ok(),
+                &mut wrong,
+            ),
+            sources: check(
+                self.sources,
+                "sources",
+                "what --source takes, such as [\"camera:0\", \"demo\"]",
+                |v| v.as_array()?.iter().map(name).collect(),
+                &mut wrong,
+            ),
+            camera_modes: check(
+                self.camera_modes,
+                "camera_modes",
+                "modes as `impasto cameras` lists them, by the camera's name",
+                |v| v.clone().try_into().ok(),
+                &mut wrong,
+            )
+            .unwrap_or_default(),
             window: check(
                 self.window,
                 "window",
@@ -293,11 +350,18 @@ impl Raw {
             favourites: settings.favourites.clone().map(toml::Value::from),
             variant: text(&settings.variant),
             engine: settings.engine.map(|e| toml::Value::String(e.to_string())),
+            gpu: settings.gpu.as_ref().map(|g| toml::Value::String(g.to_string())),
             keep: settings.keep.map(|k| toml::Value::String(k.to_string())),
             overlay: settings.overlay.map(toml::Value::try_from).transpose()?,
             mirror: settings.mirror.map(toml::Value::Boolean),
             strength: settings.strength.map(|s| toml::Value::Integer((s.clamp(0.0, 1.0) * 100.0).round() as i64)),
             stills: settings.stills.map(toml::Value::try_from).transpose()?,
+            folders: settings.folders.as_ref().map(toml::Value::try_from).transpose()?,
+            startup: settings.startup.map(toml::Value::try_from).transpose()?,
+            sources: settings.sources.clone().map(toml::Value::from),
+            camera_modes: (!settings.camera_modes.is_empty())
+                .then(|| toml::Value::try_from(&settings.camera_modes))
+                .transpose()?,
             window: settings.window.map(toml::Value::try_from).transpose()?,
             touch: (!settings.touches.is_empty())
                 .then(|| toml::Value::try_from(RawTouch::all(settings)))
@@ -424,7 +488,24 @@ impl Memory {
                     }
                 )*};
             }
-            learn!(effect, blend, favourites, variant, engine, keep, overlay, mirror, strength, touches, stills);
+            learn!(
+                effect,
+                blend,
+                favourites,
+                variant,
+                engine,
+                gpu,
+                keep,
+                overlay,
+                mirror,
+                strength,
+                touches,
+                stills,
+                folders,
+                startup,
+                sources,
+                camera_modes
+            );
             // A window that is not there yet, or that covers the screen, has no size of the user's making.
             if seen.window.is_some() && chosen.window.is_some() && seen.window != chosen.window {
                 changed |= settings.window != chosen.window;
@@ -436,6 +517,14 @@ impl Memory {
         }
         let before = self.seen.take().and_then(|seen| seen.window);
         self.seen = Some(Settings { window: chosen.window.or(before), ..chosen });
+    }
+
+    /// Figures are sent there from the next start on, or to nobody.
+    pub fn set_telemetry(&mut self, to: Option<Endpoint>, now: Instant) {
+        let telemetry = &mut self.settings.telemetry;
+        telemetry.on = to.is_some();
+        telemetry.endpoint = to.or_else(|| telemetry.endpoint.take());
+        self.changed = Some(now);
     }
 
     /// What is to be written now, if the last change is old enough: hand it to [`Self::write`] on another thread.
@@ -471,12 +560,17 @@ mod tests {
             favourites: Some(vec!["woodcut".to_owned(), "etching".to_owned()]),
             variant: Some("m".to_owned()),
             engine: Some("ort".parse().unwrap()),
+            gpu: Some("Radeon 780M".parse().unwrap()),
             keep: Some(Keep::Battery),
             overlay: Some(Level::Line),
             mirror: Some(false),
             strength: Some(0.35),
             touches: [("oil".to_owned(), Touch { thickness: 1.2, brush: 0.8, boldness: 1.5, hand: 3 })].into(),
             stills: Some(Stills { format: crate::output::StillFormat::Jpeg, original_beside: true }),
+            folders: Some(Folders { pictures: Some("/home/me/Pictures".into()), ..Folders::default() }),
+            startup: Some(Startup { last_source: true, fullscreen: false, on_top: true }),
+            sources: Some(vec!["camera:0".to_owned(), "demo".to_owned()]),
+            camera_modes: [("Webcam".to_owned(), "MJPG 1280x720 at 30 fps".to_owned())].into(),
             window: Some(WindowSize { width: 1280, height: 720 }),
             telemetry: Telemetry { on: true, endpoint: Some(Endpoint::parse("http://localhost:4318").unwrap()) },
             unknown: toml::Table::new(),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use impasto::frame::PixelFormat;
 use impasto::source::SourceWish;
+use impasto::source::camera::choose::wanted_mode;
 use impasto::source::camera::{CameraMode, Coding, choose_mode};
 use impasto::units::{Budget, Extent};
 use proptest::prelude::*;
@@ -59,6 +60,24 @@ fn webcams_as_they_are_sold() {
     // NTSC's 29.97 is 30.
     let ntsc = CameraMode { interval_s: (1001, 30000), ..mode(YUYV, 720, 480, 0) };
     assert_eq!(chosen(&[ntsc, mode(YUYV, 320, 240, 30)]), "YUYV 720x480 at 29.97 fps");
+}
+
+#[test]
+fn a_mode_that_was_chosen_is_taken_while_it_is_offered() {
+    let modes = [mode(YUYV, 1280, 720, 30), mode(YUYV, 640, 480, 30), mode(YUYV, 641, 480, 30)];
+    let taken = |name: &str, chosen: &str| {
+        let wish = SourceWish { camera_modes: [(name.to_owned(), chosen.to_owned())].into(), ..SourceWish::default() };
+        wanted_mode("Webcam", &modes, &wish).unwrap().to_string()
+    };
+    assert_eq!(taken("Webcam", "YUYV 640x480 at 30 fps"), "YUYV 640x480 at 30 fps");
+    for (name, chosen) in [
+        ("Webcam", "YUYV 640x480 at 60 fps"),
+        ("Webcam", "YUYV 641x480 at 30 fps"),
+        ("Webcam", ""),
+        ("Another", "YUYV 640x480 at 30 fps"),
+    ] {
+        assert_eq!(taken(name, chosen), "YUYV 1280x720 at 30 fps", "{name}: {chosen}");
+    }
 }
 
 fn any_mode() -> impl Strategy<Value = CameraMode> {

@@ -12,7 +12,10 @@ use impasto::fault::Fault;
 use impasto::frame::{CameraFrame, PixelFormat, YuvMatrix, YuvRange};
 use impasto::output::{self, VirtualCamera};
 use impasto::source::camera::Coding;
-use impasto::source::{SourceEvent, SourceInfo, SourceKind, SourceSpec, SourceThread, SourceWish, cameras};
+use impasto::source::{
+    CameraControl, ControlKind, SourceEvent, SourceInfo, SourceKind, SourceSpec, SourceThread, SourceWish,
+    camera_controls, camera_modes, cameras, set_camera_control,
+};
 use impasto::units::{Budget, CaptureClock, Extent};
 
 /// Set inside the virtual machine.
@@ -49,7 +52,7 @@ fn probe() {
     }
     control("osd_text_mode", 2);
     let only = std::env::var("IMPASTO_PROBE").unwrap_or_default();
-    let scenarios: [(&str, fn()); 14] = [
+    let scenarios: [(&str, fn()); 16] = [
         ("listing", listing),
         ("formats", formats),
         ("nokhwa", through_nokhwa),
@@ -57,6 +60,8 @@ fn probe() {
         ("virtual camera", virtual_camera),
         ("disconnect", disconnect),
         ("fatal", fatal_streaming_error),
+        ("controls", controls),
+        ("mode", chosen_mode),
         ("damaged", damaged_frames),
         ("lost", lost_frames),
         ("stall", stall),
@@ -400,6 +405,49 @@ fn fatal_streaming_error() {
     control("inject_fatal_streaming_error", 1);
     watched.fault("has stopped");
     watched.recovered();
+}
+
+/// A picture is set while it is looked at, and the driver's own names and limits are told.
+fn controls() {
+    let mut watched = Watched::camera();
+    let all = camera_controls(0).unwrap();
+    let named = |all: &[CameraControl], name: &str| all.iter().find(|c| c.name == name).cloned();
+    println!("{:?}", all.iter().map(|c| c.name.as_str()).collect::<Vec<_>>());
+    let brightness = named(&all, "Brightness").unwrap();
+    assert_eq!(brightness.kind, ControlKind::Number { least: 0, most: 255, step: 1 });
+    assert_eq!((brightness.value, brightness.inactive), (brightness.default, false));
+    assert!(all.iter().any(|c| c.kind == ControlKind::Switch));
+    let menu = all.iter().find_map(|c| if let ControlKind::Menu(items) = &c.kind { Some(items) } else { None });
+    assert!(menu.unwrap().iter().all(|(_, name)| !name.is_empty()));
+    let mean = |frame: &CameraFrame| {
+        let bytes = frame.bytes();
+        bytes.iter().step_by(2).map(|luma| f64::from(*luma)).sum::<f64>() / (bytes.len() / 2) as f64
+    };
+    let before = mean(&watched.frames(5));
+    set_camera_control(0, brightness.id, 220).unwrap();
+    let after = mean(&watched.frames(10));
+    println!("mean luma {before:.0}, brighter {after:.0}");
+    assert!(after > before + 20.0);
+    assert_eq!(named(&camera_controls(0).unwrap(), "Brightness").unwrap().value, 220);
+    set_camera_control(0, brightness.id, brightness.default).unwrap();
+    let refused = set_camera_control(0, 1, 0).unwrap_err();
+    assert!(!refused.fault().what.is_empty(), "{refused}");
+    assert!(camera_controls(63).is_err());
+}
+
+/// The mode that was chosen for the camera by its name is taken, also when it is opened again.
+fn chosen_mode() {
+    let (name, modes) = camera_modes(0).unwrap();
+    let chosen = modes.iter().find(|mode| mode.extent == Extent::new(320, 180)).unwrap();
+    let wish = SourceWish { camera_modes: [(name, chosen.to_string())].into(), ..SourceWish::default() };
+    let mut watched = Watched::open(SourceSpec::Camera(Some(0)), wish);
+    let info = watched.opened();
+    assert_eq!((info.shape.extent, info.camera), (chosen.extent, Some(0)), "{}", info.detail);
+    watched.frames(5);
+    driver("unbind");
+    watched.fault("is gone");
+    driver("bind");
+    assert_eq!(watched.opened().shape.extent, chosen.extent);
 }
 
 fn damaged_frames() {

@@ -103,10 +103,47 @@ fn plan_as_json_and_as_a_table() {
     let others: Vec<_> = names.iter().copied().filter(|name| !strokes.contains(name)).collect();
     assert_eq!(others, ["upload", "ingest", "prepare", "paint", "stabilise", "gain"]);
     assert_eq!(names.len(), others.len() + strokes.len());
+    // Of the network, each dispatch of the GPU and each block of the processor; fused blocks move less.
+    let network = &plan["network"];
+    assert!(network["gpu"]["dispatches"].as_array().unwrap().iter().all(|d| d["bytes"].as_u64().unwrap() > 0));
+    let (blocks, cpu) = (network["cpu"]["blocks"].as_array().unwrap(), &network["cpu"]);
+    assert!(blocks.len() < network["gpu"]["dispatches"].as_array().unwrap().len());
+    assert!(cpu["bytes"].as_u64().unwrap() * 2 < cpu["bytes_unfused"].as_u64().unwrap(), "{cpu}");
     let told = impasto(&["plan", "--variant", "s"]);
     let text = String::from_utf8_lossy(&told.stdout);
     assert!(text.contains("stabilise") && text.contains("steady before"), "{text}");
     assert!(!impasto(&["plan", "nothing"]).status.success());
+}
+
+/// Each part of a network beside its floor, as a table for scripts and as a picture.
+#[test]
+fn a_roofline_in_numbers_and_as_a_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = folder.path().join("roof.svg");
+    let small = ["bench", "--roofline", "--engine", "cpu", "--variant", "s", "--size", "64x48", "--json", "--plot"];
+    let roofline = json(&command().args(small).arg(&picture).output().unwrap());
+    assert_eq!(roofline["schema"], "impasto.roofline/1");
+    let engine = &roofline["engines"][0];
+    assert_eq!((engine["engine"].as_str(), roofline["engines"].as_array().unwrap().len()), (Some("cpu"), 1));
+    assert!(engine["ceiling"]["flop_per_s"].as_f64().unwrap() > 1e8);
+    assert!(engine["parts"].as_array().unwrap().iter().all(|part| part["floor_s"].as_f64().unwrap() > 0.0));
+    let drawn = std::fs::read_to_string(picture).unwrap();
+    assert!(drawn.starts_with("<svg") && drawn.matches("<circle").count() > 5, "{drawn}");
+    failed(&impasto(&["bench", "--roofline", "--engine", "ort"]), "--engine wgpu or --engine cpu");
+}
+
+#[test]
+fn the_graphics_adapter_can_be_named() {
+    if !can_paint() {
+        return;
+    }
+    let doctor = json(&impasto(&["doctor", "--json", "--gpu", "software"]));
+    assert!(doctor["gpu"].is_null() || doctor["gpu"]["software"] == true, "{}", doctor["gpu"]);
+    if let Some(name) = doctor["gpu"]["name"].as_str() {
+        let part = name.split(' ').next().unwrap().to_uppercase();
+        assert_eq!(json(&impasto(&["doctor", "--json", "--gpu", &part]))["gpu"]["name"], name);
+    }
+    failed(&impasto(&["bench", "--frames", "1", "--gpu", "Voodoo 2"]), "there is no graphics adapter 'Voodoo 2'");
 }
 
 #[test]

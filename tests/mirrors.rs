@@ -1,6 +1,7 @@
 //! Rust structs that are written to buffers have the layout of their WGSL originals. No GPU.
 
 use impasto::assert_mirror;
+use impasto::gpu::ceiling::{self, MultiplyAddParams};
 use impasto::kernels::ingest::YuvToRgb;
 use impasto::pipeline::PictureLayout;
 use impasto::pipeline::pass::canvas::{self, CanvasLayout};
@@ -23,6 +24,13 @@ fn the_frame() {
         assert_mirror!(shader, RawLayout { width, height, stride_bytes, chroma_bytes, color });
     }
     assert_mirror!(prepare::SHADER, PrepareLayout { origin, step, width, height });
+}
+
+#[test]
+fn the_ceiling() {
+    for shader in &ceiling::SHADERS[..2] {
+        assert_mirror!(*shader, MultiplyAddParams { rounds, scale, shift });
+    }
 }
 
 #[test]

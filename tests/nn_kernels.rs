@@ -7,7 +7,7 @@ mod support;
 use half::f16;
 use impasto::gpu::{Gpu, Kernel};
 use impasto::kernels::nn::{Element, Task, run_kernel};
-use impasto::nn::gpu::{Storage, resources_of, shader_of};
+use impasto::nn::gpu::{Resource, Storage, resources_of, shader_of};
 use impasto::nn::graph::Shape;
 use impasto::nn::plan::{KernelKind, StepParams, channel_groups};
 use impasto::units::Extent;
@@ -60,9 +60,10 @@ fn run_on(gpu: &Gpu, kernel: &Kernel, problem: &Problem, data: &HashMap<&str, Ve
     };
     let buffers: Vec<(&str, wgpu::Buffer)> = resources_of(problem.kernel)
         .iter()
-        .map(|name| {
-            let usage = if *name == "params" { wgpu::BufferUsages::UNIFORM } else { wgpu::BufferUsages::STORAGE };
-            (*name, buffer(name, usage))
+        .map(|resource| {
+            let uniform = *resource == Resource::Params;
+            let usage = if uniform { wgpu::BufferUsages::UNIFORM } else { wgpu::BufferUsages::STORAGE };
+            (resource.name(), buffer(resource.name(), usage))
         })
         .collect();
     let resources: Vec<_> = buffers.iter().map(|(name, b)| (*name, b.as_entire_binding())).collect();

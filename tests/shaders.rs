@@ -6,7 +6,8 @@ use impasto::gpu::Shader;
 
 /// All shaders of the program. A new owner of shaders adds its list here.
 fn registered() -> impl Iterator<Item = Shader> {
-    impasto::pipeline::shaders().chain(impasto::nn::SHADERS.iter().copied())
+    let others = [impasto::nn::SHADERS, impasto::gpu::ceiling::SHADERS];
+    impasto::pipeline::shaders().chain(others.into_iter().flatten().copied())
 }
 
 fn files_below(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -21,6 +21,7 @@ fn info() -> SourceInfo {
         shape: FrameShape::packed(PixelFormat::Gray8, Extent::new(3, 2)),
         interval: Duration::from_millis(1),
         clock: CaptureClock::Dequeue,
+        camera: None,
         timeline: None,
     }
 }

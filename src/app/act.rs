@@ -13,12 +13,16 @@ impl App {
     /// Does what a key or the interface asks for.
     pub(super) fn act(&mut self, event_loop: &ActiveEventLoop, action: Action, now: Instant) {
         let session = &mut self.session;
-        session.enliven(now);
+        if action.changes_picture() {
+            session.enliven(now);
+        }
         match action {
             Action::Effect(index) => self.choose(index, now),
             Action::EffectBeside(by) => session.choose_effect_beside(by, now),
             Action::Variant(id) => session.choose_variant(id),
             Action::NextVariant => session.choose_next_variant(),
+            Action::Engine(engine) => session.choose_engine(engine),
+            Action::Gpu(choice) => self.choose_gpu(event_loop, choice),
             Action::NextEngine => session.choose_next_engine(now),
             Action::Strength(strength) => session.set_strength(strength),
             Action::StrengthBy(percent) => session.strengthen(percent),
@@ -32,6 +36,8 @@ impl App {
             Action::Star(index) => session.star(index),
 
             Action::Source(spec) => session.set_source(&spec, now),
+            Action::CameraMode(mode) => self.choose_camera_mode(mode, now),
+            Action::CameraControl { id, value } => self.set_camera_control(id, value),
             Action::ToggleMirror => session.toggle_mirror(),
             Action::Split(at) => session.set_split(at),
             Action::ToggleSplit => session.toggle_split(),
@@ -41,6 +47,7 @@ impl App {
             Action::ToggleCountdown => self.begin_countdown(1, now),
             Action::ToggleStrip => self.begin_countdown(STRIP, now),
             Action::Stills(stills) => self.stills = stills,
+            Action::Folder(kept, folder) => self.set_folder(kept, folder, now),
             Action::ToggleRecording => self.toggle_recording(now),
             Action::ToggleCamera => self.toggle_camera(now),
             Action::ToggleReplay => self.toggle_replay(now),
@@ -53,6 +60,9 @@ impl App {
             Action::TogglePause => self.gui.interface.pause(!self.gui.interface.paused()),
             Action::Step(by) => self.gui.interface.step(by),
             Action::ToggleHelp => self.gui.interface.toggle_help(),
+            Action::ToggleSetup => self.toggle_setup(),
+            Action::Startup(startup) => self.set_startup(startup),
+            Action::Telemetry(to) => self.set_telemetry(to, now),
             Action::TogglePalette => self.gui.interface.toggle_palette(),
             Action::ToggleWall => self.toggle_wall(),
             Action::SearchWall => self.search_wall(),

@@ -2,22 +2,39 @@
 
 use std::time::{Duration, Instant};
 
+use egui_winit::accesskit_winit;
 use winit::dpi::PhysicalSize;
 use winit::event::WindowEvent;
+use winit::event_loop::{ActiveEventLoop, EventLoopProxy};
 use winit::window::Window;
 
 use super::display;
 use super::pictures::Pictures;
 use super::screen::Triangles;
 use super::session::Session;
+use super::setup::House;
 use super::tap::Takers;
 use crate::export::crash;
+use crate::gpu::GpuChoice;
 use crate::output::{Recording, Replay, Stills};
 use crate::ui::{Action, Countdown, Interface, Level, View, style};
+
+/// What the interface shows beside the session.
+pub(super) struct Beside<'a> {
+    pub takers: Takers<'a>,
+    /// How pictures are saved.
+    pub stills: Stills,
+    pub house: &'a House,
+    /// The adapter that is wanted.
+    pub gpu: &'a GpuChoice,
+    pub countdown: Option<Countdown>,
+}
 
 pub(super) struct Gui {
     /// `None` until there is a window.
     input: Option<egui_winit::State>,
+    /// A screen reader is there.
+    read_aloud: bool,
     /// The window's inside, physical pixels, as it said last.
     size: PhysicalSize<u32>,
     /// egui's time begins here.
@@ -37,6 +54,7 @@ impl Gui {
         interface.touched(now);
         Self {
             input: None,
+            read_aloud: false,
             size: PhysicalSize::default(),
             opened: now,
             interface,
@@ -45,6 +63,37 @@ impl Gui {
             triangles: None,
             until: now,
         }
+    }
+
+    /// Tells screen readers of the window from now on; `proxy` brings what they ask for. To be called before the window is
+    /// shown.
+    pub fn describe<T: From<accesskit_winit::Event> + Send>(
+        &mut self,
+        event_loop: &ActiveEventLoop,
+        window: &Window,
+        proxy: EventLoopProxy<T>,
+    ) {
+        if let Some(input) = &mut self.input {
+            input.init_accesskit(event_loop, window, proxy);
+        }
+    }
+
+    /// A screen reader asks for something.
+    pub fn hear_reader(&mut self, event: accesskit_winit::WindowEvent, now: Instant) {
+        use accesskit_winit::WindowEvent::{AccessibilityDeactivated, ActionRequested, InitialTreeRequested};
+        let Some(input) = &mut self.input else { return };
+        match event {
+            InitialTreeRequested => {
+                self.read_aloud = true;
+                input.egui_ctx().enable_accesskit();
+            }
+            ActionRequested(request) => input.on_accesskit_action_request(request),
+            AccessibilityDeactivated => {
+                self.read_aloud = false;
+                input.egui_ctx().disable_accesskit();
+            }
+        }
+        self.renew(now);
     }
 
     /// For `window`, and for a screen that has seen nothing yet: all textures come again.
@@ -57,7 +106,13 @@ impl Gui {
         context.set_zoom_factor(display::correction(window));
         let scale = window.scale_factor() as f32;
         let viewport = egui::ViewportId::ROOT;
-        self.input = Some(egui_winit::State::new(context, viewport, window, Some(scale), window.theme(), None));
+        if self.read_aloud {
+            context.enable_accesskit();
+        }
+        let reader = self.input.take().and_then(|mut input| input.accesskit.take());
+        let mut input = egui_winit::State::new(context, viewport, window, Some(scale), window.theme(), None);
+        input.accesskit = reader;
+        self.input = Some(input);
         if first {
             self.size = window.inner_size();
         }
@@ -127,11 +182,10 @@ impl Gui {
         &mut self,
         window: &Window,
         session: &mut Session,
-        takers: Takers<'_>,
-        stills: Stills,
-        countdown: Option<Countdown>,
+        beside: Beside<'_>,
         now: Instant,
     ) -> Option<Duration> {
+        let Beside { takers, stills, house, gpu, countdown } = beside;
         let input = self.input.as_mut()?;
         let raw = raw_input(input, self.opened, self.size, window);
         session.refresh_summary(now);
@@ -165,6 +219,7 @@ impl Gui {
             serving,
             sent,
             stills,
+            setup: house.view(session.adapter(), gpu, choices.request().engine, session.camera()),
             countdown,
             governor: session.governor(),
             picture_aspect: session.picture_aspect(),

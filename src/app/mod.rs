@@ -20,6 +20,8 @@ mod safe_mode;
 mod saving;
 mod screen;
 mod session;
+mod setup;
+mod start;
 mod stream;
 mod taking;
 mod tap;
@@ -30,33 +32,34 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
+use egui_winit::accesskit_winit;
 use winit::application::ApplicationHandler;
 use winit::dpi::PhysicalSize;
 use winit::event::{StartCause, WindowEvent};
-use winit::event_loop::{ActiveEventLoop, ControlFlow, EventLoop, EventLoopProxy};
+use winit::event_loop::{ActiveEventLoop, ControlFlow, EventLoopProxy};
 use winit::keyboard::ModifiersState;
 use winit::window::{Window, WindowId};
 
 use crate::autotune::Cache;
-use crate::canvas;
 use crate::cli::{CliError, Common, OverlayLevel, WindowArgs};
 use crate::clock::Clock;
 use crate::effect::models_dirs;
-use crate::export::crash;
 use crate::fault::Fault;
-use crate::output::{self, Recording, Replay, Stills, Stream};
+use crate::output::{Recording, Replay, Stills, Stream};
 use crate::runtime::{Catalog, Runtime};
 use crate::settings::{Memory, Settings, WindowSize};
-use crate::signals;
 use crate::ui::{Level, SourceEntry};
 use crate::units::Extent;
+use crate::watch;
 use countdown::Countdown;
 pub use display::settle_scale;
-use gui::Gui;
+use gui::{Beside, Gui};
 pub use safe_mode::Attempt;
 use saving::PendingStill;
 use screen::{Drawn, Screen};
 use session::{Session, Waker};
+use setup::{Asked, House};
+pub use start::run;
 use tap::{Sent, Takers, Tap};
 use threads::{Threads, thread};
 
@@ -73,6 +76,9 @@ const REMEMBER_EVERY: Duration = Duration::from_millis(500);
 /// How often folders of packs are looked at.
 const LOOK_FOR_PACKS: Duration = Duration::from_secs(1);
 
+/// No event takes longer where all is well.
+const EVENT_AT_MOST: Duration = Duration::from_secs(5);
+
 /// What other threads tell the event loop.
 enum Wake {
     /// Look at everything that can have changed.
@@ -80,76 +86,22 @@ enum Wake {
     Screen(Result<Box<Screen>, Fault>),
     Sources(Vec<SourceEntry>),
     Saved(Result<PathBuf, String>),
+    /// What the settings asked the system for.
+    Asked(Asked),
     /// Pictures of effects were read.
     Pictures(Vec<pictures::Read>),
+    /// A screen reader asks for something.
+    Reader(accesskit_winit::WindowEvent),
+    /// A thread hangs.
+    Hangs(Fault),
     /// A signal asks the program to end.
     End,
 }
 
-/// Opens the window and returns when it is closed.
-///
-/// # Errors
-/// When there is no display, no GPU that can draw to it, or the report cannot be written.
-pub fn run(args: WindowArgs, common: &Common, started: Instant, attempt: Attempt) -> Result<(), CliError> {
-    // What would fail in the end should fail at the beginning.
-    for path in [&args.report, &args.csv, &args.trace].into_iter().flatten() {
-        output::check_writable(path)?;
+impl From<accesskit_winit::Event> for Wake {
+    fn from(event: accesskit_winit::Event) -> Self {
+        Self::Reader(event.window_event)
     }
-    if let Some(safe) = attempt.notice() {
-        log::warn!("{safe}");
-    }
-    let event_loop = event_loop()?;
-    canvas::prepare();
-    let proxy = event_loop.create_proxy();
-    signals::listen(move || {
-        // The loop is gone: the program is ending.
-        let _ = proxy.send_event(Wake::End);
-    });
-    let stream = args.serve.map(Stream::open).transpose()?;
-    let camera = args.virtual_camera.as_deref().map(taking::open_camera).transpose()?;
-    let mut app = App::new(args, common, started, attempt, event_loop.create_proxy())?;
-    if let Some(stream) = &stream {
-        log::info!("the picture is served on http://{}", stream.address());
-    }
-    app.stream = stream;
-    if let Some(camera) = camera {
-        app.send(camera, Instant::now());
-    }
-    event_loop.run_app(&mut app).map_err(|e| Fault::failed(format!("The window broke down: {e}"), "Start it again"))?;
-    app.end()
-}
-
-/// # Errors
-/// When there is no display.
-fn event_loop() -> Result<EventLoop<Wake>, Fault> {
-    let none = |why: &str| {
-        Fault::failed(
-            format!("No window can be opened: {why}"),
-            "Start it inside a desktop session; `impasto render` and `impasto bench` need none",
-        )
-    };
-    let mut builder = EventLoop::<Wake>::with_user_event();
-    #[cfg(target_os = "linux")]
-    match display::find_display() {
-        display::Display::Named => {}
-        display::Display::X11 { stale } => {
-            use winit::platform::x11::EventLoopBuilderExtX11 as _;
-            log::warn!("WAYLAND_DISPLAY={stale} does not answer: the window opens on X11");
-            builder.with_x11();
-        }
-        display::Display::Nowhere(why) => return Err(none(&why)),
-    }
-    let built = builder.build().map_err(|error| none(&said_by(&error)));
-    #[cfg(target_os = "linux")]
-    display::end_asking();
-    built
-}
-
-/// What went wrong, without the place in the library's source that winit puts before it.
-fn said_by(error: &impl std::fmt::Display) -> String {
-    let text = error.to_string();
-    let own = text.split_once(".rs:").and_then(|(_, rest)| rest.split_once(": ")).map(|(_, said)| said);
-    own.unwrap_or(&text).trim_end_matches(['.', ' ']).to_owned()
 }
 
 struct App {
@@ -166,6 +118,7 @@ struct App {
     surface_lost: bool,
     screen: Option<Box<Screen>>,
     opening: bool,
+    house: House,
     /// What is being recorded, and what brings its pictures back.
     recording: Option<Recording>,
     replay: Option<Replay>,
@@ -229,7 +182,11 @@ impl App {
         };
         let folder = crate::folders::config_folder();
         let (settings, unusable) = folder.as_deref().map(Settings::load).unwrap_or_default();
+        let house = House::new(&args.paint, &settings);
+        let mut args = args;
+        args.source = args.source.or_else(|| house.first_source());
         let mut session = Session::start(&args, &settings, catalog.clone(), waker.clone(), clock.clone(), started);
+        session.add_files(house.files());
         if let Some(fault) = unusable {
             session.tell(fault, started);
         }
@@ -269,6 +226,7 @@ impl App {
             surface_lost: false,
             screen: None,
             opening: false,
+            house,
             recording: None,
             replay: None,
             tap: None,
@@ -290,7 +248,7 @@ impl App {
             draws: 0,
             threads,
             stay: Some(stay),
-            announcements: attempt.notice().into_iter().chain(announcements(&settings)).collect(),
+            announcements: attempt.notice().into_iter().chain(start::announcements(&settings)).collect(),
             attempt,
             memory: Memory::new(folder, settings),
             remembered_at: started,
@@ -416,18 +374,23 @@ impl App {
             self.take_still(more, now);
             self.gui.renew(now);
         }
+        let gpu = self.wanted_gpu();
         if self.gui.is_due(now)
             && let Some(lasts) = self.gui.run(
                 &window,
                 &mut self.session,
-                Takers {
-                    recording: self.recording.as_ref(),
-                    replay: self.replay.as_ref(),
-                    stream: self.stream.as_ref(),
-                    camera: self.sent.as_ref(),
+                Beside {
+                    takers: Takers {
+                        recording: self.recording.as_ref(),
+                        replay: self.replay.as_ref(),
+                        stream: self.stream.as_ref(),
+                        camera: self.sent.as_ref(),
+                    },
+                    stills: self.stills,
+                    house: &self.house,
+                    gpu: &gpu,
+                    countdown: self.countdown.shown(now),
                 },
-                self.stills,
-                self.countdown.shown(now),
                 now,
             )
         {
@@ -491,12 +454,15 @@ impl App {
     }
 
     fn notice_choices(&mut self, now: Instant) {
+        if let Some(spec) = self.session.opened_source() {
+            self.house.looked_at(&spec);
+        }
         let window = self.window.as_deref().filter(|_| !self.destroyed);
         let chosen = Settings {
             overlay: Some(self.gui.interface.level),
             stills: Some(self.stills),
             window: window.and_then(|window| worth_remembering(window, self.gui.size())),
-            ..self.session.chosen()
+            ..self.house.settings(self.session.chosen())
         };
         self.memory.notice(chosen, now);
     }
@@ -516,6 +482,7 @@ impl App {
 
 impl ApplicationHandler<Wake> for App {
     fn resumed(&mut self, event_loop: &ActiveEventLoop) {
+        let _busy = watch::busy("opening the window", EVENT_AT_MOST);
         if self.window.is_none()
             && let Err(fault) = self.open_window(event_loop)
         {
@@ -540,6 +507,7 @@ impl ApplicationHandler<Wake> for App {
     }
 
     fn user_event(&mut self, event_loop: &ActiveEventLoop, wake: Wake) {
+        let _busy = watch::busy("taking in what other threads have done", EVENT_AT_MOST);
         let now = self.clock.now();
         match wake {
             Wake::Look => {
@@ -556,8 +524,17 @@ impl ApplicationHandler<Wake> for App {
                 self.tell_saved(saved, now);
                 self.request_redraw();
             }
+            Wake::Asked(asked) => self.take_asked(asked, now),
             Wake::Pictures(read) => {
                 self.gui.pictures.set_own(read);
+                self.renew();
+            }
+            Wake::Reader(event) => {
+                self.gui.hear_reader(event, now);
+                self.request_redraw();
+            }
+            Wake::Hangs(fault) => {
+                self.session.tell(fault, now);
                 self.renew();
             }
             Wake::End => event_loop.exit(),
@@ -565,6 +542,7 @@ impl ApplicationHandler<Wake> for App {
     }
 
     fn window_event(&mut self, event_loop: &ActiveEventLoop, _window: WindowId, event: WindowEvent) {
+        let _busy = watch::busy("drawing, or doing what was asked for", EVENT_AT_MOST);
         let now = self.clock.now();
         let Some(window) = self.window.clone() else { return };
         let renew = self.gui.hear(&window, &event);
@@ -621,18 +599,6 @@ impl ApplicationHandler<Wake> for App {
             None => event_loop.set_control_flow(ControlFlow::Wait),
         }
     }
-}
-
-/// What an earlier run left to tell, and what nobody should have to look up.
-fn announcements(settings: &Settings) -> Vec<Fault> {
-    let crashed = crash::folder().and_then(|folder| crash::announce(&folder));
-    let sending = settings.telemetry.destination().map(|endpoint| {
-        Fault::notice(
-            format!("Figures are sent to {endpoint}, as you asked for"),
-            "`impasto telemetry` lists them and turns it off",
-        )
-    });
-    crashed.into_iter().chain(sending).collect()
 }
 
 /// The window's inside, `size` physical pixels, as the user made it; nothing while it fills the screen or is hidden.

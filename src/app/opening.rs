@@ -7,7 +7,7 @@ use winit::event_loop::ActiveEventLoop;
 use winit::window::{Fullscreen, Window};
 
 use super::screen::Screen;
-use super::{App, Wake, display};
+use super::{App, Wake, display, setup};
 use crate::export::crash;
 use crate::fault::Fault;
 use crate::gpu::Gpu;
@@ -25,15 +25,20 @@ impl App {
         // winit makes pixels of logical sizes with whatever scale the desktop names.
         let scale = event_loop.primary_monitor().map_or(1.0, |m| display::held(m.scale_factor()));
         let size = |width: f64, height: f64| winit::dpi::LogicalSize::new(width, height).to_physical::<u32>(scale);
+        let fullscreen = self.args.fullscreen || self.house.startup.fullscreen;
         let attributes = Window::default_attributes()
             .with_title("Impasto")
             .with_inner_size(size(width, height))
             .with_min_inner_size(size(320.0, 180.0))
-            .with_fullscreen(self.args.fullscreen.then_some(Fullscreen::Borderless(None)));
+            .with_visible(false)
+            .with_window_level(setup::level(self.house.startup))
+            .with_fullscreen(fullscreen.then_some(Fullscreen::Borderless(None)));
         let window = event_loop
             .create_window(attributes)
             .map_err(|e| Fault::failed(format!("No window can be opened: {e}"), "Look at the desktop session"))?;
         self.gui.attach(&window);
+        self.gui.describe(event_loop, &window, self.proxy.clone());
+        window.set_visible(true);
         self.window = Some(Arc::new(window));
         self.title();
         log::info!("window after {} ms", self.started.elapsed().as_millis());
@@ -51,9 +56,9 @@ impl App {
         let surface = instance.create_surface(window).map_err(|e| {
             Fault::failed(format!("Nothing can be drawn in the window: {e}"), "Look at `impasto doctor`")
         })?;
-        let (proxy, software) = (self.proxy.clone(), self.attempt.is_safe());
+        let (proxy, choice) = (self.proxy.clone(), self.wanted_gpu());
         self.threads.start("gpu", move || {
-            let screen = Screen::open(instance, surface, size, software).map(Box::new);
+            let screen = Screen::open(instance, surface, size, choice).map(Box::new);
             let _ = proxy.send_event(Wake::Screen(screen));
         })
     }
@@ -64,6 +69,7 @@ impl App {
             screen.resize(self.window_extent());
             log::info!("{} after {} ms", screen.gpu.caps.name, self.started.elapsed().as_millis());
             self.session.attach(screen.gpu.clone(), screen.format())?;
+            self.announcements.extend(screen.notice.take());
             self.screen = Some(screen);
             Ok(())
         });
@@ -74,6 +80,11 @@ impl App {
             }
             Err(fault) => self.fail(event_loop, fault),
         }
+    }
+
+    /// Whether an adapter is on its way.
+    pub(super) fn is_opening(&self) -> bool {
+        self.opening
     }
 
     /// The window's inside, as it said last.
@@ -88,6 +99,11 @@ impl App {
         self.session.tell_gpu_lost(said, now);
         // It waits for the disk: not here.
         self.threads.attempt("crash report", || drop(crash::device_lost(GPU_LOST)));
+        self.reopen(event_loop);
+    }
+
+    /// Takes down everything on the GPU, and opens the one that is wanted.
+    pub(super) fn reopen(&mut self, event_loop: &ActiveEventLoop) {
         // Taking it down waits for what is being built: not here.
         let runtime = self.session.detach();
         self.threads.attempt("gpu closing", move || drop(runtime));

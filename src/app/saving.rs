@@ -1,9 +1,8 @@
 //! Stills and reports: gathered on the event loop, written on a thread, and told of when they are there.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
-use directories::UserDirs;
 use image::RgbaImage;
 
 use super::{App, Wake};
@@ -11,12 +10,13 @@ use crate::cli::CliError;
 use crate::fault::Fault;
 use crate::output;
 use crate::pipeline::{PendingPicture, PipelineError};
+use crate::ui::Kept;
 
 impl App {
     /// Gathers the figures and writes them: report, frames and trace.
     pub(super) fn save_report(&mut self, now: Instant) {
-        let run_export = self.session.run_export(now);
-        self.save("report", now, move || Ok(run_export.write_all(&folder(UserDirs::document_dir, "Documents"))?));
+        let (run_export, folder) = (self.session.run_export(now), self.house.place(Kept::Reports));
+        self.save("report", now, move || Ok(run_export.write_all(&folder.path())?));
     }
 
     /// Asks for the picture, and waits for it and writes it on a thread.
@@ -53,14 +53,14 @@ impl App {
 
     /// Waits for pictures, puts them on a strip where there are several, and writes them, on a thread.
     fn save_pictures(&mut self, stills: Vec<PendingStill>, now: Instant) {
-        let format = self.stills.format;
+        let (format, folder) = (self.stills.format, self.house.place(Kept::Pictures));
         self.save("still", now, move || {
             let mut pictures = stills.into_iter().map(PendingStill::wait).collect::<Result<Vec<_>, _>>()?;
             let picture = match pictures.len() {
                 1 => pictures.remove(0),
                 _ => output::strip(&pictures),
             };
-            Ok(output::save_new(&folder(UserDirs::picture_dir, "Pictures"), &picture, format)?)
+            Ok(output::save_new(&folder.path(), &picture, format)?)
         });
     }
 
@@ -103,15 +103,4 @@ impl PendingStill {
         let painted = self.painted.wait()?;
         Ok(original.map_or_else(|| painted.clone(), |original| output::beside(&original, &painted)))
     }
-}
-
-/// One of the user's folders, as the desktop names it, else that of its usual `name`, else the home folder, else the current one.
-pub(super) fn folder(of: impl FnOnce(&UserDirs) -> Option<&Path>, name: &str) -> PathBuf {
-    let user = UserDirs::new();
-    let named = user.as_ref().and_then(of).map(Path::to_owned);
-    // A desktop that was never started has not said where its folders are.
-    let home = user.as_ref().map(|user| user.home_dir().to_owned());
-    let usual = home.as_ref().map(|home| home.join(name));
-    let there = [named, usual, home].into_iter().flatten().find(|folder| folder.is_dir());
-    there.unwrap_or_else(|| std::env::current_dir().unwrap_or_default())
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use winit::window::Window;
 
 use crate::fault::Fault;
-use crate::gpu::{Gpu, GpuRequest, Timestamps};
+use crate::gpu::{Gpu, GpuChoice, GpuError, GpuRequest, Timestamps};
 use crate::metrics::{Lap, Span, Stage};
 use crate::units::{Extent, FrameId};
 
@@ -16,6 +16,8 @@ const MEASURED: usize = 6;
 /// The GPU, the surface on the window, and what draws the interface. Made on a thread of its own.
 pub struct Screen {
     pub gpu: Gpu,
+    /// What is to be told of how it was opened.
+    pub notice: Option<Fault>,
     surface: wgpu::Surface<'static>,
     config: wgpu::SurfaceConfiguration,
     interface: egui_wgpu::Renderer,
@@ -61,7 +63,7 @@ impl Drop for Triangles {
 }
 
 impl Screen {
-    /// Opens the adapter that can present to `surface`, the software one where that is wanted, and compiles the interface's
+    /// Opens the adapter of `choice`, or the fastest where that is not there any more, that can present to `surface`, and compiles the interface's
     /// shaders. Slow.
     ///
     /// # Errors
@@ -70,16 +72,24 @@ impl Screen {
         instance: wgpu::Instance,
         surface: wgpu::Surface<'static>,
         size: Extent,
-        software: bool,
+        choice: GpuChoice,
     ) -> Result<Self, Fault> {
-        let request = GpuRequest { surface: Some(&surface), software };
-        let gpu = Gpu::open(instance, &request)
+        let request = GpuRequest { surface: Some(&surface), choice };
+        let (opened, notice) = match Gpu::open(instance.clone(), &request) {
+            // It was chosen in another dock, or its driver is gone.
+            Err(gone @ GpuError::NotThere { .. }) => {
+                let notice = Fault::notice(format!("The fastest graphics adapter is used: {gone}"), "");
+                (Gpu::open(instance, &GpuRequest { choice: GpuChoice::Fastest, ..request }), Some(notice))
+            }
+            opened => (opened, None),
+        };
+        let gpu = opened
             .map_err(|e| Fault::failed(format!("The window cannot be drawn: {e}"), "Look at `impasto doctor`"))?;
         let mut config =
             surface.get_default_config(&gpu.adapter, size.width.max(1), size.height.max(1)).ok_or_else(|| {
                 Fault::failed(
                     format!("{} cannot show pictures in this window", gpu.caps.name),
-                    "Choose another adapter with WGPU_ADAPTER_NAME, or another backend with WGPU_BACKEND",
+                    "Choose another adapter with --gpu, as `impasto doctor` lists them, or another backend with WGPU_BACKEND",
                 )
             })?;
         let offered = surface.get_capabilities(&gpu.adapter);
@@ -99,7 +109,7 @@ impl Screen {
         config.usage |= offered.usages & wgpu::TextureUsages::COPY_DST;
         let interface = egui_wgpu::Renderer::new(&gpu.device, config.format, egui_wgpu::RendererOptions::default());
         let times = Timestamps::new(&gpu, 1, MEASURED);
-        Ok(Self { gpu, surface, config, interface, times, measured: None, configured: false })
+        Ok(Self { gpu, notice, surface, config, interface, times, measured: None, configured: false })
     }
 
     pub fn format(&self) -> wgpu::TextureFormat {

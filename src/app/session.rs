@@ -107,8 +107,9 @@ impl Session {
         started: Instant,
     ) -> Self {
         let injector = args.quality.inject.clone().map(|script| Injector::new(script, started));
-        let stream =
-            Stream::start(args.source.clone().unwrap_or_default(), waker.clone(), clock.clone(), injector.as_ref());
+        let source = args.source.clone().unwrap_or_default();
+        let modes = settings.camera_modes.clone();
+        let stream = Stream::start(source, modes, waker.clone(), clock.clone(), injector.as_ref());
         Self {
             catalog,
             waker,
@@ -343,7 +344,7 @@ impl Session {
 
     /// What is chosen now, as far as it is worth remembering.
     pub fn chosen(&self) -> Settings {
-        self.choices.settings()
+        Settings { camera_modes: self.stream.modes().clone(), ..self.choices.settings() }
     }
 
     /// A message that nobody takes back: see [`Notices::tell`].
@@ -552,6 +553,10 @@ impl Session {
         }
     }
 
+    pub fn choose_engine(&mut self, engine: EngineWish) {
+        self.set_request(EffectRequest { engine, ..self.choices.request().clone() });
+    }
+
     pub fn choose_next_engine(&mut self, now: Instant) {
         let request = self.choices.with_next_engine();
         let next = request.engine;
@@ -669,6 +674,38 @@ impl Session {
         self.meter().pause();
         self.notices.recovered(Origin::Source);
         self.choices.source_chosen();
+    }
+
+    /// What is looked at, as `--source` names it, once it is open.
+    pub fn opened_source(&self) -> Option<String> {
+        self.stream.is_open().then(|| self.stream.spec().to_string())
+    }
+
+    /// The number of the camera that is looked at.
+    pub fn camera(&self) -> Option<u32> {
+        self.stream.camera()
+    }
+
+    /// The mode that was chosen for the camera of that name.
+    pub fn camera_mode(&self, name: &str) -> Option<String> {
+        self.stream.modes().get(name).cloned()
+    }
+
+    /// Opens the camera again, in that mode; `None`: in the one that suits best.
+    pub fn set_camera_mode(&mut self, name: &str, mode: Option<String>, now: Instant) {
+        self.stream.set_mode(name, mode);
+        let spec = self.stream.spec().to_string();
+        self.set_source(&spec, now);
+    }
+
+    /// Files to choose from again.
+    pub fn add_files<'a>(&mut self, specs: impl Iterator<Item = &'a str>) {
+        specs.for_each(|spec| self.stream.add_file(spec));
+    }
+
+    /// The name of the graphics adapter; empty while none is open.
+    pub fn adapter(&self) -> &str {
+        self.gpu.as_ref().map_or("", |gpu| gpu.caps.name.as_str())
     }
 
     /// The picture as it is now, at the source's size, for saving. It is waited for elsewhere.

@@ -1,6 +1,8 @@
 //! The source that is looked at: its thread, what is known of it, and counts that go on from one source to the next.
 //! And the sources that there are to choose from.
 
+use std::collections::BTreeMap;
+
 use super::session::Waker;
 use crate::clock::Clock;
 use crate::frame::CameraFrame;
@@ -20,6 +22,8 @@ pub(super) struct Stream {
     name: String,
     /// Whether the source that was opened last is a camera.
     camera: bool,
+    /// Its number then.
+    number: Option<u32>,
     /// Whether it is one picture that does not change.
     still: bool,
     resting: bool,
@@ -30,14 +34,18 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    /// Starts the source at once. `injector` may make it stall.
-    pub fn start(spec: SourceSpec, waker: Waker, clock: Clock, injector: Option<&Injector>) -> Self {
+    /// Starts the source at once. `camera_modes`: the modes that were chosen, by the cameras' names. `injector` may make it
+    /// stall.
+    pub fn start(
+        spec: SourceSpec,
+        camera_modes: BTreeMap<String, String>,
+        waker: Waker,
+        clock: Clock,
+        injector: Option<&Injector>,
+    ) -> Self {
         let mut entries = vec![SourceEntry { spec: "demo".to_owned(), title: "Demo scene".to_owned() }];
-        if let SourceSpec::File(path) = &spec {
-            let title = path.file_name().map_or_else(|| spec.to_string(), |n| n.to_string_lossy().into_owned());
-            entries.insert(0, SourceEntry { spec: spec.to_string(), title });
-        }
-        let wish = SourceWish { clock, ..SourceWish::default() };
+        entries.splice(0..0, file_entry(&spec));
+        let wish = SourceWish { clock, camera_modes, ..SourceWish::default() };
         let thread = spawn(&spec, &wish, &waker, injector);
         let before = MailboxCounts::default();
         let lost_before = Losses::default();
@@ -48,6 +56,7 @@ impl Stream {
             spec,
             name: String::new(),
             camera: false,
+            number: None,
             still: false,
             resting: false,
             before,
@@ -79,6 +88,7 @@ impl Stream {
             log::info!("source: {} ({})", info.name, info.detail);
             self.name.clone_from(&info.name);
             self.camera = info.kind == SourceKind::Camera;
+            self.number = info.camera;
             self.still = info.is_still();
             if self.spec == SourceSpec::Auto && info.kind == SourceKind::Demo {
                 self.spec = SourceSpec::Demo;
@@ -134,6 +144,32 @@ impl Stream {
         }
     }
 
+    /// The number of the camera that was opened last; `None` where it is none.
+    pub fn camera(&self) -> Option<u32> {
+        self.number.filter(|_| self.camera)
+    }
+
+    /// The modes that were chosen, by the cameras' names.
+    pub fn modes(&self) -> &BTreeMap<String, String> {
+        &self.wish.camera_modes
+    }
+
+    /// For when the camera of that name is opened next.
+    pub fn set_mode(&mut self, name: &str, mode: Option<String>) {
+        match mode {
+            Some(mode) => drop(self.wish.camera_modes.insert(name.to_owned(), mode)),
+            None => drop(self.wish.camera_modes.remove(name)),
+        }
+    }
+
+    /// A file to choose again.
+    pub fn add_file(&mut self, spec: &str) {
+        let known = self.entries.iter().any(|entry| entry.spec == spec);
+        if let Some(entry) = SourceSpec::parse(spec).ok().as_ref().and_then(file_entry).filter(|_| !known) {
+            self.entries.push(entry);
+        }
+    }
+
     /// The sources to choose from.
     pub fn entries(&self) -> &[SourceEntry] {
         &self.entries
@@ -143,6 +179,13 @@ impl Stream {
     pub fn add_entries(&mut self, first: Vec<SourceEntry>) {
         self.entries.splice(0..0, first);
     }
+}
+
+/// A file among the sources.
+fn file_entry(spec: &SourceSpec) -> Option<SourceEntry> {
+    let SourceSpec::File(path) = spec else { return None };
+    let title = path.file_name().map_or_else(|| spec.to_string(), |n| n.to_string_lossy().into_owned());
+    Some(SourceEntry { spec: spec.to_string(), title })
 }
 
 fn spawn(spec: &SourceSpec, wish: &SourceWish, waker: &Waker, injector: Option<&Injector>) -> SourceThread {

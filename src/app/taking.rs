@@ -4,14 +4,12 @@
 use std::path::Path;
 use std::time::Instant;
 
-use directories::UserDirs;
-
 use super::App;
-use super::saving::folder;
 use super::tap::{Sent, Takers, Tap, recorded_extent};
 use crate::cli::AUTO;
 use crate::fault::Fault;
 use crate::output::{Recording, Replay, VirtualCamera};
+use crate::ui::Kept;
 
 /// The virtual camera of that name, or the first that is free.
 ///
@@ -28,7 +26,7 @@ impl App {
         if self.recording.is_some() {
             return self.end_recording(now);
         }
-        match Recording::begin(&folder(UserDirs::video_dir, "Videos")) {
+        match Recording::begin(&self.house.place(Kept::Recordings).path()) {
             Ok(recording) => {
                 self.recording = Some(recording);
                 self.title();
@@ -144,7 +142,8 @@ impl App {
         let Some(replay) = &self.replay else { return self.begin_replay(now) };
         match replay.moments() {
             Ok(moments) => {
-                self.save("replay", now, move || Ok(moments.save(&folder(UserDirs::video_dir, "Videos"))?));
+                let folder = self.house.place(Kept::Recordings);
+                self.save("replay", now, move || Ok(moments.save(&folder.path())?));
             }
             Err(_) => self.session.tell(Fault::notice("There is nothing to save yet", ""), now),
         }

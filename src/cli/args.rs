@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::effect::Blend;
 use crate::effect::Touch;
 use crate::export::Endpoint;
+use crate::gpu::GpuChoice;
 use crate::inject::Script;
 use crate::nn::adapt::{Channels, Range};
 use crate::nn::engines::EngineWish;
@@ -97,6 +98,10 @@ pub struct PaintArgs {
     /// ort:PROVIDER, as `impasto doctor` lists them [default: auto]
     #[arg(long, value_name = "ENGINE")]
     pub engine: Option<EngineWish>,
+    /// Graphics adapter: part of its name as `impasto doctor` lists it, or fastest, thrifty, discrete, integrated, software
+    /// [default: fastest; thrifty with --keep battery]
+    #[arg(long, value_name = "NAME")]
+    pub gpu: Option<GpuChoice>,
     /// Size at which the network paints, instead of the variant's own, for example 512x288
     #[arg(long, value_name = "WxH")]
     pub size: Option<Extent>,
@@ -119,6 +124,13 @@ pub struct PaintArgs {
 }
 
 impl PaintArgs {
+    /// The adapter to open where `keep` is kept; `known` is what was chosen earlier.
+    pub fn gpu(&self, known: Option<&GpuChoice>, keep: Option<Keep>) -> GpuChoice {
+        let saving = keep == Some(Keep::Battery);
+        let fallback = if saving { GpuChoice::Thrifty } else { GpuChoice::Fastest };
+        self.gpu.as_ref().or(known).cloned().unwrap_or(fallback)
+    }
+
     /// What was said of the paint, over `known`.
     pub fn touch(&self, known: Touch) -> Touch {
         Touch {
@@ -283,6 +295,9 @@ pub struct SheetArgs {
     /// What runs the network: auto, wgpu, cpu, ort or ort:PROVIDER
     #[arg(long, value_name = "ENGINE", default_value = "auto")]
     pub engine: EngineWish,
+    /// Graphics adapter: part of its name as `impasto doctor` lists it, or fastest, thrifty, discrete, integrated, software
+    #[arg(long, value_name = "NAME", default_value = "fastest")]
+    pub gpu: GpuChoice,
     /// How much of the painting is shown, 0 to 100 percent
     #[arg(long, value_name = "PERCENT", default_value = "100", value_parser = percent)]
     pub strength: f32,
@@ -321,6 +336,13 @@ pub struct BenchArgs {
     /// Write the counted frames to this file as a trace that ui.perfetto.dev and chrome://tracing open
     #[arg(long, value_name = "FILE.json")]
     pub trace: Option<PathBuf>,
+    /// Instead of frames, measure each part of the network beside what the device can do at best: the bandwidth of a copy and
+    /// the rate of multiply-adds, taken in the same run; on both of this program's engines, or on the one of --engine
+    #[arg(long)]
+    pub roofline: bool,
+    /// Draw it into this file
+    #[arg(long, value_name = "FILE.svg", requires = "roofline")]
+    pub plot: Option<PathBuf>,
     /// Measure nothing; say what changed from report A to report B beyond noise. Ends with 0 when nothing got slower, with 3
     /// when something did, with 1 when it cannot be told
     #[arg(long, num_args = 2, value_names = ["A.json", "B.json"])]

@@ -52,6 +52,9 @@ pub fn run(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
         let threshold = args.threshold.map_or(THRESHOLD, f64::from);
         return super::compare::run(files, threshold, args.anyway, args.json);
     }
+    if args.roofline {
+        return super::roofline::run(args, common);
+    }
     match measure(args, common) {
         // Whatever a source or a network said because it was stopped.
         Err(error) if signals::received().is_some() && !error.is::<OutputError>() => {
@@ -72,7 +75,8 @@ fn measure(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
     let sensors = Sensors::spawn(Sensors::EVERY);
     let catalog = Catalog::new(models_dirs(common.models.as_deref()));
     let mut injector = args.quality.inject.clone().map(|script| Injector::new(script, Instant::now()));
-    let mut gpu = Gpu::headless()?;
+    let wanted = args.paint.gpu(None, args.quality.keep);
+    let mut gpu = Gpu::headless_as(&wanted)?;
     let (bell, rung) = mpsc::sync_channel::<()>(1);
     let waker: Arc<dyn Fn() + Send + Sync> = Arc::new(move || {
         // Rung already, or nobody listens any more: both are fine.
@@ -136,7 +140,7 @@ fn measure(args: &BenchArgs, common: &Common) -> Result<(), CliError> {
             }
             let carryover = runtime.handover();
             drop(runtime);
-            gpu = Gpu::headless()?;
+            gpu = Gpu::headless_as(&wanted)?;
             let factory = PipelineFactory { gpu: gpu.clone(), ..factory.clone() };
             let built = factory.build(&request, shape)?;
             runtime = Runtime::new(factory, request.clone(), info.budget())?;

@@ -7,7 +7,7 @@ use crate::autotune::{Cache, Timing, Timings};
 use crate::clock::Clock;
 use crate::effect::models_dirs;
 use crate::export::crash;
-use crate::gpu::{Gpu, GpuCaps};
+use crate::gpu::{Adapter, Gpu, GpuCaps, adapters};
 use crate::nn::cpu::kernels::Isa;
 use crate::nn::engines::{Choice, Engine, EngineWish, Entry, Facts, choose, registry};
 use crate::nn::ort::{OrtInfo, OrtRuntime};
@@ -59,14 +59,6 @@ struct System {
 }
 
 #[derive(serde::Serialize)]
-struct Adapter {
-    name: String,
-    backend: String,
-    kind: String,
-    driver: String,
-}
-
-#[derive(serde::Serialize)]
 struct Models {
     folders: Vec<std::path::PathBuf>,
     effects: usize,
@@ -74,21 +66,8 @@ struct Models {
 }
 
 pub fn run(args: &DoctorArgs, common: &Common) -> Result<(), CliError> {
-    let instance = Gpu::instance(None);
-    let adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
-    let adapters = adapters
-        .iter()
-        .map(|adapter| {
-            let info = adapter.get_info();
-            Adapter {
-                name: info.name,
-                backend: info.backend.to_str().to_owned(),
-                kind: format!("{:?}", info.device_type).to_lowercase(),
-                driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
-            }
-        })
-        .collect();
-    let gpu = Gpu::headless();
+    let adapters = adapters(&Gpu::instance(None));
+    let gpu = Gpu::headless_as(&args.paint.gpu(None, None));
     let cameras = cameras();
     let folders = models_dirs(common.models.as_deref());
     let catalog = match Cache::of_user() {

@@ -14,6 +14,7 @@ mod lists;
 mod painter;
 mod plan;
 mod render;
+mod roofline;
 mod sheet;
 mod telemetry;
 

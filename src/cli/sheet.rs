@@ -53,7 +53,7 @@ pub fn run(args: &SheetArgs, common: &Common) -> Result<(), CliError> {
     let began = Instant::now();
     let subjects = args.pictures.iter().map(|path| open(path, args.picture)).collect::<Result<Vec<_>, _>>()?;
     let factory = PipelineFactory {
-        gpu: Gpu::headless()?,
+        gpu: Gpu::headless_as(&args.gpu)?,
         catalog: Catalog::new(models_dirs(common.models.as_deref())),
         format: FORMAT,
         chain: ChainWish::Auto,

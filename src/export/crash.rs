@@ -109,6 +109,7 @@ pub struct Model {
 pub enum Kind {
     Panic,
     DeviceLost,
+    Hang,
 }
 
 #[derive(Serialize)]
@@ -266,6 +267,11 @@ pub fn device_lost(message: &str) -> Option<PathBuf> {
     BLACK_BOX.get()?.write(Kind::DeviceLost, message, None, thread.name(), None)
 }
 
+/// A thread hangs, as `message` says: writes a report. Waits for the disk. Returns the report's path.
+pub fn hang(message: &str, thread: &str) -> Option<PathBuf> {
+    BLACK_BOX.get()?.write(Kind::Hang, message, None, Some(thread), None)
+}
+
 fn panicked(panic: &PanicHookInfo<'_>) -> Option<PathBuf> {
     let black_box = BLACK_BOX.get()?;
     let message = panic.payload_as_str().unwrap_or("(a panic without a message)");
@@ -385,6 +391,7 @@ pub fn announce(folder: &Path) -> Option<Fault> {
     let told = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Told>(&bytes).ok());
     let what = match &told {
         Some(told) if told.kind == "device_lost" => "The GPU was lost the last time".to_owned(),
+        Some(told) if told.kind == "hang" => format!("Impasto hung the last time: {}", told.message),
         Some(told) => {
             let line = told.message.lines().next().unwrap_or_default();
             let short: String = line.chars().take(160).collect();

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use ureq::http::Uri;
+
 /// The base address of an OTLP/HTTP receiver, for example `http://localhost:4318`. Without a path, metrics go to
 /// `/v1/metrics` under it, as the OpenTelemetry exporters' base address is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,25 +30,27 @@ impl Endpoint {
             ));
         }
         let rest = text.strip_prefix("http://").ok_or_else(|| wrong("does not begin with http://"))?;
-        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        if authority.contains('@') {
-            return Err(wrong("holds a user name, which would be stored and sent readable"));
-        }
-        if path.contains(['?', '#']) || authority.contains(['?', '#', '\\']) {
+        // A fragment is dropped while parsing, and a user name would be stored and sent readable.
+        if rest.contains('#') {
             return Err(wrong("has more after its path"));
         }
-        let (host, port) = match authority.rsplit_once(':') {
-            // The colons of [::1] are no port.
-            Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
-            _ => (authority, None),
-        };
-        if host.is_empty() || (host.contains(':') && !(host.starts_with('[') && host.ends_with(']'))) {
+        let uri: Uri = text.parse().map_err(|_| wrong("is not an address"))?;
+        let authority = uri.authority().ok_or_else(|| wrong("names no host"))?;
+        if authority.as_str().contains('@') {
+            return Err(wrong("holds a user name, which would be stored and sent readable"));
+        }
+        if uri.query().is_some() {
+            return Err(wrong("has more after its path"));
+        }
+        if authority.host().is_empty() {
             return Err(wrong("names no host"));
         }
-        if port.is_some_and(|p| p.parse::<u16>().is_err() || p == "0") {
+        // A port that is no number, or too large a one, is none to the parser.
+        let typed = authority.as_str().len() > authority.host().len();
+        if typed && authority.port_u16().is_none_or(|port| port == 0) {
             return Err(wrong("has no valid port"));
         }
-        Ok(Self { authority: authority.to_owned(), path: path.trim_end_matches('/').to_owned() })
+        Ok(Self { authority: authority.to_string(), path: uri.path().trim_end_matches('/').to_owned() })
     }
 
     /// The address that metrics are posted to.

@@ -20,7 +20,7 @@ pub mod trace;
 
 use std::io::Write;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 pub use blocks::{Block, StageMean, blocks};
 pub use document::{Document, Machine, without_home};
@@ -46,35 +46,23 @@ fn filled(path: &Path, fill: impl FnOnce(&mut AtomicFile) -> std::io::Result<()>
 
 /// A moment as `2026-11-22T21:05:09Z`.
 pub fn utc(at: SystemTime) -> String {
-    let [year, month, day, hour, minute, second] = civil(at);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    moment(at).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// A moment as it stands in names of files: `20261122-210509`, UTC.
 pub fn utc_for_names(at: SystemTime) -> String {
-    let [year, month, day, hour, minute, second] = civil(at);
-    format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}")
+    moment(at).strftime("%Y%m%d-%H%M%S").to_string()
 }
 
-/// Year, month, day, hour, minute, second; the days by Howard Hinnant's `civil_from_days`. Moments before 1970 are its
-/// beginning.
-fn civil(at: SystemTime) -> [u64; 6] {
-    let seconds = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
-    let days = seconds / 86_400 + 719_468;
-    let era = days / 146_097;
-    let of_era = days % 146_097;
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let of_day = seconds % 86_400;
-    [year, month, day, of_day / 3600, of_day / 60 % 60, of_day % 60]
+/// What no calendar holds is its beginning.
+fn moment(at: SystemTime) -> jiff::Timestamp {
+    jiff::Timestamp::try_from(at).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

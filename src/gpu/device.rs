@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::choice::{self, GpuChoice};
 use super::{GpuClock, GpuWork};
 
 /// What was wrong with the GPU or with something given to it.
@@ -12,6 +13,8 @@ pub enum GpuError {
         "no graphics adapter was found ({0}); install a Vulkan driver, on Debian: apt install mesa-vulkan-drivers libvulkan1"
     )]
     NoAdapter(String),
+    #[error("there is no graphics adapter '{wanted}' that can be used here; there are: {known}")]
+    NotThere { wanted: String, known: String },
     #[error("the graphics adapter {adapter} could not be opened: {cause}")]
     NoDevice { adapter: String, cause: String },
     #[error("shader {shader}: {cause}")]
@@ -50,8 +53,7 @@ pub struct GpuCaps {
 pub struct GpuRequest<'a> {
     /// The window that it must be able to present to.
     pub surface: Option<&'a wgpu::Surface<'static>>,
-    /// Take the software adapter even where a real one is.
-    pub software: bool,
+    pub choice: GpuChoice,
 }
 
 /// An opened adapter. Cheap to clone; clones share one device.
@@ -90,7 +92,15 @@ impl Gpu {
     /// # Errors
     /// When there is none, or it does not open.
     pub fn headless() -> Result<Self, GpuError> {
-        Self::open(Self::instance(None), &GpuRequest::default())
+        Self::headless_as(&GpuChoice::default())
+    }
+
+    /// Opens the adapter that was asked for without a window.
+    ///
+    /// # Errors
+    /// When it is not there, or does not open.
+    pub fn headless_as(choice: &GpuChoice) -> Result<Self, GpuError> {
+        Self::open(Self::instance(None), &GpuRequest { choice: choice.clone(), surface: None })
     }
 
     /// Opens the best adapter that fits the request.
@@ -98,13 +108,7 @@ impl Gpu {
     /// # Errors
     /// When there is none, or it does not open.
     pub fn open(instance: wgpu::Instance, request: &GpuRequest<'_>) -> Result<Self, GpuError> {
-        let adapter = pollster::block_on(instance.request_adapter(&wgpu::RequestAdapterOptions {
-            power_preference: wgpu::PowerPreference::HighPerformance,
-            force_fallback_adapter: request.software,
-            compatible_surface: request.surface,
-            ..Default::default()
-        }))
-        .map_err(|e| GpuError::NoAdapter(e.to_string()))?;
+        let adapter = choice::adapter(&instance, &request.choice, request.surface)?;
         let info = adapter.get_info();
         let wanted = wgpu::Features::SHADER_F16
             | wgpu::Features::TIMESTAMP_QUERY
@@ -136,14 +140,7 @@ impl Gpu {
         let caps = GpuCaps {
             name: info.name,
             backend: info.backend.to_str().to_owned(),
-            kind: match info.device_type {
-                wgpu::DeviceType::DiscreteGpu => "discrete",
-                wgpu::DeviceType::IntegratedGpu => "integrated",
-                wgpu::DeviceType::VirtualGpu => "virtual",
-                wgpu::DeviceType::Cpu => "cpu",
-                wgpu::DeviceType::Other => "other",
-            }
-            .to_owned(),
+            kind: choice::kind_name(info.device_type).to_owned(),
             driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
             software: info.device_type == wgpu::DeviceType::Cpu,
             f16: features.contains(wgpu::Features::SHADER_F16),

@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use super::Gpu;
 use crate::settle::Unsettled;
+use crate::watch;
 
 /// Called on the waiting thread.
 pub type Done = Arc<dyn Fn() + Send + Sync>;
 
 /// So long the thread waits for one submission before it looks whether anybody still wants to know.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// No submission takes longer where all is well.
+const MOST: Duration = Duration::from_secs(10);
 /// Submissions that are waited for at once; more than are ever under way.
 const ROOM: usize = 32;
 
@@ -65,6 +68,7 @@ impl Drop for Waiter {
 impl Shared {
     fn run(&self, gpu: &Gpu) {
         while let Some((submission, done)) = self.next() {
+            let _busy = watch::busy("waiting for the GPU", MOST);
             let asked = || wgpu::PollType::Wait { submission_index: Some(submission.clone()), timeout: Some(PATIENCE) };
             // An error that is no time-out is a lost device: nothing comes any more.
             while matches!(gpu.device.poll(asked()), Err(wgpu::PollError::Timeout)) && !gpu.is_lost() {

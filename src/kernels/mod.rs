@@ -5,6 +5,7 @@
 //! picture; it allocates nothing. Where it matters it is written so that the compiler vectorises it ([`crate::wide`]).
 
 pub mod canvas;
+pub mod ceiling;
 pub mod compose;
 pub mod drift;
 pub mod ingest;

@@ -6,7 +6,8 @@
 
 pub mod graph;
 
-use crate::nn::plan::{Bank, KernelKind, Plan, Precision, StepParams, channel_groups, second_use};
+use crate::nn::graph::Arithmetic;
+use crate::nn::plan::{Bank, Finish, KernelKind, Plan, Precision, SecondUse, StepParams, channel_groups};
 
 /// Four channels of one pixel.
 pub type Element = [f32; 4];
@@ -54,18 +55,20 @@ impl Task<'_> {
     }
 
     fn activated(&self, value: f32) -> f32 {
-        match self.params.activation {
-            1 => 1.0 / (1.0 + (-value).exp()),
-            _ => value.clamp(self.params.low, self.params.high),
+        if self.params.activation == Finish::Sigmoid.code() {
+            1.0 / (1.0 + (-value).exp())
+        } else {
+            value.clamp(self.params.low, self.params.high)
         }
     }
 
     fn finished(&self, mut value: f32, group: usize, y: usize, x: usize, lane: usize) -> f32 {
-        if self.params.second_use == second_use::ADD_BEFORE_ACTIVATION {
+        let second_use = SecondUse::of_code(self.params.second_use);
+        if second_use == Some(SecondUse::BeforeActivation(Arithmetic::Add)) {
             value += self.second_at(group, y, x, lane);
         }
         value = self.activated(value);
-        if self.params.second_use == second_use::ADD_AFTER_ACTIVATION {
+        if second_use == Some(SecondUse::AddAfterActivation) {
             value += self.second_at(group, y, x, lane);
         }
         value
@@ -151,9 +154,9 @@ pub fn depth_to_space(task: &mut Task<'_>) {
 pub fn combine(task: &mut Task<'_>) {
     task.fill(|t, group, y, x, lane| {
         let (a, b) = (t.source_at(4 * group + lane, y, x), t.second_at(group, y, x, lane));
-        t.activated(match t.params.second_use {
-            second_use::SUBTRACT_BEFORE_ACTIVATION => a - b,
-            second_use::MULTIPLY_BEFORE_ACTIVATION => a * b,
+        t.activated(match SecondUse::of_code(t.params.second_use) {
+            Some(SecondUse::BeforeActivation(Arithmetic::Sub)) => a - b,
+            Some(SecondUse::BeforeActivation(Arithmetic::Mul)) => a * b,
             _ => a + b,
         })
     });

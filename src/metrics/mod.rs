@@ -7,6 +7,7 @@
 //! - `bottleneck` names the unit that bounds a frame; `hitch` tells frames that stand out, and why they do.
 //! - `distribution` makes percentiles of a run of any length in fixed memory, `run_stats` keeps one set of them for each thing that
 //!   is measured, `recent` makes exact figures of the last seconds; `rate` counts events per second.
+//! - `roofline` compares a network's parts with what the device can do at best.
 //! - `meter` is all of these together, as the window, `bench` and `render` use them; `summary` is what is shown of it,
 //!   `report` what is written to disk or printed as JSON.
 //!
@@ -38,6 +39,7 @@ mod meter;
 mod rate;
 mod recent;
 mod report;
+pub mod roofline;
 mod run_stats;
 mod summary;
 

@@ -100,15 +100,46 @@ pub fn shader_of(kernel: KernelKind, storage: Storage) -> Shader {
     }]
 }
 
-/// Which of the resources in `shaders/nn/shared/params.wgsl` a kernel uses.
-pub fn resources_of(kernel: KernelKind) -> &'static [&'static str] {
+/// A resource that `shaders/nn/shared/params.wgsl` declares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Resource {
+    Params,
+    Source,
+    Second,
+    Weights,
+    Biases,
+    Result,
+}
+
+impl Resource {
+    /// The shader's name for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Params => "params",
+            Self::Source => "source",
+            Self::Second => "second",
+            Self::Weights => "weights",
+            Self::Biases => "biases",
+            Self::Result => "result",
+        }
+    }
+
+    /// Whether it changes with the style, and so is there twice.
+    const fn is_styled(self) -> bool {
+        matches!(self, Self::Weights | Self::Biases)
+    }
+}
+
+/// Which resources a kernel uses.
+pub const fn resources_of(kernel: KernelKind) -> &'static [Resource] {
+    use Resource::{Biases, Params, Result, Second, Source, Weights};
     match kernel {
         KernelKind::Pointwise { .. } | KernelKind::Conv3x3 { .. } | KernelKind::Depthwise3x3 { .. } => {
-            &["params", "source", "second", "weights", "biases", "result"]
+            &[Params, Source, Second, Weights, Biases, Result]
         }
-        KernelKind::Resize { .. } | KernelKind::DepthToSpace | KernelKind::Copy => &["params", "source", "result"],
-        KernelKind::Combine => &["params", "source", "second", "result"],
-        KernelKind::Affine => &["params", "source", "biases", "result"],
+        KernelKind::Resize { .. } | KernelKind::DepthToSpace | KernelKind::Copy => &[Params, Source, Result],
+        KernelKind::Combine => &[Params, Source, Second, Result],
+        KernelKind::Affine => &[Params, Source, Biases, Result],
     }
 }
 
@@ -267,27 +298,27 @@ impl GpuStudent {
             let bind = |set: &WeightSet| {
                 let resources: Vec<(&str, wgpu::BindingResource<'_>)> = resources_of(step.kernel)
                     .iter()
-                    .map(|name| {
-                        let resource = match *name {
-                            "params" => wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                    .map(|resource| {
+                        let bound = match resource {
+                            Resource::Params => wgpu::BindingResource::Buffer(wgpu::BufferBinding {
                                 buffer: &params,
                                 offset: params_at,
                                 size: wgpu::BufferSize::new(size_of::<StepParams>() as u64),
                             }),
-                            "source" => bank(step.source).as_entire_binding(),
+                            Resource::Source => bank(step.source).as_entire_binding(),
                             // Something must be bound; without a use it is not read.
-                            "second" => bank(step.second.unwrap_or(step.source)).as_entire_binding(),
-                            "weights" => set.weights.as_entire_binding(),
-                            "biases" => set.biases.as_entire_binding(),
-                            _ => bank(step.target).as_entire_binding(),
+                            Resource::Second => bank(step.second.unwrap_or(step.source)).as_entire_binding(),
+                            Resource::Weights => set.weights.as_entire_binding(),
+                            Resource::Biases => set.biases.as_entire_binding(),
+                            Resource::Result => bank(step.target).as_entire_binding(),
                         };
-                        (*name, resource)
+                        (resource.name(), bound)
                     })
                     .collect();
                 kernels[kernel].bind(gpu, &resources)
             };
             let first = bind(&sets[0])?;
-            let styled = resources_of(step.kernel).iter().any(|name| matches!(*name, "weights" | "biases"));
+            let styled = resources_of(step.kernel).iter().any(|resource| resource.is_styled());
             let second = if styled { bind(&sets[1])? } else { first.clone() };
             dispatches.push(Dispatch { kernel, bindings: [first, second], invocations: step.invocations() });
         }

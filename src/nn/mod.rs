@@ -24,6 +24,7 @@ pub mod ort;
 pub mod plan;
 mod profile;
 pub mod restyle;
+pub mod roofline;
 pub mod style;
 
 pub use gpu::SHADERS;

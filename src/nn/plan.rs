@@ -28,7 +28,7 @@ mod place;
 
 use std::fmt;
 
-use super::graph::{Graph, GraphError, Shape};
+use super::graph::{Arithmetic, Graph, GraphError, Shape};
 use crate::units::Extent;
 
 /// Largest bank of activations.
@@ -166,9 +166,9 @@ pub struct StepParams {
     pub channel_offset: u32,
     pub pad_left: u32,
     pub pad_top: u32,
-    /// What the second picture is for: one of [`second_use`].
+    /// What the second picture is for: [`SecondUse::code`], [`SecondUse::NONE`] without one.
     pub second_use: u32,
-    /// 0: limit to `low..=high`; 1: logistic sigmoid.
+    /// [`Finish::code`].
     pub activation: u32,
     pub low: f32,
     pub high: f32,
@@ -177,13 +177,56 @@ pub struct StepParams {
     pub unused: u32,
 }
 
-/// Values of [`StepParams::second_use`].
-pub mod second_use {
+/// What a step does with its second picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecondUse {
+    AddAfterActivation,
+    BeforeActivation(Arithmetic),
+}
+
+impl SecondUse {
+    /// The code of a step without a second picture.
     pub const NONE: u32 = 0;
-    pub const ADD_AFTER_ACTIVATION: u32 = 1;
-    pub const ADD_BEFORE_ACTIVATION: u32 = 2;
-    pub const SUBTRACT_BEFORE_ACTIVATION: u32 = 3;
-    pub const MULTIPLY_BEFORE_ACTIVATION: u32 = 4;
+
+    /// As `shaders/nn/shared/params.wgsl` has it.
+    pub const fn code(self) -> u32 {
+        match self {
+            Self::AddAfterActivation => 1,
+            Self::BeforeActivation(Arithmetic::Add) => 2,
+            Self::BeforeActivation(Arithmetic::Sub) => 3,
+            Self::BeforeActivation(Arithmetic::Mul) => 4,
+        }
+    }
+
+    /// The use that a code of [`StepParams`] stands for; `None` for [`Self::NONE`] and for what is no code.
+    pub const fn of_code(code: u32) -> Option<Self> {
+        match code {
+            1 => Some(Self::AddAfterActivation),
+            2 => Some(Self::BeforeActivation(Arithmetic::Add)),
+            3 => Some(Self::BeforeActivation(Arithmetic::Sub)),
+            4 => Some(Self::BeforeActivation(Arithmetic::Mul)),
+            _ => None,
+        }
+    }
+}
+
+/// How a step's numbers end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finish {
+    /// Limited to [`StepParams`]' `low..=high`.
+    Limits,
+    /// The logistic function.
+    Sigmoid,
+}
+
+impl Finish {
+    /// As `shaders/nn/shared/params.wgsl` has it.
+    pub const fn code(self) -> u32 {
+        match self {
+            Self::Limits => 0,
+            Self::Sigmoid => 1,
+        }
+    }
 }
 
 /// A buffer that pictures lie in. A step never reads the bank that it writes, so sources can be bound read-only.

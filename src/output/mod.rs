@@ -26,7 +26,7 @@ pub use format::{Format, StillFormat};
 pub use mp4::{Mp4Error, Recording, RecordingState, Replay, ReplayState, Shot};
 pub use serve::{ServeError, Stream};
 pub use sheet::{SHEET_GAP, Tile, at_height, compose, framed};
-pub use still::{JPEG_QUALITY, Stills, save_new};
+pub use still::{Folders, JPEG_QUALITY, Stills, save_new};
 pub use virtual_camera::{VirtualCamera, VirtualCameraError, VirtualCameraState};
 pub use writer::{Encoded, Encoder, Finished, Options, Writer};
 

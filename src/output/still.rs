@@ -52,6 +52,18 @@ pub struct Stills {
     pub original_beside: bool,
 }
 
+/// Where things are saved, by what they are; `None`: where the desktop keeps such things.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Folders {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pictures: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recordings: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reports: Option<PathBuf>,
+}
+
 /// Writes a picture under a name in `folder` that nobody has yet: `impasto-0001.png` or `.jpg` and so on. Returns its path.
 ///
 /// # Errors

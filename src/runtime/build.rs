@@ -11,7 +11,7 @@ use super::style_switch::{ResolvedEffect, Restylable};
 use crate::autotune::FIRST_CHOICE;
 use crate::clock::Clock;
 use crate::effect::{Blend, Effect, EffectKind, Touch, Variant, fitted_size};
-use crate::fault::Fault;
+use crate::fault::{Fault, capital};
 use crate::frame::FrameShape;
 use crate::gpu::Gpu;
 use crate::metrics::Subject;
@@ -491,12 +491,6 @@ fn scaled(variant: &Variant, scale: f32) -> Variant {
 fn nominal_cost(variant: &Variant) -> f32 {
     let measured_at = Extent::new(variant.width, variant.height).pixels().max(1);
     (variant.mmac * variant.pixel_budget as f64 / measured_at as f64) as f32
-}
-
-/// With a capital, as faults begin.
-pub(super) fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 #[cfg(test)]

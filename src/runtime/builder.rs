@@ -14,6 +14,7 @@ use crate::frame::FrameShape;
 use crate::metrics::Subject;
 use crate::pipeline::Pipeline;
 use crate::units::Budget;
+use crate::watch;
 
 /// After a pipeline was made: the picture comes first.
 const READY_AFTER: Duration = Duration::from_secs(1);
@@ -23,6 +24,9 @@ const SETTLED_AFTER: Duration = Duration::from_millis(400);
 const FIRST_TIMING: Duration = Duration::from_millis(200);
 /// Between two timings while there is a painting.
 const NEXT_TIMING: Duration = Duration::from_millis(500);
+
+/// No effect takes longer to prepare, on the slowest machine.
+const MOST: Duration = Duration::from_secs(60);
 
 /// What is to be made.
 #[derive(Clone, Debug)]
@@ -170,6 +174,7 @@ impl<F: Fn()> Bench<F> {
             let order = match order {
                 Ok(order) => order,
                 Err(mpsc::RecvTimeoutError::Timeout) => {
+                    let _busy = watch::busy("timing engines", MOST);
                     match spare.take() {
                         Some(Spare::Time) => untimed = self.time_one(),
                         Some(work) => self.work(work),
@@ -188,6 +193,7 @@ impl<F: Fn()> Bench<F> {
                 }
             }
             let Some((job, bridge, from)) = newest else { continue };
+            let _busy = watch::busy("preparing an effect", MOST);
             self.restyling.store(false, Ordering::Release);
             let timed = std::mem::replace(&mut painted, true);
             match self.make(job, bridge, from, timed) {

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use crate::autotune::{Cache, Machine, Timings};
 use crate::effect::{Effect, Gallery, Pack, Variant};
-use crate::fault::Fault;
+use crate::fault::{Fault, capital};
 use crate::foreign;
 use crate::nn::graph::Graph;
 use crate::nn::ort::{OrtError, OrtRuntime};
@@ -177,9 +177,9 @@ impl Catalog {
         if let Some(graph) = known(&self.lock()) {
             return Ok(graph);
         }
-        let bytes = variant.read().map_err(|e| Fault::failed(super::build::capital(&e.to_string()), e.remedy()))?;
+        let bytes = variant.read().map_err(|e| Fault::failed(capital(&e.to_string()), e.remedy()))?;
         let graph = Graph::from_onnx(&bytes)
-            .map_err(|e| Fault::failed(super::build::capital(&e.to_string()), "Choose another effect or variant"))?;
+            .map_err(|e| Fault::failed(capital(&e.to_string()), "Choose another effect or variant"))?;
         let graph = Arc::new(graph);
         let mut state = self.lock();
         if known(&state).is_none() {

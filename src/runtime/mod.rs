@@ -23,7 +23,7 @@ pub use build::{BuiltPipeline, EffectRequest, PipelineFactory, Standing};
 use builder::{Builder, Job};
 pub use catalog::{Catalog, Found};
 use quality::QualityControl;
-pub use style_switch::Restylable;
+pub use style_switch::{ResolvedEffect, Restylable};
 use swap::{Next, Running};
 pub use wall::{LiveWall, WallPicture};
 

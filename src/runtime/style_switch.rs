@@ -9,11 +9,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::build::{PipelineFactory, ResolvedRequest, capital};
+use super::build::{PipelineFactory, ResolvedRequest};
 use super::{EffectRequest, FrameShape};
 use crate::canvas::{Brush, Canvas, Relief, Surface, SurfaceSlot, Tables};
 use crate::effect::{Blend, Effect, Gallery, Share, StyleCanvas, Touch, Variant};
-use crate::fault::Fault;
+use crate::fault::{Fault, capital};
 use crate::metrics::Subject;
 use crate::nn::cpu::CpuRestyler;
 use crate::nn::engines::{Engine, EngineWish};
@@ -30,7 +30,7 @@ const SEED: u32 = 7;
 
 /// What is to be painted: one effect, or a blend of two that share their networks.
 #[derive(Clone, Debug)]
-pub(super) struct ResolvedEffect {
+pub struct ResolvedEffect {
     pub effect: Effect,
     other: Option<(Effect, Share)>,
 }

@@ -24,7 +24,9 @@ mod thread;
 
 use std::time::{Duration, Instant};
 
-pub use camera::{CameraListing, cameras};
+pub use camera::{
+    CameraControl, CameraListing, ControlKind, camera_controls, camera_modes, cameras, set_camera_control,
+};
 pub use demo::DemoScene;
 pub use error::{Recovery, SourceError};
 pub use file::{Holds, holds};
@@ -85,6 +87,8 @@ pub struct SourceInfo {
     /// Time from one frame to the next; the mean where it varies.
     pub interval: Duration,
     pub clock: CaptureClock,
+    /// A camera's number.
+    pub camera: Option<u32>,
     /// How long it goes on, where that is known: not of a camera.
     pub timeline: Option<Timeline>,
 }

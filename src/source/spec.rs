@@ -1,5 +1,6 @@
 //! What the user asked for, before anything is opened: which source, how large, how fast, and when to stop.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -108,6 +109,8 @@ pub struct SourceWish {
     pub pacing: Pacing,
     /// Use only the camera modes of this coding.
     pub coding: Option<Coding>,
+    /// By a camera's name, the mode that the user chose for it, as [`super::camera::CameraMode`] is written.
+    pub camera_modes: BTreeMap<String, String>,
     /// Ask the camera's driver for rows of at least this many bytes.
     pub stride_bytes: Option<u32>,
     /// Set by the owner when no more frames are wanted.
@@ -134,6 +137,7 @@ impl Default for SourceWish {
             ground: Self::PAPER,
             pacing: Pacing::RealTime,
             coding: None,
+            camera_modes: BTreeMap::new(),
             stride_bytes: None,
             stop: Stop::default(),
             clock: Clock::default(),

@@ -13,6 +13,10 @@ use super::{Losses, Opened, Recovery, Source, SourceError, SourceInfo, SourceKin
 use crate::fault::Fault;
 use crate::frame::{CameraFrame, FramePool};
 use crate::mailbox::Latest;
+use crate::watch;
+
+/// No source takes longer to open where all is well.
+const MOST: Duration = Duration::from_secs(30);
 
 /// What a source has to say, in order.
 #[derive(Clone, Debug, PartialEq)]
@@ -237,7 +241,11 @@ where
 
     /// Opens the source and delivers its frames until it fails.
     fn one_opening(&mut self) -> SourceError {
-        let opened = match guarded("(opening)", || (self.open)(&self.wish)) {
+        // What follows waits for pictures, and how long is the source's own business.
+        let busy = watch::busy("opening the source", MOST);
+        let opened = guarded("(opening)", || (self.open)(&self.wish));
+        drop(busy);
+        let opened = match opened {
             Ok(opened) => opened,
             Err(error) => return error,
         };

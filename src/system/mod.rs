@@ -173,15 +173,7 @@ impl std::fmt::Debug for Sensors {
 /// Cores that this process may use, a pair of hyper-threads counting once where that is known.
 pub fn physical_cores() -> NonZeroUsize {
     let usable = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let mut cores = std::collections::HashSet::new();
-    for cpu in 0..4096 {
-        let topology = format!("/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list");
-        match std::fs::read_to_string(topology) {
-            Ok(siblings) => cores.insert(siblings),
-            Err(_) => break,
-        };
-    }
-    NonZeroUsize::new(cores.len()).map_or(usable, |cores| cores.min(usable))
+    NonZeroUsize::new(num_cpus::get_physical()).map_or(usable, |cores| cores.min(usable))
 }
 
 #[cfg(test)]

@@ -1,7 +1,11 @@
 //! What the user can ask for, by whatever means: a key, a control of the bar, the palette.
 
-use super::Level;
+use std::path::PathBuf;
+
+use super::{Kept, Level, Startup};
 use crate::effect::Touch;
+use crate::gpu::GpuChoice;
+use crate::nn::engines::EngineWish;
 use crate::output::Stills;
 use crate::quality::Keep;
 
@@ -15,7 +19,10 @@ pub enum Action {
     /// An id of the chosen effect's variants.
     Variant(String),
     NextVariant,
+    Engine(EngineWish),
     NextEngine,
+    /// Draw and paint with another graphics adapter.
+    Gpu(GpuChoice),
     /// How much of the painting is shown, 0..=1.
     Strength(f32),
     /// So many percent more or less of the painting.
@@ -41,6 +48,13 @@ pub enum Action {
 
     /// A spec from [`super::View::sources`], or anything that `--source` takes.
     Source(String),
+    /// The mode of the camera that is looked at, as it is written; `None`: the program chooses.
+    CameraMode(Option<String>),
+    /// Set one of the camera's controls.
+    CameraControl {
+        id: u32,
+        value: i32,
+    },
     ToggleMirror,
     /// Where the line between before and after lies, as a share of the width; `None`: no line.
     Split(Option<f32>),
@@ -55,6 +69,8 @@ pub enum Action {
     ToggleStrip,
     /// How pictures are saved.
     Stills(Stills),
+    /// Where things are saved from now on; `None`: where the desktop keeps such things.
+    Folder(Kept, Option<PathBuf>),
     /// Begin a recording, or end it.
     ToggleRecording,
     /// Begin to be a camera for other programs, or end it.
@@ -76,6 +92,12 @@ pub enum Action {
     /// So many frames on, or back, among those that the figures are about.
     Step(isize),
     ToggleHelp,
+    /// The settings, or no longer.
+    ToggleSetup,
+    /// What the program does when it starts.
+    Startup(Startup),
+    /// Send figures to this address from the next start on, or never more.
+    Telemetry(Option<String>),
     TogglePalette,
     /// All effects at once, or no longer.
     ToggleWall,
@@ -103,6 +125,35 @@ impl Action {
             self,
             Self::EffectBeside(_) | Self::StrengthBy(_) | Self::BlendBy(_) | Self::Step(_) | Self::WalkWall { .. }
         )
+    }
+
+    /// Whether the picture can look different for it, and not only what lies over it.
+    pub fn changes_picture(&self) -> bool {
+        let over = matches!(
+            self,
+            Self::Level(_)
+                | Self::NextLevel
+                | Self::TogglePause
+                | Self::Step(_)
+                | Self::ToggleHelp
+                | Self::TogglePalette
+                | Self::ToggleSetup
+                | Self::WalkWall { .. }
+                | Self::SearchWall
+        );
+        let elsewhere = matches!(
+            self,
+            Self::Star(_)
+                | Self::StarOnWall
+                | Self::Stills(_)
+                | Self::Folder(..)
+                | Self::Startup(_)
+                | Self::Telemetry(_)
+                | Self::SaveReport
+                | Self::Escape
+                | Self::Quit
+        );
+        !over && !elsewhere
     }
 
     /// What the same key means while the wall is open: arrows walk there, Space gives a star, a chosen effect closes it.

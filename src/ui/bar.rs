@@ -301,7 +301,7 @@ fn picture(ui: &mut Ui, view: &View<'_>, actions: &mut Vec<Action>) {
 }
 
 /// The format of saved pictures, and what is on them.
-fn stills(ui: &mut Ui, now: Stills, actions: &mut Vec<Action>) {
+pub(super) fn stills(ui: &mut Ui, now: Stills, actions: &mut Vec<Action>) {
     for (format, name, hint) in STILL_FORMATS {
         toggle(ui, name, now.format == format, hint, Action::Stills(Stills { format, ..now }), actions);
     }

@@ -136,6 +136,11 @@ pub static GROUPS: [(&str, &[Line]); 3] = [
                 "stop recording and sending",
                 &[key!("X", "Stop recording, keeping and sending", Action::StopAll)]
             ),
+            line!(
+                "O",
+                "settings: camera, folders, start",
+                &[key!("O", "Settings: camera, folders, graphics adapter, start", Action::ToggleSetup)]
+            ),
             line!("Ctrl K", "find anything by its name", &[key!("Ctrl K", "", Action::TogglePalette)]),
             line!(
                 "H  ?",

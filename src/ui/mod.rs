@@ -18,6 +18,7 @@ mod overlay;
 mod palette;
 mod pointer;
 mod recording;
+mod setup;
 mod sheet;
 mod snapshot;
 mod split;
@@ -28,6 +29,7 @@ mod words;
 
 pub use action::Action;
 pub use countdown::Countdown;
+pub use setup::{CameraSetup, Kept, Setup, Startup};
 pub use tile::Picture;
 pub use wall::Wanted;
 pub use words::Words;
@@ -153,6 +155,8 @@ pub struct View<'a> {
     pub sent: Option<(&'a Path, VirtualCameraState)>,
     /// How pictures are saved.
     pub stills: Stills,
+    /// What is set once.
+    pub setup: Setup<'a>,
     /// The seconds before a still, and its flash.
     pub countdown: Option<Countdown>,
     /// What the governor does; `None` while there is none.
@@ -179,6 +183,7 @@ pub struct Interface {
     bar_height: f32,
     help: bool,
     palette: Option<Palette>,
+    setup: Option<setup::Sheet>,
     wall: Option<Wall>,
     paused: bool,
     range: Range,
@@ -221,6 +226,7 @@ impl Interface {
             bar_height: Self::BAR_HEIGHT,
             help: false,
             palette: None,
+            setup: None,
             wall: None,
             paused: false,
             range: Range::live(),
@@ -323,6 +329,12 @@ impl Interface {
         self.help = !self.help;
     }
 
+    /// Opens the settings, or closes them. True when they are open now.
+    pub fn toggle_setup(&mut self) -> bool {
+        self.setup = if self.setup.is_some() { None } else { Some(setup::Sheet::default()) };
+        self.setup.is_some()
+    }
+
     /// Opens the palette, or closes it.
     pub fn toggle_palette(&mut self) {
         self.palette = if self.palette.is_some() { None } else { Some(Palette::default()) };
@@ -348,13 +360,15 @@ impl Interface {
         self.wall.as_ref().map(Wall::wanted)
     }
 
-    /// Closes what lies on top: the palette, the list of keys, the wall, the open frame, the pause. False when nothing was
+    /// Closes what lies on top: the palette, the list of keys, the settings, the wall, the open frame, the pause. False when nothing was
     /// open.
     pub fn escape(&mut self) -> bool {
         if self.palette.is_some() {
             self.palette = None;
         } else if self.help {
             self.help = false;
+        } else if self.setup.is_some() {
+            self.setup = None;
         } else if self.wall.is_some() {
             self.wall = None;
         } else if self.selected.is_some() {
@@ -401,6 +415,9 @@ impl Interface {
             0.0
         };
         messages::show(ui, view, bar_height);
+        if self.setup.as_mut().is_some_and(|setup| !setup.show(ui, view, actions)) {
+            self.setup = None;
+        }
         if self.help {
             help::show(ui, &mut self.help);
         }

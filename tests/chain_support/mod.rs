@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use impasto::clock::Clock;
 use impasto::fault::Fault;
 use impasto::frame::{CameraFrame, FrameBytes, FrameShape};
-use impasto::gpu::{Gpu, GpuRequest};
+use impasto::gpu::{Gpu, GpuChoice, GpuKind};
 use impasto::metrics::Subject;
 use impasto::nn::engines::{Engine, EngineWish};
 use impasto::pipeline::{ChainKind, ChainWish, Pipeline, Student};
@@ -26,9 +26,9 @@ pub const FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Rgba8Unorm;
 pub fn gpu() -> Option<&'static Gpu> {
     static GPU: OnceLock<Option<Gpu>> = OnceLock::new();
     GPU.get_or_init(|| {
-        let request =
-            GpuRequest { software: std::env::var_os("IMPASTO_TEST_REAL_GPU").is_none(), ..Default::default() };
-        match Gpu::open(Gpu::instance(None), &request).or_else(|_| Gpu::headless()) {
+        let real = std::env::var_os("IMPASTO_TEST_REAL_GPU").is_some();
+        let choice = if real { GpuChoice::Fastest } else { GpuChoice::Kind(GpuKind::Software) };
+        match Gpu::headless_as(&choice).or_else(|_| Gpu::headless()) {
             Ok(gpu) => Some(gpu),
             Err(e) => {
                 assert!(std::env::var_os("REQUIRE_GPU").is_none(), "REQUIRE_GPU is set: {e}");

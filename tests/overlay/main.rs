@@ -10,7 +10,7 @@ use egui_kittest::kittest::{NodeT, Queryable};
 use egui_kittest::{Harness, SnapshotOptions, SnapshotResults};
 use impasto::fault::Fault;
 use impasto::quality::Keep;
-use impasto::ui::{Action, Countdown, Interface, Level, style};
+use impasto::ui::{Action, Countdown, Interface, Level, Startup, style};
 use scene::{Backdrop, Chain, Scene};
 
 /// The window at first.
@@ -418,6 +418,41 @@ fn what_the_interface_costs() {
         let (fresh, again, tessellate) = (median(fresh), median(again), median(tessellate));
         println!("{name:9} {fresh:10.0} {again:14.0} {tessellate:11.0} {vertices:9}");
     }
+}
+
+#[test]
+fn the_settings() {
+    let open = |harness: &mut Harness<'_, Scene>| {
+        assert!(harness.state_mut().interface.toggle_setup());
+        harness.run_steps(2);
+    };
+    let scene = || Scene { camera: Some(scene::camera()), ..Scene::new(Level::Line) };
+    snapshot("settings", vec2(1024.0, 760.0), scene, open);
+}
+
+/// Each control asks for what it says, and Escape closes the card.
+#[test]
+fn the_settings_ask_for_what_is_set() {
+    let scene = Scene { camera: Some(scene::camera()), ..Scene::new(Level::Line) };
+    let mut harness = plain(scene, vec2(1024.0, 1200.0));
+    harness.state_mut().interface.toggle_setup();
+    harness.run_steps(2);
+    let click = |harness: &mut Harness<'_, Scene>, name: &str| {
+        harness.get_by_label(name).click();
+        harness.run_steps(2);
+        std::mem::take(&mut harness.state_mut().actions)
+    };
+    assert_eq!(click(&mut harness, "Left and right as in a mirror"), [Action::ToggleMirror]);
+    let startup = Startup { fullscreen: true, ..Startup::default() };
+    assert_eq!(click(&mut harness, "Fill the screen"), [Action::Startup(startup)]);
+    assert_eq!(click(&mut harness, "As the camera came"), [Action::CameraControl { id: 1, value: 0 }]);
+    // Nothing is sent without agreement.
+    assert_eq!(click(&mut harness, "Send, from the next start on"), []);
+    assert_eq!(click(&mut harness, "I have read what is sent, and agree"), []);
+    let send = Action::Telemetry(Some("http://localhost:4318".into()));
+    assert_eq!(click(&mut harness, "Send, from the next start on"), [send]);
+    assert!(harness.state_mut().interface.escape(), "the card was open");
+    assert!(!harness.state_mut().interface.escape());
 }
 
 #[test]

@@ -6,10 +6,13 @@ use std::time::{Duration, Instant};
 use egui::{Color32, Rect, Vec2, pos2, vec2};
 use impasto::effect::Touch;
 use impasto::fault::Fault;
+use impasto::gpu::Adapter;
 use impasto::metrics::{Meter, Span, Stage, Subject, Summary};
+use impasto::output::Folders;
 use impasto::quality::{Keep, Rung, State};
+use impasto::source::{CameraControl, ControlKind};
 use impasto::system::{Power, Reading, Thermal};
-use impasto::ui::{Action, Controls, Countdown, EffectEntry, Interface, Level, SourceEntry, View};
+use impasto::ui::{Action, CameraSetup, Controls, Countdown, EffectEntry, Interface, Level, SourceEntry, View};
 use impasto::units::{Budget, CaptureClock, Extent, FrameId, FrameStamp};
 
 const US: Duration = Duration::from_micros(1);
@@ -38,6 +41,10 @@ pub struct Scene {
     pub effects: Vec<EffectEntry>,
     pub sources: Vec<SourceEntry>,
     pub faults: Vec<(Fault, u32)>,
+    pub adapters: Vec<Adapter>,
+    pub camera: Option<CameraSetup>,
+    pub folders: Folders,
+    pub usual_folders: Folders,
     pub controls: Controls,
     pub blend: Option<(usize, usize, f32)>,
     pub governor: Option<State>,
@@ -148,6 +155,14 @@ impl Scene {
                 })
                 .into(),
             faults: Vec::new(),
+            adapters: ["Radeon 780M", "GeForce RTX 4060"].map(adapter).into(),
+            camera: None,
+            folders: Folders::default(),
+            usual_folders: Folders {
+                pictures: Some("/home/ada/Pictures".into()),
+                recordings: Some("/home/ada/Videos".into()),
+                reports: Some("/home/ada/Documents".into()),
+            },
             controls: Controls { strength: 1.0, mirror: true, split: None, frozen: false, touch: Touch::default() },
             blend: None,
             governor: Some(governor(chain)),
@@ -198,6 +213,18 @@ impl Scene {
             recording: None,
             replay: None,
             stills: impasto::output::Stills::default(),
+            setup: impasto::ui::Setup {
+                adapters: &self.adapters,
+                adapter: "Radeon 780M",
+                gpu: &impasto::gpu::GpuChoice::Fastest,
+                engine: impasto::nn::engines::EngineWish::Auto,
+                camera: self.camera.as_ref(),
+                folders: &self.folders,
+                usual_folders: &self.usual_folders,
+                telemetry: None,
+                disclosure: "",
+                startup: impasto::ui::Startup::default(),
+            },
             serving: None,
             sent: None,
             countdown: self.countdown,
@@ -206,6 +233,42 @@ impl Scene {
             now: self.now,
         };
         self.interface.show(ui, &view, &mut self.actions);
+    }
+}
+
+fn adapter(name: &str) -> Adapter {
+    Adapter { name: name.into(), backend: "vulkan".into(), kind: "discrete", driver: String::new() }
+}
+
+/// A camera with one of each sort of control.
+pub fn camera() -> CameraSetup {
+    let control = |id, name: &str, kind, value, default, inactive| CameraControl {
+        id,
+        name: name.into(),
+        kind,
+        value,
+        default,
+        inactive,
+    };
+    let number = |least, most| ControlKind::Number { least, most, step: 1 };
+    CameraSetup {
+        index: 0,
+        name: "HD Webcam".into(),
+        modes: vec!["MJPG 1280x720 at 30 fps".into(), "YUYV 640x480 at 30 fps".into()],
+        mode: None,
+        controls: vec![
+            control(1, "Brightness", number(-64, 64), 12, 0, false),
+            control(2, "White Balance, Automatic", ControlKind::Switch, 1, 1, false),
+            control(3, "White Balance Temperature", number(2800, 6500), 4600, 4600, true),
+            control(
+                4,
+                "Power Line Frequency",
+                ControlKind::Menu(vec![(0, "Disabled".into()), (1, "50 Hz".into()), (2, "60 Hz".into())]),
+                1,
+                1,
+                false,
+            ),
+        ],
     }
 }
 

@@ -79,6 +79,8 @@ fn fill(tree: &Path, binary: &Path, version: &str) -> Outcome {
         output(cargo().args(["tree", "--locked", "--edges", "normal", "--prefix", "none", "--format", "{p} {l}"]))
             .ok_or("cargo tree failed")?;
     write(&doc.join("third-party.txt"), &third_parties(&licences))?;
+    let lock = fs::read_to_string(root().join("Cargo.lock")).map_err(|e| format!("Cargo.lock: {e}"))?;
+    write(&doc.join("sbom.cdx.json"), &bill_of_materials(&licences, &lock, version))?;
     let entry = format!(
         "[Desktop Entry]\nType=Application\nName=Impasto\nComment={SUMMARY}\nExec=impasto\nIcon=impasto\nCategories=Graphics;AudioVideo;Video;\nKeywords=webcam;camera;painting;style;\nTerminal=false\n"
     );
@@ -151,6 +153,43 @@ fn third_parties(tree: &str) -> String {
     // A crate that was shown before is marked.
     lines.retain(|line| !line.ends_with("(*)"));
     format!("Impasto contains these crates, under these licences:\n\n{}\n", lines.join("\n"))
+}
+
+/// What the program is made of, for machines (CycloneDX 1.5): crates with their licences and the sums of their archives.
+fn bill_of_materials(tree: &str, lock: &str, version: &str) -> String {
+    let checksum = |name: &str, version: &str| {
+        let mut packages = lock.split("[[package]]");
+        let package = packages.find(|package| {
+            package.contains(&format!("name = \"{name}\"\n")) && package.contains(&format!("version = \"{version}\"\n"))
+        })?;
+        package.split("checksum = \"").nth(1)?.split('"').next().map(str::to_owned)
+    };
+    let component = |line: &str| {
+        let line = line.trim().trim_end_matches(" (*)");
+        let (name, rest) = line.split_once(" v")?;
+        let (version, licence) = rest.split_once(' ')?;
+        // `(proc-macro)` and the path of a crate in this tree stand before the licence.
+        let licence = licence.rsplit_once(") ").map_or(licence, |(_, licence)| licence).replace('/', " OR ");
+        let sum = checksum(name, version)
+            .map(|sum| format!(",\n      \"hashes\": [{{\"alg\": \"SHA-256\", \"content\": \"{sum}\"}}]"))
+            .unwrap_or_default();
+        Some(format!(
+            "    {{\n      \"type\": \"library\",\n      \"bom-ref\": \"{name}@{version}\",\n      \"name\": \"{name}\",\n      \
+             \"version\": \"{version}\",\n      \"purl\": \"pkg:cargo/{name}@{version}\",\n      \
+             \"licenses\": [{{\"expression\": \"{licence}\"}}]{sum}\n    }}"
+        ))
+    };
+    let mut components: Vec<String> =
+        tree.lines().filter(|line| !line.starts_with("impasto ")).filter_map(component).collect();
+    components.sort_unstable();
+    components.dedup();
+    format!(
+        "{{\n  \"bomFormat\": \"CycloneDX\",\n  \"specVersion\": \"1.5\",\n  \"version\": 1,\n  \"metadata\": {{\n    \
+         \"component\": {{\"type\": \"application\", \"bom-ref\": \"impasto@{version}\", \"name\": \"impasto\", \
+         \"version\": \"{version}\", \"licenses\": [{{\"expression\": \"MIT OR Apache-2.0\"}}]}}\n  }},\n  \
+         \"components\": [\n{}\n  ]\n}}\n",
+        components.join(",\n")
+    )
 }
 
 /// What software centres show (AppStream).
@@ -233,6 +272,17 @@ fn write(path: &Path, text: &str) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_bill_names_each_crate_with_its_sum() {
+        let tree = "impasto v0.1.0 (/x) MIT\nb v2.0.0 (proc-macro) MIT/Apache-2.0\na v1.0.0 MIT\na v1.0.0 MIT (*)\n\n";
+        let lock = "[[package]]\nname = \"a\"\nversion = \"1.0.0\"\nchecksum = \"abc\"\n\n[[package]]\nname = \"b\"\nversion = \"2.0.0\"\n";
+        let bill = bill_of_materials(tree, lock, "0.1.0");
+        assert_eq!(bill.matches("\"type\": \"library\"").count(), 2);
+        assert!(bill.contains("pkg:cargo/a@1.0.0") && bill.contains("\"content\": \"abc\""), "{bill}");
+        assert!(bill.contains("\"expression\": \"MIT OR Apache-2.0\"}]\n    }"), "{bill}");
+        assert_eq!(bill.matches("hashes").count(), 1);
+    }
 
     #[test]
     fn crates_are_told_once_with_their_licences() {

@@ -219,26 +219,48 @@ def test_weak_canvases_ask_for_less_style(lessons: brush.Lessons, contents: Cont
     assert style(0.0) == 0.0 and style(0.5) == pytest.approx(0.5 * style(1.0), rel=1e-5)
 
 
-def test_emphasis_weighs_the_style_terms_alone(lessons: brush.Lessons, contents: Contents) -> None:
+def terms_with(
+    lessons: brush.Lessons, contents: Contents, settings: BrushOfEffect, face: float | None = None
+) -> dict[str, float]:
+    """The terms of a step over one painting with these settings; `face` is put in place of where the faces are."""
     lessons.adversary = None
     layout = Layout((0,), 2, (1,))
+    lessons.effects = [dataclasses.replace(effect("p", "painting.png"), brush=settings), effect("oil")]
+    step = lessons.step(layout)
+    seen = brush_scenes.looks(contents, canvas.as_tensor(7), lessons, step, generator())
+    if face is not None:
+        seen = dataclasses.replace(seen, face=torch.full_like(seen.face, face))
 
-    def terms(emphasis: float) -> dict[str, float]:
-        plain = effect("p", "painting.png")
-        lessons.effects = [dataclasses.replace(plain, brush=BrushOfEffect(emphasis=emphasis)), effect("oil")]
-        step = lessons.step(layout)
-        seen = brush_scenes.looks(contents, canvas.as_tensor(7), lessons, step, generator())
+    def painter(looks: torch.Tensor, _style: torch.Tensor, _noise: torch.Tensor) -> torch.Tensor:
+        return looks * 0.5
 
-        def painter(looks: torch.Tensor, _style: torch.Tensor, _noise: torch.Tensor) -> torch.Tensor:
-            return looks * 0.5
+    found = lessons.terms(painter, seen, step, lessons.draws(layout, generator()))  # type: ignore[arg-type]
+    return {name: float(term) for name, term in found.items()}
 
-        found = lessons.terms(painter, seen, step, lessons.draws(layout, generator()))  # type: ignore[arg-type]
-        return {name: float(term) for name, term in found.items()}
 
-    once, thrice = terms(1.0), terms(3.0)
+def test_emphasis_weighs_the_style_terms_alone(lessons: brush.Lessons, contents: Contents) -> None:
+    once, thrice = (terms_with(lessons, contents, BrushOfEffect(emphasis=emphasis)) for emphasis in (1.0, 3.0))
     for name, value in once.items():
         factor = 3.0 if name in ("style", "mobile", "swd", "palette") else 1.0
         assert thrice[name] == pytest.approx(factor * value, rel=1e-4), name
+
+
+def test_deep_weighs_one_layer_of_the_gram_matrices(lessons: brush.Lessons, contents: Contents) -> None:
+    none, once, thrice = (terms_with(lessons, contents, BrushOfEffect(deep=deep)) for deep in (0.0, 1.0, 3.0))
+    deepest = once["style"] - none["style"]
+    assert 0.0 < deepest < once["style"]
+    assert thrice["style"] == pytest.approx(once["style"] + 2.0 * deepest, rel=1e-3)
+    for name in once.keys() - {"style"}:
+        assert thrice[name] == pytest.approx(once[name], rel=1e-5), name
+
+
+def test_a_painting_s_face_weighs_what_is_kept_of_a_face(lessons: brush.Lessons, contents: Contents) -> None:
+    factor = lessons.settings.face_factor
+    for covered in (0.0, 1.0):
+        once, twice = (terms_with(lessons, contents, BrushOfEffect(face=face), covered) for face in (1.0, 2.0))
+        more = (1.0 + 2.0 * factor * covered) / (1.0 + factor * covered)
+        for name, value in once.items():
+            assert twice[name] == pytest.approx((more if name in ("content", "edge") else 1.0) * value, rel=1e-4), name
 
 
 def test_a_run_of_some_paintings_changes_their_rows_alone(lessons: brush.Lessons, contents: Contents) -> None:

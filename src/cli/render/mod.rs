@@ -74,7 +74,7 @@ struct Rendering<'a> {
 impl<'a> Rendering<'a> {
     fn new(args: &'a RenderArgs, common: &Common, jobs: Vec<Job>) -> Result<Self, CliError> {
         let factory = PipelineFactory {
-            gpu: Gpu::headless()?,
+            gpu: Gpu::headless_as(&args.paint.gpu(None, None))?,
             catalog: Catalog::new(models_dirs(common.models.as_deref())),
             format: FORMAT,
             chain: args.paint.chain.unwrap_or_default(),

@@ -12,6 +12,7 @@
 //!
 //! Nothing is allocated for a picture. All `unsafe` is in [`kernels`].
 
+pub mod ceiling;
 pub mod kernels;
 mod layout;
 mod program;

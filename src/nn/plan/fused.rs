@@ -19,7 +19,7 @@ use std::ops::Range;
 use super::super::graph::{Activation, Arithmetic, Graph, GraphError, Interpolation, Pads, Shape, ValueId};
 use super::cost::{self, Cost, Device};
 use super::lower::{self, Item, Lowered, Work};
-use super::{Precision, second_use};
+use super::{Precision, SecondUse};
 use crate::units::Extent;
 
 /// What a stage computes, without its weights.
@@ -280,16 +280,14 @@ impl<'g> Flattened<'g> {
             Work::Copy => (Operation::Copy, 0, 0),
         };
         let second = call.second.map(|(value, how)| {
-            if let Operation::Combine(arithmetic) = &mut operation {
-                *arithmetic = match how {
-                    second_use::SUBTRACT_BEFORE_ACTIVATION => Arithmetic::Sub,
-                    second_use::MULTIPLY_BEFORE_ACTIVATION => Arithmetic::Mul,
-                    _ => Arithmetic::Add,
-                };
-            }
             let join = match how {
-                second_use::ADD_AFTER_ACTIVATION => Join::AfterActivation,
-                _ => Join::BeforeActivation,
+                SecondUse::AddAfterActivation => Join::AfterActivation,
+                SecondUse::BeforeActivation(wanted) => {
+                    if let Operation::Combine(arithmetic) = &mut operation {
+                        *arithmetic = wanted;
+                    }
+                    Join::BeforeActivation
+                }
             };
             (self.whole(value), join)
         });

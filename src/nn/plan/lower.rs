@@ -3,7 +3,7 @@
 use super::super::graph::{
     Activation, Arithmetic, Conv, Graph, GraphError, Interpolation, Op, PerChannel, Shape, ValueId,
 };
-use super::{Precision, second_use};
+use super::{Precision, SecondUse};
 use crate::units::Extent;
 
 /// What a call computes.
@@ -34,8 +34,7 @@ pub(super) struct Call<'a> {
     pub name: String,
     pub work: Work<'a>,
     pub source: ValueId,
-    /// With what it is for, one of [`second_use`].
-    pub second: Option<(ValueId, u32)>,
+    pub second: Option<(ValueId, SecondUse)>,
     pub activation: Option<Activation>,
     pub target: ValueId,
 }
@@ -103,12 +102,7 @@ pub(super) fn lower(graph: &Graph, extent: Extent, precision: Precision) -> Resu
                     maker[target.0] = Some(made_by);
                     continue;
                 }
-                let second_use = match arithmetic {
-                    Arithmetic::Add => second_use::ADD_BEFORE_ACTIVATION,
-                    Arithmetic::Sub => second_use::SUBTRACT_BEFORE_ACTIVATION,
-                    Arithmetic::Mul => second_use::MULTIPLY_BEFORE_ACTIVATION,
-                };
-                call(Work::Combine, Some((second, second_use)), None)
+                call(Work::Combine, Some((second, SecondUse::BeforeActivation(*arithmetic))), None)
             }
             // Made outside.
             Op::Canvas { .. } => continue,
@@ -137,8 +131,8 @@ fn fuse_activation(call: &mut Call<'_>, activation: Activation) -> bool {
         return false;
     }
     // Without an activation so far, a sum after it is the same as one before it.
-    if let Some((_, how @ &mut second_use::ADD_AFTER_ACTIVATION)) = call.second.as_mut().map(|(v, how)| (v, how)) {
-        *how = second_use::ADD_BEFORE_ACTIVATION;
+    if let Some((_, how @ SecondUse::AddAfterActivation)) = &mut call.second {
+        *how = SecondUse::BeforeActivation(Arithmetic::Add);
     }
     call.activation = Some(activation);
     true
@@ -153,7 +147,7 @@ fn fuse_sum(items: &mut [Item<'_>], maker: &[Option<usize>], uses: &[usize], ope
             continue;
         }
         if let Item::Call(call @ Call { work: Work::Conv(_), second: None, .. }) = &mut items[made_by] {
-            call.second = Some((other, second_use::ADD_AFTER_ACTIVATION));
+            call.second = Some((other, SecondUse::AddAfterActivation));
             return Some(made_by);
         }
     }

@@ -10,7 +10,7 @@
 use super::super::graph::{Activation, Conv, Interpolation};
 use super::lower::{Call, Lowered, Work};
 use super::place::Placed;
-use super::{Bank, KernelKind, Precision, Step, StepParams, channel_groups, second_use};
+use super::{Bank, Finish, KernelKind, Precision, SecondUse, Step, StepParams, channel_groups};
 
 pub(super) struct Packed {
     pub steps: Vec<Step>,
@@ -105,9 +105,9 @@ fn params(
         _ => (0, 0),
     };
     let (activation, low, high) = match call.activation {
-        None => (0, f32::MIN, f32::MAX),
-        Some(Activation::Clip { min, max }) => (0, min.max(f32::MIN), max.min(f32::MAX)),
-        Some(Activation::Sigmoid) => (1, f32::MIN, f32::MAX),
+        None => (Finish::Limits, f32::MIN, f32::MAX),
+        Some(Activation::Clip { min, max }) => (Finish::Limits, min.max(f32::MIN), max.min(f32::MAX)),
+        Some(Activation::Sigmoid) => (Finish::Sigmoid, f32::MIN, f32::MAX),
     };
     let params = StepParams {
         source_width: source.extent.width,
@@ -121,8 +121,8 @@ fn params(
         result_groups: channel_groups(target.channels),
         pad_left,
         pad_top,
-        second_use: call.second.map_or(second_use::NONE, |(_, how)| how),
-        activation,
+        second_use: call.second.map_or(SecondUse::NONE, |(_, how)| how.code()),
+        activation: activation.code(),
         low,
         high,
         channels: source.channels as u32,

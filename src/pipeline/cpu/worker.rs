@@ -26,9 +26,13 @@ use crate::pipeline::tap::Taps;
 use crate::pool::Pool;
 use crate::roundtrip::{Painter, RoundTripEvent};
 use crate::units::{Burden, FrameStamp};
+use crate::watch;
 
 /// Spans, comparisons and events held for a reader that does not come.
 const HELD: usize = 64;
+
+/// No picture takes longer where all is well.
+const MOST: Duration = Duration::from_secs(15);
 
 /// One list of passes to be run.
 pub(super) struct Task {
@@ -189,6 +193,7 @@ impl Worker {
         while let Some((task, burden)) = self.shared.next() {
             self.burden = burden;
             let number = task.number;
+            let _busy = watch::busy("composing a picture", MOST);
             // A panic must cost the effect, not the program.
             if catch_unwind(AssertUnwindSafe(|| self.task(task))).is_err() {
                 self.break_down(number);

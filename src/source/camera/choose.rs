@@ -116,6 +116,14 @@ impl std::fmt::Display for CameraMode {
 /// An interval that is longer than the wished one by at most this share still counts as meeting it (29.97 for 30).
 const RATE_TOLERANCE: f64 = 0.02;
 
+/// The mode that the user chose for the camera of that name, where it is still offered, else the one that serves the wish
+/// best.
+pub fn wanted_mode<'a>(name: &str, modes: &'a [CameraMode], wish: &SourceWish) -> Option<&'a CameraMode> {
+    let chosen = wish.camera_modes.get(name);
+    let found = chosen.and_then(|chosen| modes.iter().find(|m| m.coding.fits(m.extent) && m.to_string() == *chosen));
+    found.or_else(|| choose_mode(modes, wish))
+}
+
 /// The mode that serves the wish best, from what the device offers.
 ///
 /// In this order: colour before grey; a rate that meets the budget, else the highest there is; a size within the wish's

@@ -6,6 +6,7 @@
 
 pub mod choose;
 mod color;
+mod control;
 mod mjpeg;
 mod nokhwa;
 #[cfg(target_os = "linux")]
@@ -15,6 +16,7 @@ use super::{Source, SourceError, SourceWish};
 
 pub use choose::{CameraMode, Coding, choose_mode};
 pub use color::color_spec;
+pub use control::{CameraControl, ControlKind, camera_controls, camera_modes, set_camera_control};
 pub use mjpeg::{Decoder as MjpegDecoder, JpegError};
 
 /// A camera of this machine and its modes.

@@ -12,7 +12,7 @@ use nokhwa::utils::{
 };
 use nokhwa::{Camera, NokhwaError};
 
-use super::choose::{CameraMode, Coding, choose_mode};
+use super::choose::{CameraMode, Coding, wanted_mode};
 use super::{CameraListing, mjpeg};
 use crate::frame::{CameraFrame, ColorSpec, FrameBytes, FramePool, FrameShape, PixelFormat};
 use crate::mailbox::Latest;
@@ -183,6 +183,7 @@ impl NokhwaCamera {
             shape: FrameShape { color: ColorSpec::default(), ..FrameShape::packed(format, mode.extent) },
             interval: mode.interval(),
             clock: CaptureClock::Dequeue,
+            camera: Some(index),
             timeline: None,
         };
         Ok(Self {
@@ -294,7 +295,7 @@ impl Capture {
         let name = camera.info().human_name();
         let failed = |e: &NokhwaError| failed(&name, e);
         let modes = modes(&mut camera).map_err(|e| failed(&e))?;
-        let mode = *choose_mode(&modes, &self.wish).ok_or_else(|| SourceError::NoUsableFormat {
+        let mode = *wanted_mode(&name, &modes, &self.wish).ok_or_else(|| SourceError::NoUsableFormat {
             name: name.clone(),
             offered: modes.iter().map(CameraMode::to_string).collect::<Vec<_>>().join(", "),
         })?;

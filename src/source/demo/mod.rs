@@ -98,6 +98,7 @@ pub fn open(wish: &SourceWish) -> Box<dyn Source> {
         shape,
         interval: Duration::from_secs(1) / fps,
         clock: CaptureClock::Schedule,
+        camera: None,
         timeline: None,
     };
     Box::new(Paced::new(DemoClip { scene, info: ClipInfo { source, path: None }, frame: 0 }, wish))

@@ -210,6 +210,7 @@ fn clip_info(path: &Path, detail: String, shape: FrameShape, interval: Duration)
         shape,
         interval,
         clock: CaptureClock::Schedule,
+        camera: None,
         timeline: None,
     };
     ClipInfo { source, path: Some(path.into()) }

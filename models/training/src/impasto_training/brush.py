@@ -99,6 +99,12 @@ class Step:
     emphasis: Tensor
     """`[G * group]`: how much the style terms weigh."""
 
+    deep: Tensor
+    """`[G * group]`: how much the deepest layer weighs among SqueezeNet's Gram matrices."""
+
+    face: Tensor
+    """`[G * group, 1, 1, 1]`: how much more what lies in a face weighs."""
+
 
 @dataclass(frozen=True)
 class Draws:
@@ -177,7 +183,10 @@ class Lessons:
         bold = len(layout.bold) * layout.group
         share = torch.tensor([self._shares[style] for style in layout.styles[:bold]])
         scale = torch.tensor([self.effects[style].brush.scale for style in layout.styles])
-        emphasis = torch.tensor([self.effects[style].brush.emphasis for style in layout.styles[:bold]])
+        brushes = [self.effects[style].brush for style in layout.styles[:bold]]
+        emphasis = torch.tensor([brush.emphasis for brush in brushes])
+        deep = torch.tensor([brush.deep for brush in brushes])
+        face = self.settings.face_factor * torch.tensor([brush.face for brush in brushes])
         return Step(
             layout,
             styles.to(device),
@@ -189,6 +198,8 @@ class Lessons:
             (torch.arange(len(styles)) < bold).float()[:, None, None, None].to(device),
             share[:, None, None, None].to(device),
             emphasis.to(device),
+            deep.to(device),
+            face[:, None, None, None].to(device),
         )
 
     def draws(self, layout: Layout, generator: Generator) -> Draws:
@@ -295,9 +306,13 @@ class Lessons:
                 photo = chosen(self.critics.squeeze.taps(_inner(clean)), (brushwork.CONTENT_LAYER,))[0]
         with torch.autocast(painted.device.type, enabled=False):
             sample = step.paintings.repeat_interleave(group)
-            styles = []
+            styles: list[Tensor] = []
             for wanted, layers in zip(goals.grams, networks, strict=True):
                 apart = [gram_distance(gram(layer), goal[sample]) for layer, goal in zip(layers, wanted, strict=True)]
+                if not styles:
+                    # SqueezeNet's: the last of the layers of either scale is the deepest.
+                    depth = len(STYLE_LAYERS)
+                    apart[depth - 1 :: depth] = [step.deep * distance for distance in apart[depth - 1 :: depth]]
                 styles.append((gain * step.emphasis * torch.stack(apart)).mean())
             sliced = painted.new_zeros(())
             for place, features in enumerate(chosen(taps, STYLE_LAYERS)[:3]):
@@ -307,7 +322,7 @@ class Lessons:
             mine = _grouped(brushwork.palette(inner), group)
             theirs = goals.colours[step.paintings][:, :, draws.colour_samples]
             colours = brushwork.sliced_distance(mine, theirs, draws.colour_directions)
-            heed = 1.0 + weights.face_factor * face
+            heed = 1.0 + step.face * face
             deep = _unit(chosen(taps, (brushwork.CONTENT_LAYER,))[0])
             there = F.interpolate(_inner(heed), deep.shape[2:], mode="area")
             content = ((deep - _unit(photo)).square().sum(dim=1, keepdim=True) * there).mean()

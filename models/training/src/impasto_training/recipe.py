@@ -109,6 +109,12 @@ class BrushOfEffect:
     emphasis: float = 1.0
     """How much the style terms of this painting weigh; above 1 for one that stays too near the photo."""
 
+    deep: float = 1.0
+    """How much of them the deepest layer, of shapes and arrangement, weighs; above 1 where only strokes come over."""
+
+    face: float = 1.0
+    """Times `face_factor`: above 1 where strokes hide eyes and mouths."""
+
 
 @dataclass(frozen=True)
 class ReliefOfEffect:

@@ -16,6 +16,7 @@
 
 mod depthwise;
 mod gemm;
+mod peak;
 mod rows;
 mod simd;
 mod winograd;
@@ -178,6 +179,7 @@ pub struct Isa {
     shuffle: unsafe fn(&rows::Shuffle),
     winograd_input: unsafe fn(&winograd::Input),
     winograd_output: unsafe fn(&winograd::Output),
+    multiply_add: unsafe fn(*mut f32, usize, f32, f32),
 }
 
 impl fmt::Debug for Isa {
@@ -245,6 +247,12 @@ macro_rules! compiled {
                 unsafe { winograd::output::<$simd>(a) }
             }
 
+            $(#[target_feature(enable = $features)])?
+            unsafe fn multiply_add(out: *mut f32, rounds: usize, scale: f32, shift: f32) {
+                // SAFETY: this function's callers promise what that one asks for.
+                unsafe { peak::multiply_add::<$simd>(out, rounds, scale, shift) }
+            }
+
             static TILES: [[&[Tiles]; 3]; 4] = [
                 [&[$(tiles::<1, $one, { L }, 4>),*], &[$(tiles::<2, $two, { L }, 4>),*], &[$(tiles::<3, $three, { L }, 4>),*]],
                 [&[$(tiles::<1, $one, { 2 * L }, 4>),*], &[$(tiles::<2, $two, { 2 * L }, 4>),*], &[$(tiles::<3, $three, { 2 * L }, 4>),*]],
@@ -265,6 +273,7 @@ macro_rules! compiled {
                 shuffle,
                 winograd_input,
                 winograd_output,
+                multiply_add,
             };
         }
     };
@@ -325,6 +334,20 @@ impl Isa {
         } else {
             50.0
         }
+    }
+
+    /// `rounds` times `x * scale + shift` in every number of as many chains as keep a core busy. The chains begin at `first`
+    /// and their sum is returned; [`Self::chains`] says how many numbers they are.
+    pub fn multiply_add(&self, rounds: usize, first: f32, scale: f32, shift: f32) -> f32 {
+        let mut chains = vec![first; self.chains()];
+        // SAFETY: this function is handed out only where the processor has its features; `chains` holds all vectors.
+        unsafe { (self.multiply_add)(chains.as_mut_ptr(), rounds, scale, shift) };
+        chains.iter().sum()
+    }
+
+    /// Numbers in the chains of [`Self::multiply_add`].
+    pub fn chains(&self) -> usize {
+        peak::CHAINS * self.lanes
     }
 
     /// Most pixels in a tile of `blocks` output blocks.

@@ -9,8 +9,8 @@ mod ring;
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::choose::{CameraMode, Coding, choose_mode};
-use super::{CameraListing, mjpeg};
+use super::choose::{CameraMode, Coding, wanted_mode};
+use super::{CameraControl, CameraListing, mjpeg};
 use crate::frame::{CameraFrame, FrameBytes, FramePool, FrameShape, PixelFormat};
 use crate::source::{Losses, Source, SourceError, SourceInfo, SourceKind, SourceWish};
 use crate::units::{CaptureClock, Extent, FrameIds, FrameStamp};
@@ -36,6 +36,28 @@ pub(super) fn complete(mut listing: CameraListing) -> Option<CameraListing> {
         Err(error) => listing.trouble = Some(open_error(listing.name.clone(), error).to_string()),
     }
     Some(listing)
+}
+
+/// See [`super::camera_modes`].
+pub(super) fn modes(index: u32) -> Result<(String, Vec<CameraMode>), SourceError> {
+    let asked = Node::open(index).and_then(|node| Ok((node.identity()?.card, node.modes().modes)));
+    let (name, mut modes) = asked.map_err(|error| open_error(Node::path(index), error))?;
+    modes.retain(|mode| mode.coding.fits(mode.extent));
+    Ok((name, modes))
+}
+
+/// See [`super::camera_controls`].
+pub(super) fn controls(index: u32) -> Result<Vec<CameraControl>, SourceError> {
+    Node::open(index).map(|node| node.controls()).map_err(|error| open_error(Node::path(index), error))
+}
+
+/// See [`super::set_camera_control`].
+pub(super) fn set_control(index: u32, id: u32, value: i32) -> Result<(), SourceError> {
+    let failed = |error: io::Error| match open_error(Node::path(index), error) {
+        SourceError::Driver { name, source, .. } => SourceError::Driver { name, doing: "what was to be set", source },
+        other => other,
+    };
+    Node::open(index).and_then(|node| node.set_control(id, value)).map_err(failed)
 }
 
 /// Names of the device nodes there are now: changes when a camera is plugged in.
@@ -106,7 +128,7 @@ impl V4l2Camera {
             return Err(SourceError::Idle { name });
         }
         let offered = node.modes();
-        let mode = *choose_mode(&offered.modes, wish).ok_or_else(|| no_format(&name, &offered.unusable))?;
+        let mode = *wanted_mode(&name, &offered.modes, wish).ok_or_else(|| no_format(&name, &offered.unusable))?;
 
         let refused = |doing: &'static str| {
             let name = name.clone();
@@ -139,6 +161,7 @@ impl V4l2Camera {
             shape,
             interval: mode.interval(),
             clock,
+            camera: Some(index),
             timeline: None,
         };
         Ok(Self {

@@ -10,6 +10,7 @@ use v4l::v4l2::{self, vidioc};
 use super::SetFormat;
 use crate::source::camera::choose::{CameraMode, Coding};
 use crate::source::camera::color::color_spec;
+use crate::source::camera::control::{CameraControl, ControlKind};
 use crate::units::Extent;
 
 pub(super) const CAPTURE: u32 = sys::v4l2_buf_type_V4L2_BUF_TYPE_VIDEO_CAPTURE;
@@ -48,6 +49,9 @@ impl Plain for sys::v4l2_format {}
 impl Plain for sys::v4l2_streamparm {}
 impl Plain for sys::v4l2_requestbuffers {}
 impl Plain for sys::v4l2_buffer {}
+impl Plain for sys::v4l2_queryctrl {}
+impl Plain for sys::v4l2_querymenu {}
+impl Plain for sys::v4l2_control {}
 impl Plain for std::os::raw::c_int {}
 
 impl Node {
@@ -118,6 +122,62 @@ impl Node {
             }
         }
         offered
+    }
+
+    /// What can be set, as far as it is a number, a switch or a menu.
+    pub(super) fn controls(&self) -> Vec<CameraControl> {
+        let mut found = Vec::new();
+        let mut query: sys::v4l2_queryctrl = zeroed();
+        for _ in 0..Self::MOST {
+            query.id |= sys::V4L2_CTRL_FLAG_NEXT_CTRL;
+            if self.ioctl(vidioc::VIDIOC_QUERYCTRL, &mut query).is_err() {
+                break;
+            }
+            let fixed = sys::V4L2_CTRL_FLAG_DISABLED | sys::V4L2_CTRL_FLAG_READ_ONLY | sys::V4L2_CTRL_FLAG_WRITE_ONLY;
+            let kind = match query.type_ {
+                _ if query.flags & fixed != 0 => continue,
+                sys::v4l2_ctrl_type_V4L2_CTRL_TYPE_INTEGER if query.minimum < query.maximum => {
+                    ControlKind::Number { least: query.minimum, most: query.maximum, step: query.step.max(1) }
+                }
+                sys::v4l2_ctrl_type_V4L2_CTRL_TYPE_BOOLEAN => ControlKind::Switch,
+                sys::v4l2_ctrl_type_V4L2_CTRL_TYPE_MENU => ControlKind::Menu(self.menu(&query)),
+                _ => continue,
+            };
+            let mut control: sys::v4l2_control = zeroed();
+            control.id = query.id;
+            if self.ioctl(vidioc::VIDIOC_G_CTRL, &mut control).is_err() {
+                continue;
+            }
+            found.push(CameraControl {
+                id: query.id,
+                name: text(&query.name),
+                kind,
+                value: control.value,
+                default: query.default_value,
+                inactive: query.flags & (sys::V4L2_CTRL_FLAG_INACTIVE | sys::V4L2_CTRL_FLAG_GRABBED) != 0,
+            });
+        }
+        found
+    }
+
+    fn menu(&self, query: &sys::v4l2_queryctrl) -> Vec<(i32, String)> {
+        let most = query.maximum.min(query.minimum.saturating_add(Self::MOST as i32));
+        let item = |index: i32| {
+            let mut item: sys::v4l2_querymenu = zeroed();
+            (item.id, item.index) = (query.id, u32::try_from(index).ok()?);
+            // Drivers leave gaps: what they do not know is no item.
+            self.ioctl(vidioc::VIDIOC_QUERYMENU, &mut item).ok()?;
+            // SAFETY: of a menu of words, the name is the member that is set; the structure is packed, so it is copied.
+            let name = unsafe { item.__bindgen_anon_1.name };
+            Some((index, text(&name)))
+        };
+        (query.minimum..=most).filter_map(item).collect()
+    }
+
+    pub(super) fn set_control(&self, id: u32, value: i32) -> io::Result<()> {
+        let mut control: sys::v4l2_control = zeroed();
+        (control.id, control.value) = (id, value);
+        self.ioctl(vidioc::VIDIOC_S_CTRL, &mut control)
     }
 
     fn add_sizes(&self, fourcc: u32, coding: Coding, modes: &mut Vec<CameraMode>) {
