@@ -138,7 +138,7 @@ pub static GROUPS: [(&str, &[Line]); 3] = [
             ),
             line!(
                 "O",
-                "settings: camera, folders, start",
+                "settings",
                 &[key!("O", "Settings: camera, folders, graphics adapter, start", Action::ToggleSetup)]
             ),
             line!("Ctrl K", "find anything by its name", &[key!("Ctrl K", "", Action::TogglePalette)]),

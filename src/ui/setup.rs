@@ -77,8 +77,8 @@ pub struct Sheet {
 }
 
 /// Points.
-const WIDTH: f32 = 560.0;
-const LABEL: f32 = 150.0;
+const WIDTH: f32 = 590.0;
+const LABEL: f32 = 184.0;
 
 impl Sheet {
     /// Draws it. False when it is to be closed.
@@ -93,16 +93,18 @@ impl Sheet {
         }
         let window = ui.max_rect();
         let mut open = true;
+        let low = window.height() < 460.0;
+        let top = if low { 4.0 } else { 24.0 };
         egui::Area::new(egui::Id::unique("setup"))
             .order(egui::Order::Middle)
-            .anchor(Align2::CENTER_CENTER, vec2(0.0, 0.0))
+            // From the top: centred, it would have room for what it was before, and grow into the window step by step.
+            .anchor(Align2::CENTER_TOP, vec2(0.0, top))
             .show(ui.ctx(), |ui| {
-                let low = window.height() < 460.0;
                 let margin = if low { egui::Margin::symmetric(14, 8) } else { egui::Margin::symmetric(20, 16) };
                 style::opaque_card().inner_margin(margin).show(ui, |ui| {
                     ui.set_width(WIDTH.min(window.width() - 56.0));
                     ui.spacing_mut().scroll = egui::style::ScrollStyle::solid();
-                    let room = window.height() - if low { 62.0 } else { 100.0 };
+                    let room = window.height() - if low { 62.0 } else { 124.0 };
                     ScrollArea::vertical().max_height(room).auto_shrink([false, true]).show(ui, |ui| {
                         ui.spacing_mut().item_spacing = vec2(8.0, 6.0);
                         self.camera(ui, view, actions);

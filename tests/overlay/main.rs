@@ -436,10 +436,10 @@ fn the_settings_ask_for_what_is_set() {
     let scene = Scene { camera: Some(scene::camera()), ..Scene::new(Level::Line) };
     let mut harness = plain(scene, vec2(1024.0, 1200.0));
     harness.state_mut().interface.toggle_setup();
-    harness.run_steps(2);
+    harness.run_steps(6);
     let click = |harness: &mut Harness<'_, Scene>, name: &str| {
         harness.get_by_label(name).click();
-        harness.run_steps(2);
+        harness.run_steps(4);
         std::mem::take(&mut harness.state_mut().actions)
     };
     assert_eq!(click(&mut harness, "Left and right as in a mirror"), [Action::ToggleMirror]);
