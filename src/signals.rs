@@ -1,15 +1,22 @@
 //! The signals that ask the program to end: Ctrl-C (INT), TERM, and HUP when its terminal goes away.
 //!
 //! The first one is noted and told to whoever listens; the program ends in its own time, with what it was at cleaned up.
-//! Where nobody listens, at a second one, and when the program is still there [`PATIENCE`] later, it ends at once. A signal
-//! that was ignored when the program started, as `nohup` arranges, stays ignored.
+//! Where nobody listens, at a second one, and when the program is still there [`PATIENCE`] later, it ends at once; a second
+//! one that comes [`TOGETHER`] with the first, as from `timeout`, is the same one. A signal that was ignored when the program
+//! started, as `nohup` arranges, stays ignored.
 
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+#[cfg(unix)]
+use std::time::Instant;
 
 /// How long the program may take to end by itself.
 pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Signals within so short a time are one: no hand is that fast.
+#[cfg(unix)]
+const TOGETHER: Duration = Duration::from_millis(300);
 
 static RECEIVED: AtomicI32 = AtomicI32::new(0);
 static LISTENERS: Mutex<Vec<Listener>> = Mutex::new(Vec::new());
@@ -70,19 +77,26 @@ pub fn install(last: impl Fn() + Send + 'static) -> std::io::Result<()> {
     let wanted = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| !is_ignored(*signal));
     let mut signals = signal_hook::iterator::Signals::new(wanted)?;
     std::thread::Builder::new().name("signals".into()).spawn(move || {
-        let mut first = None;
+        let mut first: Option<Instant> = None;
         for signal in signals.forever() {
-            if first.replace(signal).is_none() && note(signal) {
-                // It ends with the process; where it cannot be started, a second signal is still heard.
-                let _ = std::thread::Builder::new().name("patience".into()).spawn(move || {
-                    std::thread::sleep(PATIENCE);
-                    let _ = signal_hook::low_level::raise(signal);
-                });
-            } else {
-                last();
-                // Ends the process as if the signal had not been watched.
-                let _ = signal_hook::low_level::emulate_default_handler(signal);
+            match first {
+                None => {
+                    first = Some(Instant::now());
+                    if note(signal) {
+                        // It ends with the process; where it cannot be started, a second signal is still heard.
+                        let _ = std::thread::Builder::new().name("patience".into()).spawn(move || {
+                            std::thread::sleep(PATIENCE);
+                            let _ = signal_hook::low_level::raise(signal);
+                        });
+                        continue;
+                    }
+                }
+                Some(at) if at.elapsed() < TOGETHER => continue,
+                Some(_) => {}
             }
+            last();
+            // Ends the process as if the signal had not been watched.
+            let _ = signal_hook::low_level::emulate_default_handler(signal);
         }
     })?;
     Ok(())

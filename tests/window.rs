@@ -258,9 +258,9 @@ fn a_signal_ends_it_with_its_report() {
         let arguments = ["--source", &still, "--size", "64x48", "--report", report.to_str().unwrap()];
         let mut program = display.impasto(&arguments);
         wait_for(&display, &mut program, folder.path(), |screen| mean(&middle(screen)) > 10.0);
-        assert!(
-            Command::new("kill").args([&format!("-{signal}"), &program.0.id().to_string()]).status().unwrap().success()
-        );
+        // Twice, as timeout(1) does it: to the program, and to all that it started.
+        let id = program.0.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{signal}"), &id, &id]).status().unwrap().success());
         assert_eq!(program.wait(), Some(code));
         let report: serde_json::Value = serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
         assert_eq!(report["schema"], "impasto.bench/1");

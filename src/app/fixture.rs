@@ -210,7 +210,9 @@ fn the_governor_yields_to_heat_and_forgets_it_afterwards() {
     let waits = |state: &State| state.waiting_for.as_ref().is_some_and(|what| what.contains("until it cools"));
     let hot = |state: &State| waits(state) || state.reason.contains("hot (serious)");
     assert!(!hot(&states[0]) && hot(&states[1]) && !waits(&states[2]), "{states:?}");
-    assert!(states[1].index >= states[0].index && states[2].index <= states[1].index, "{states:?}");
+    // What else runs on this machine may push it further down, which its reason says then; heat does not any more.
+    let pushed = states[2].reason.contains("budget");
+    assert!(states[1].index >= states[0].index && (pushed || states[2].index <= states[1].index), "{states:?}");
     let (shown, painted) = program.between(1.0, 20.0);
     assert!(painted * 100 >= shown * 99 && shown > 550, "{painted} of {shown} painted: heat takes no painting away");
 }

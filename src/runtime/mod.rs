@@ -76,6 +76,8 @@ pub struct Runtime {
     quality: QualityControl,
     /// Since when a change of cadence waits for the frames that are on their way.
     cadence_since: Option<Instant>,
+    /// Something beside the picture took the processor: frames since are no measure.
+    disturbed: bool,
     /// Frames that were offered.
     offered: u64,
     meter: Meter,
@@ -121,6 +123,7 @@ impl Runtime {
             next: None,
             quality: QualityControl::new(Keep::Fixed, budget),
             cadence_since: None,
+            disturbed: false,
             offered: 0,
             meter: Meter::new(budget),
             past: PipelineCounts::default(),

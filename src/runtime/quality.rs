@@ -235,9 +235,15 @@ impl Runtime {
 
     /// Lets the governor look, and carries out what it decides.
     pub(super) fn govern(&mut self, now: Instant) {
-        // While something else is being prepared, what is measured is about to go.
+        // While something else is being prepared, what is measured is about to go; and timing engines takes the processor
+        // from the frames that are painted meanwhile.
         if self.is_preparing() || self.catalog.is_autotuning() {
+            self.disturbed = true;
             return;
+        }
+        if std::mem::take(&mut self.disturbed) {
+            let through = self.through();
+            self.quality.measure_anew(through, now);
         }
         if self.change_cadence(now) {
             return;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use egui::{Align2, ComboBox, RichText, ScrollArea, TextEdit, Ui, vec2};
+use egui::{Align2, ComboBox, Id, RichText, ScrollArea, TextEdit, Ui, vec2};
 
 use super::{Action, View, style};
 use crate::gpu::{Adapter, GpuChoice, GpuKind};
@@ -97,6 +97,7 @@ impl Sheet {
         let top = if low { 4.0 } else { 24.0 };
         egui::Area::new(egui::Id::unique("setup"))
             .order(egui::Order::Middle)
+            .default_size(window.size())
             // From the top: centred, it would have room for what it was before, and grow into the window step by step.
             .anchor(Align2::CENTER_TOP, vec2(0.0, top))
             .show(ui.ctx(), |ui| {
@@ -130,9 +131,9 @@ impl Sheet {
 
     fn camera(&self, ui: &mut Ui, view: &View<'_>, actions: &mut Vec<Action>) {
         heading(ui, "Picture");
-        row(ui, "Source", |ui| {
+        row(ui, "Source", |ui, label| {
             let current = view.sources.iter().find(|s| s.spec == view.source).map_or(view.source, |s| s.title.as_str());
-            ComboBox::from_id_salt("setup source").selected_text(current).width(240.0).show_ui(ui, |ui| {
+            let list = ComboBox::from_id_salt("setup source").selected_text(current).width(240.0).show_ui(ui, |ui| {
                 for source in view.sources {
                     let chosen = source.spec == view.source;
                     if ui.selectable_label(chosen, &source.title).clicked() && !chosen {
@@ -140,8 +141,9 @@ impl Sheet {
                     }
                 }
             });
+            list.response.labelled_by(label);
         });
-        row(ui, "Mirror", |ui| {
+        row(ui, "Mirror", |ui, _| {
             let mut on = view.controls.mirror;
             if ui.checkbox(&mut on, "Left and right as in a mirror").changed() {
                 actions.push(Action::ToggleMirror);
@@ -149,31 +151,30 @@ impl Sheet {
         });
         let Some(camera) = view.setup.camera else { return };
         if !camera.modes.is_empty() {
-            row(ui, "Size and rate", |ui| {
+            row(ui, "Size and rate", |ui, label| {
                 let chosen = camera.mode.as_deref();
-                let width = 240.0;
-                ComboBox::from_id_salt("setup mode").selected_text(chosen.unwrap_or("Automatic")).width(width).show_ui(
-                    ui,
-                    |ui| {
-                        if ui.selectable_label(chosen.is_none(), "Automatic").clicked() {
-                            actions.push(Action::CameraMode(None));
+                let list =
+                    ComboBox::from_id_salt("setup mode").selected_text(chosen.unwrap_or("Automatic")).width(240.0);
+                let list = list.show_ui(ui, |ui| {
+                    if ui.selectable_label(chosen.is_none(), "Automatic").clicked() {
+                        actions.push(Action::CameraMode(None));
+                    }
+                    for mode in &camera.modes {
+                        if ui.selectable_label(chosen == Some(mode), mode).clicked() {
+                            actions.push(Action::CameraMode(Some(mode.clone())));
                         }
-                        for mode in &camera.modes {
-                            if ui.selectable_label(chosen == Some(mode), mode).clicked() {
-                                actions.push(Action::CameraMode(Some(mode.clone())));
-                            }
-                        }
-                    },
-                );
+                    }
+                });
+                list.response.labelled_by(label);
             });
         }
         for control in &camera.controls {
             ui.add_enabled_ui(!control.inactive, |ui| {
-                row(ui, &control.name, |ui| set(ui, control, actions));
+                row(ui, &control.name, |ui, label| set(ui, label, control, actions));
             });
         }
         if camera.controls.iter().any(|control| control.value != control.default && !control.inactive) {
-            row(ui, "", |ui| {
+            row(ui, "", |ui, _| {
                 if ui.button("As the camera came").on_hover_text("Every control at its default").clicked() {
                     let changed = camera.controls.iter().filter(|c| c.value != c.default && !c.inactive);
                     actions.extend(changed.map(|c| Action::CameraControl { id: c.id, value: c.default }));
@@ -184,20 +185,21 @@ impl Sheet {
 
     fn saving(&mut self, ui: &mut Ui, view: &View<'_>, actions: &mut Vec<Action>) {
         heading(ui, "Saving");
-        row(ui, "Pictures are saved as", |ui| super::bar::stills(ui, view.stills, actions));
+        row(ui, "Pictures are saved as", |ui, _| super::bar::stills(ui, view.stills, actions));
         let usual = view.setup.usual_folders;
         for (kept, name, text, usual) in [
             (Kept::Pictures, "Pictures go to", &mut self.pictures, &usual.pictures),
             (Kept::Recordings, "Recordings go to", &mut self.recordings, &usual.recordings),
             (Kept::Reports, "Reports go to", &mut self.reports, &usual.reports),
         ] {
-            row(ui, name, |ui| {
+            row(ui, name, |ui, label| {
                 let hint = usual.as_deref().map(shown).unwrap_or_default();
                 let line = TextEdit::singleline(text)
                     .id_salt(name)
                     .hint_text(hint)
                     .desired_width((WIDTH - LABEL - 40.0).min(ui.available_width() - 24.0));
-                if ui.add(line).on_hover_text("A folder; empty for the usual one").lost_focus() {
+                let line = ui.add(line).labelled_by(label);
+                if line.on_hover_text("A folder; empty for the usual one").lost_focus() {
                     let folder = Some(text.trim()).filter(|text| !text.is_empty()).map(PathBuf::from);
                     actions.push(Action::Folder(kept, folder));
                 }
@@ -208,8 +210,8 @@ impl Sheet {
     fn telemetry(&mut self, ui: &mut Ui, view: &View<'_>, actions: &mut Vec<Action>) {
         heading(ui, "Figures that are sent");
         if let Some(to) = view.setup.telemetry {
-            row(ui, "Sent to", |ui| ui.label(to));
-            row(ui, "", |ui| {
+            row(ui, "Sent to", |ui, _| ui.label(to));
+            row(ui, "", |ui, _| {
                 if ui.button("Send nothing any more").clicked() {
                     actions.push(Action::Telemetry(None));
                     self.agreed = false;
@@ -222,13 +224,14 @@ impl Sheet {
         ui.collapsing("What would be sent", |ui| {
             ui.label(RichText::new(view.setup.disclosure).font(egui::FontId::monospace(10.5)));
         });
-        row(ui, "Address", |ui| {
-            ui.add(TextEdit::singleline(&mut self.address).id_salt("address").desired_width(240.0));
+        row(ui, "Address", |ui, label| {
+            let line = TextEdit::singleline(&mut self.address).id_salt("address").desired_width(240.0);
+            ui.add(line).labelled_by(label);
         });
-        row(ui, "", |ui| {
+        row(ui, "", |ui, _| {
             ui.checkbox(&mut self.agreed, "I have read what is sent, and agree");
         });
-        row(ui, "", |ui| {
+        row(ui, "", |ui, _| {
             let send = ui.add_enabled(self.agreed, egui::Button::new("Send, from the next start on"));
             if send.clicked() {
                 actions.push(Action::Telemetry(Some(self.address.trim().to_owned())));
@@ -246,36 +249,40 @@ fn heading(ui: &mut Ui, name: &str) {
     ui.label(RichText::new(name).font(style::strong(14.0)));
 }
 
-/// A name, and what belongs to it to its right.
-fn row<R>(ui: &mut Ui, name: &str, add: impl FnOnce(&mut Ui) -> R) {
+/// A name, and what belongs to it to its right, which is told the name's id: screen readers find the two together.
+fn row<R>(ui: &mut Ui, name: &str, add: impl FnOnce(&mut Ui, Id) -> R) {
     ui.horizontal_wrapped(|ui| {
-        let (rect, _) = ui.allocate_exact_size(vec2(LABEL, ui.spacing().interact_size.y), egui::Sense::hover());
+        let (rect, label) = ui.allocate_exact_size(vec2(LABEL, ui.spacing().interact_size.y), egui::Sense::hover());
+        if !name.is_empty() {
+            label.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, name));
+        }
         let painter = ui.painter().with_clip_rect(rect);
         painter.text(rect.left_center(), Align2::LEFT_CENTER, name, style::words(12.5), style::MUTED);
-        add(ui);
+        add(ui, label.id);
     });
 }
 
-fn set(ui: &mut Ui, control: &CameraControl, actions: &mut Vec<Action>) {
+fn set(ui: &mut Ui, label: Id, control: &CameraControl, actions: &mut Vec<Action>) {
     let mut value = control.value;
     match &control.kind {
         ControlKind::Number { least, most, step } => {
             ui.spacing_mut().slider_width = 180.0;
-            ui.add(egui::Slider::new(&mut value, *least..=*most).step_by(f64::from(*step)));
+            ui.add(egui::Slider::new(&mut value, *least..=*most).step_by(f64::from(*step))).labelled_by(label);
         }
         ControlKind::Switch => {
             let mut on = value != 0;
-            if ui.checkbox(&mut on, "").changed() {
+            if ui.checkbox(&mut on, "").labelled_by(label).changed() {
                 value = i32::from(on);
             }
         }
         ControlKind::Menu(items) => {
             let current = items.iter().find(|(at, _)| *at == value).map_or("", |(_, name)| name.as_str());
-            ComboBox::from_id_salt(control.id).selected_text(current).width(180.0).show_ui(ui, |ui| {
+            let list = ComboBox::from_id_salt(control.id).selected_text(current).width(180.0).show_ui(ui, |ui| {
                 for (at, name) in items {
                     ui.selectable_value(&mut value, *at, name);
                 }
             });
+            list.response.labelled_by(label);
         }
     }
     if value != control.value {
@@ -296,10 +303,10 @@ fn names(adapters: &[Adapter]) -> Vec<&str> {
 
 fn painting(ui: &mut Ui, view: &View<'_>, actions: &mut Vec<Action>) {
     heading(ui, "Painting");
-    row(ui, "What is kept", |ui| {
+    row(ui, "What is kept", |ui, label| {
         let now = view.governor.map(|governor| governor.keep);
         let current = now.map_or("", |keep| keep.name());
-        ComboBox::from_id_salt("setup keep").selected_text(current).width(240.0).show_ui(ui, |ui| {
+        let list = ComboBox::from_id_salt("setup keep").selected_text(current).width(240.0).show_ui(ui, |ui| {
             for keep in Keep::ALL {
                 let chosen = ui.selectable_label(now == Some(keep), keep.name()).on_hover_text(keep.explanation());
                 if chosen.clicked() {
@@ -307,9 +314,10 @@ fn painting(ui: &mut Ui, view: &View<'_>, actions: &mut Vec<Action>) {
                 }
             }
         });
+        list.response.labelled_by(label);
     });
     let setup = &view.setup;
-    row(ui, "Engine", |ui| {
+    row(ui, "Engine", |ui, label| {
         let engines = [
             (EngineWish::Auto, "Automatic"),
             (EngineWish::Only(Engine::Wgpu), "This program's own, on the GPU"),
@@ -318,15 +326,16 @@ fn painting(ui: &mut Ui, view: &View<'_>, actions: &mut Vec<Action>) {
         ];
         let other = setup.engine.to_string();
         let current = engines.iter().find(|(wish, _)| *wish == setup.engine).map_or(other.as_str(), |(_, name)| name);
-        ComboBox::from_id_salt("setup engine").selected_text(current).width(240.0).show_ui(ui, |ui| {
+        let list = ComboBox::from_id_salt("setup engine").selected_text(current).width(240.0).show_ui(ui, |ui| {
             for (wish, name) in engines {
                 if ui.selectable_label(wish == setup.engine, name).clicked() {
                     actions.push(Action::Engine(wish));
                 }
             }
         });
+        list.response.labelled_by(label);
     });
-    row(ui, "Graphics adapter", |ui| {
+    row(ui, "Graphics adapter", |ui, label| {
         let kinds = [
             (GpuChoice::Fastest, "The fastest"),
             (GpuChoice::Thrifty, "The one that saves power"),
@@ -347,6 +356,7 @@ fn painting(ui: &mut Ui, view: &View<'_>, actions: &mut Vec<Action>) {
                 }
             })
             .response
+            .labelled_by(label)
             .on_hover_text(format!("Now: {}", setup.adapter));
     });
 }
@@ -354,11 +364,11 @@ fn painting(ui: &mut Ui, view: &View<'_>, actions: &mut Vec<Action>) {
 fn start(ui: &mut Ui, now: Startup, actions: &mut Vec<Action>) {
     heading(ui, "Start and window");
     let mut next = now;
-    row(ui, "At the start", |ui| {
+    row(ui, "At the start", |ui, _| {
         ui.checkbox(&mut next.last_source, "Show what was looked at last");
     });
-    row(ui, "", |ui| ui.checkbox(&mut next.fullscreen, "Fill the screen"));
-    row(ui, "Always", |ui| ui.checkbox(&mut next.on_top, "Above other windows"));
+    row(ui, "", |ui, _| ui.checkbox(&mut next.fullscreen, "Fill the screen"));
+    row(ui, "Always", |ui, _| ui.checkbox(&mut next.on_top, "Above other windows"));
     if next != now {
         actions.push(Action::Startup(next));
     }
