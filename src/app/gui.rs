@@ -12,7 +12,7 @@ use super::display;
 use super::pictures::Pictures;
 use super::screen::Triangles;
 use super::session::Session;
-use super::setup::House;
+use super::setup::Preferences;
 use super::tap::Takers;
 use crate::export::crash;
 use crate::gpu::GpuChoice;
@@ -24,7 +24,7 @@ pub(super) struct Beside<'a> {
     pub takers: Takers<'a>,
     /// How pictures are saved.
     pub stills: Stills,
-    pub house: &'a House,
+    pub preferences: &'a Preferences,
     /// The adapter that is wanted.
     pub gpu: &'a GpuChoice,
     pub countdown: Option<Countdown>,
@@ -185,7 +185,7 @@ impl Gui {
         beside: Beside<'_>,
         now: Instant,
     ) -> Option<Duration> {
-        let Beside { takers, stills, house, gpu, countdown } = beside;
+        let Beside { takers, stills, preferences, gpu, countdown } = beside;
         let input = self.input.as_mut()?;
         let raw = raw_input(input, self.opened, self.size, window);
         session.refresh_summary(now);
@@ -219,7 +219,7 @@ impl Gui {
             serving,
             sent,
             stills,
-            setup: house.view(session.adapter(), gpu, choices.request().engine, session.camera()),
+            setup: preferences.view(session.adapter(), gpu, choices.request().engine, session.camera()),
             countdown,
             governor: session.governor(),
             picture_aspect: session.picture_aspect(),

@@ -58,7 +58,7 @@ pub use safe_mode::Attempt;
 use saving::PendingStill;
 use screen::{Drawn, Screen};
 use session::{Session, Waker};
-use setup::{Asked, House};
+use setup::{Asked, Preferences};
 pub use start::run;
 use tap::{Sent, Takers, Tap};
 use threads::{Threads, thread};
@@ -118,7 +118,7 @@ struct App {
     surface_lost: bool,
     screen: Option<Box<Screen>>,
     opening: bool,
-    house: House,
+    preferences: Preferences,
     /// What is being recorded, and what brings its pictures back.
     recording: Option<Recording>,
     replay: Option<Replay>,
@@ -182,11 +182,11 @@ impl App {
         };
         let folder = crate::folders::config_folder();
         let (settings, unusable) = folder.as_deref().map(Settings::load).unwrap_or_default();
-        let house = House::new(&args.paint, &settings);
+        let preferences = Preferences::new(&args.paint, &settings);
         let mut args = args;
-        args.source = args.source.or_else(|| house.first_source());
+        args.source = args.source.or_else(|| preferences.first_source());
         let mut session = Session::start(&args, &settings, catalog.clone(), waker.clone(), clock.clone(), started);
-        session.add_files(house.files());
+        session.add_files(preferences.files());
         if let Some(fault) = unusable {
             session.tell(fault, started);
         }
@@ -226,7 +226,7 @@ impl App {
             surface_lost: false,
             screen: None,
             opening: false,
-            house,
+            preferences,
             recording: None,
             replay: None,
             tap: None,
@@ -387,7 +387,7 @@ impl App {
                         camera: self.sent.as_ref(),
                     },
                     stills: self.stills,
-                    house: &self.house,
+                    preferences: &self.preferences,
                     gpu: &gpu,
                     countdown: self.countdown.shown(now),
                 },
@@ -455,14 +455,14 @@ impl App {
 
     fn notice_choices(&mut self, now: Instant) {
         if let Some(spec) = self.session.opened_source() {
-            self.house.looked_at(&spec);
+            self.preferences.looked_at(&spec);
         }
         let window = self.window.as_deref().filter(|_| !self.destroyed);
         let chosen = Settings {
             overlay: Some(self.gui.interface.level),
             stills: Some(self.stills),
             window: window.and_then(|window| worth_remembering(window, self.gui.size())),
-            ..self.house.settings(self.session.chosen())
+            ..self.preferences.settings(self.session.chosen())
         };
         self.memory.notice(chosen, now);
     }

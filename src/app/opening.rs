@@ -25,13 +25,13 @@ impl App {
         // winit makes pixels of logical sizes with whatever scale the desktop names.
         let scale = event_loop.primary_monitor().map_or(1.0, |m| display::held(m.scale_factor()));
         let size = |width: f64, height: f64| winit::dpi::LogicalSize::new(width, height).to_physical::<u32>(scale);
-        let fullscreen = self.args.fullscreen || self.house.startup.fullscreen;
+        let fullscreen = self.args.fullscreen || self.preferences.startup.fullscreen;
         let attributes = Window::default_attributes()
             .with_title("Impasto")
             .with_inner_size(size(width, height))
             .with_min_inner_size(size(320.0, 180.0))
             .with_visible(false)
-            .with_window_level(setup::level(self.house.startup))
+            .with_window_level(setup::level(self.preferences.startup))
             .with_fullscreen(fullscreen.then_some(Fullscreen::Borderless(None)));
         let window = event_loop
             .create_window(attributes)

@@ -15,7 +15,7 @@ use crate::ui::Kept;
 impl App {
     /// Gathers the figures and writes them: report, frames and trace.
     pub(super) fn save_report(&mut self, now: Instant) {
-        let (run_export, folder) = (self.session.run_export(now), self.house.place(Kept::Reports));
+        let (run_export, folder) = (self.session.run_export(now), self.preferences.place(Kept::Reports));
         self.save("report", now, move || Ok(run_export.write_all(&folder.path())?));
     }
 
@@ -53,7 +53,7 @@ impl App {
 
     /// Waits for pictures, puts them on a strip where there are several, and writes them, on a thread.
     fn save_pictures(&mut self, stills: Vec<PendingStill>, now: Instant) {
-        let (format, folder) = (self.stills.format, self.house.place(Kept::Pictures));
+        let (format, folder) = (self.stills.format, self.preferences.place(Kept::Pictures));
         self.save("still", now, move || {
             let mut pictures = stills.into_iter().map(PendingStill::wait).collect::<Result<Vec<_>, _>>()?;
             let picture = match pictures.len() {

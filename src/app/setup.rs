@@ -23,7 +23,7 @@ use crate::ui::{CameraSetup, Kept, Setup, Startup};
 const MOST_SOURCES: usize = 8;
 
 /// What is set, and what the settings have to choose from.
-pub(super) struct House {
+pub(super) struct Preferences {
     /// The adapter that was asked for; `None`: what suits what is kept.
     pub gpu: Option<GpuChoice>,
     /// Those that there are; empty until somebody looked.
@@ -38,7 +38,7 @@ pub(super) struct House {
     sources: Vec<String>,
 }
 
-impl House {
+impl Preferences {
     pub fn new(args: &PaintArgs, settings: &Settings) -> Self {
         let usual = |kept| Some(SavePlace { kept, chosen: None }.path());
         Self {
@@ -93,6 +93,10 @@ impl House {
 
     /// A source is looked at.
     pub fn looked_at(&mut self, spec: &str) {
+        // What comes through a pipe comes once.
+        if spec == SourceSpec::Stdin.to_string() || self.sources.first().is_some_and(|last| last == spec) {
+            return;
+        }
         self.sources.retain(|known| known != spec);
         self.sources.insert(0, spec.to_owned());
         self.sources.truncate(MOST_SOURCES);
@@ -168,7 +172,7 @@ impl App {
     fn ask(&mut self, set: Option<(u32, i32)>) {
         let proxy = self.proxy.clone();
         let camera = self.session.camera();
-        let list = self.house.adapters.is_empty();
+        let list = self.preferences.adapters.is_empty();
         self.threads.attempt("settings asked for", move || {
             let set = set.zip(camera).map(|((id, value), index)| set_camera_control(index, id, value));
             let asked = camera.map(|index| {
@@ -189,9 +193,9 @@ impl App {
 
     pub(super) fn take_asked(&mut self, asked: Asked, now: Instant) {
         if let Some(adapters) = asked.adapters {
-            self.house.adapters = adapters;
+            self.preferences.adapters = adapters;
         }
-        self.house.camera = asked.camera.map(|camera| {
+        self.preferences.camera = asked.camera.map(|camera| {
             let mode = self.session.camera_mode(&camera.name);
             CameraSetup { mode, ..camera }
         });
@@ -203,14 +207,14 @@ impl App {
 
     /// `None`: the mode is chosen by the program.
     pub(super) fn choose_camera_mode(&mut self, mode: Option<String>, now: Instant) {
-        let Some(camera) = &mut self.house.camera else { return };
+        let Some(camera) = &mut self.preferences.camera else { return };
         camera.mode.clone_from(&mode);
         let name = camera.name.clone();
         self.session.set_camera_mode(&name, mode, now);
     }
 
     pub(super) fn set_camera_control(&mut self, id: u32, value: i32) {
-        if let Some(control) = self.house.camera.iter_mut().flat_map(|c| &mut c.controls).find(|c| c.id == id) {
+        if let Some(control) = self.preferences.camera.iter_mut().flat_map(|c| &mut c.controls).find(|c| c.id == id) {
             control.value = value;
         }
         self.ask(Some((id, value)));
@@ -221,7 +225,7 @@ impl App {
             let what = format!("There is no folder {}", path.display());
             return self.session.tell(Fault::failed(what, "Make it first, or name another one"), now);
         }
-        let folders = &mut self.house.folders;
+        let folders = &mut self.preferences.folders;
         *match kept {
             Kept::Pictures => &mut folders.pictures,
             Kept::Recordings => &mut folders.recordings,
@@ -230,7 +234,7 @@ impl App {
     }
 
     pub(super) fn set_startup(&mut self, startup: Startup) {
-        self.house.startup = startup;
+        self.preferences.startup = startup;
         if let Some(window) = &self.window {
             window.set_window_level(level(startup));
         }
@@ -239,7 +243,7 @@ impl App {
     pub(super) fn set_telemetry(&mut self, to: Option<String>, now: Instant) {
         match to.map(|address| Endpoint::parse(&address)).transpose() {
             Ok(to) => {
-                self.house.telemetry = to.as_ref().map(ToString::to_string);
+                self.preferences.telemetry = to.as_ref().map(ToString::to_string);
                 if to.is_none() {
                     self.session.end_telemetry();
                 }
@@ -256,13 +260,13 @@ impl App {
         }
         let thrifty = self.session.choices().keep() == Keep::Battery;
         let fallback = if thrifty { GpuChoice::Thrifty } else { GpuChoice::Fastest };
-        self.house.gpu.clone().unwrap_or(fallback)
+        self.preferences.gpu.clone().unwrap_or(fallback)
     }
 
     /// Draws and paints with another adapter from now on.
     pub(super) fn choose_gpu(&mut self, event_loop: &ActiveEventLoop, choice: GpuChoice) {
         let before = self.wanted_gpu();
-        self.house.gpu = Some(choice);
+        self.preferences.gpu = Some(choice);
         if self.wanted_gpu() != before && !self.is_opening() {
             self.reopen(event_loop);
         }

@@ -26,7 +26,7 @@ impl App {
         if self.recording.is_some() {
             return self.end_recording(now);
         }
-        match Recording::begin(&self.house.place(Kept::Recordings).path()) {
+        match Recording::begin(&self.preferences.place(Kept::Recordings).path()) {
             Ok(recording) => {
                 self.recording = Some(recording);
                 self.title();
@@ -142,7 +142,7 @@ impl App {
         let Some(replay) = &self.replay else { return self.begin_replay(now) };
         match replay.moments() {
             Ok(moments) => {
-                let folder = self.house.place(Kept::Recordings);
+                let folder = self.preferences.place(Kept::Recordings);
                 self.save("replay", now, move || Ok(moments.save(&folder.path())?));
             }
             Err(_) => self.session.tell(Fault::notice("There is nothing to save yet", ""), now),

@@ -183,7 +183,7 @@ pub struct Interface {
     bar_height: f32,
     help: bool,
     palette: Option<Palette>,
-    setup: Option<setup::Sheet>,
+    setup: Option<setup::Card>,
     wall: Option<Wall>,
     paused: bool,
     range: Range,
@@ -331,7 +331,7 @@ impl Interface {
 
     /// Opens the settings, or closes them. True when they are open now.
     pub fn toggle_setup(&mut self) -> bool {
-        self.setup = if self.setup.is_some() { None } else { Some(setup::Sheet::default()) };
+        self.setup = if self.setup.is_some() { None } else { Some(setup::Card::default()) };
         self.setup.is_some()
     }
 

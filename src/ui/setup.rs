@@ -66,7 +66,7 @@ pub enum Kept {
 
 /// What is typed and not yet asked for.
 #[derive(Clone, Debug, Default)]
-pub struct Sheet {
+pub struct Card {
     pictures: String,
     recordings: String,
     reports: String,
@@ -80,7 +80,7 @@ pub struct Sheet {
 const WIDTH: f32 = 590.0;
 const LABEL: f32 = 184.0;
 
-impl Sheet {
+impl Card {
     /// Draws it. False when it is to be closed.
     pub fn show(&mut self, ui: &mut Ui, view: &View<'_>, actions: &mut Vec<Action>) -> bool {
         if !std::mem::replace(&mut self.filled, true) {
