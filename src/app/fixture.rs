@@ -211,7 +211,7 @@ fn the_governor_yields_to_heat_and_forgets_it_afterwards() {
         |tenths: std::ops::Range<i32>| states.iter().filter(move |(at, _)| tenths.contains(at)).map(|(_, s)| s);
     let waits = |state: &&State| state.waiting_for.as_ref().is_some_and(|what| what.contains("until it cools"));
     let hot = |state: &&State| waits(state) || state.reason.contains("hot (serious)");
-    let before = within(1..30).last().expect("there was a picture").index;
+    let before = within(1..30).next_back().expect("there was a picture").index;
     assert!(!within(1..30).any(|state| hot(&state)), "{states:?}");
     let first = within(30..80).find(hot).expect("it yields to heat");
     assert!(first.index > before, "{first:?}");
