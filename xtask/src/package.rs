@@ -168,8 +168,10 @@ fn bill_of_materials(tree: &str, lock: &str, version: &str) -> String {
         let line = line.trim().trim_end_matches(" (*)");
         let (name, rest) = line.split_once(" v")?;
         let (version, licence) = rest.split_once(' ')?;
-        // `(proc-macro)` and the path of a crate in this tree stand before the licence.
-        let licence = licence.rsplit_once(") ").map_or(licence, |(_, licence)| licence).replace('/', " OR ");
+        // `(proc-macro)` and the path of a crate in this tree stand before the licence, which may begin with a bracket too.
+        let licence = licence.strip_prefix("(proc-macro) ").unwrap_or(licence);
+        let path = licence.strip_prefix("(/").and_then(|rest| rest.split_once(") "));
+        let licence = path.map_or(licence, |(_, licence)| licence).replace('/', " OR ");
         let sum = checksum(name, version)
             .map(|sum| format!(",\n      \"hashes\": [{{\"alg\": \"SHA-256\", \"content\": \"{sum}\"}}]"))
             .unwrap_or_default();
@@ -275,10 +277,13 @@ mod tests {
 
     #[test]
     fn the_bill_names_each_crate_with_its_sum() {
-        let tree = "impasto v0.1.0 (/x) MIT\nb v2.0.0 (proc-macro) MIT/Apache-2.0\na v1.0.0 MIT\na v1.0.0 MIT (*)\n\n";
+        let tree = "impasto v0.1.0 (/x) MIT\nb v2.0.0 (proc-macro) MIT/Apache-2.0\na v1.0.0 MIT\na v1.0.0 MIT (*)\n\
+                    c v3.0.0 (/x/vendor/c) MIT\nd v4.0.0 (MIT OR Apache-2.0) AND Unicode-3.0\n\n";
         let lock = "[[package]]\nname = \"a\"\nversion = \"1.0.0\"\nchecksum = \"abc\"\n\n[[package]]\nname = \"b\"\nversion = \"2.0.0\"\n";
         let bill = bill_of_materials(tree, lock, "0.1.0");
-        assert_eq!(bill.matches("\"type\": \"library\"").count(), 2);
+        assert_eq!(bill.matches("\"type\": \"library\"").count(), 4);
+        assert!(bill.contains("\"expression\": \"(MIT OR Apache-2.0) AND Unicode-3.0\"}"), "{bill}");
+        assert!(bill.contains("pkg:cargo/c@3.0.0\",\n      \"licenses\": [{\"expression\": \"MIT\"}"), "{bill}");
         assert!(bill.contains("pkg:cargo/a@1.0.0") && bill.contains("\"content\": \"abc\""), "{bill}");
         assert!(bill.contains("\"expression\": \"MIT OR Apache-2.0\"}]\n    }"), "{bill}");
         assert_eq!(bill.matches("hashes").count(), 1);
