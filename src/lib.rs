@@ -21,8 +21,9 @@
 //!
 //! [`quality`] looks at the figures and at the machine's sensors ([`system`]) and decides which rung of its ladder is painted
 //! on; [`runtime`] carries that out. [`autotune`] times engines and networks aside, once for each machine. [`inject`] makes
-//! faults on purpose. [`watch`] names the thread that hangs. Whatever decides by time is given `now`, or a [`clock`] where it runs on a thread of its own. [`export`] writes figures to files, reports what broke down, and sends figures where the user asked
-//! for it; [`settings`] remembers what was chosen.
+//! faults on purpose. [`watch`] names the thread that hangs. Whatever decides by time is given `now`, or a [`clock`] where it
+//! runs on a thread of its own. [`export`] writes figures to files, reports what broke down, and sends figures where the user
+//! asked for it; [`settings`] remembers what was chosen.
 //!
 //! # Dependencies point one way
 //!

@@ -182,7 +182,7 @@ impl App {
         };
         let folder = crate::folders::config_folder();
         let (settings, unusable) = folder.as_deref().map(Settings::load).unwrap_or_default();
-        let preferences = Preferences::new(&args.paint, &settings);
+        let preferences = Preferences::new(&args, &settings);
         let mut args = args;
         args.source = args.source.or_else(|| preferences.first_source());
         let mut session = Session::start(&args, &settings, catalog.clone(), waker.clone(), clock.clone(), started);
@@ -473,6 +473,7 @@ impl App {
             return;
         }
         self.remembered_at = now;
+        self.follow_camera();
         self.notice_choices(now);
         if let Some(due) = self.memory.due(now) {
             self.threads.attempt("settings", move || Memory::write(due));

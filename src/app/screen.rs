@@ -63,8 +63,8 @@ impl Drop for Triangles {
 }
 
 impl Screen {
-    /// Opens the adapter of `choice`, or the fastest where that is not there any more, that can present to `surface`, and compiles the interface's
-    /// shaders. Slow.
+    /// Opens the adapter of `choice`, or the fastest where that is not there any more, and compiles the interface's shaders.
+    /// It must be able to present to `surface`. Slow.
     ///
     /// # Errors
     /// When there is no adapter, or it cannot present to the window.

@@ -1,5 +1,6 @@
 //! What is set once: which graphics adapter, the camera's mode and controls, folders, what happens at the start.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -8,13 +9,12 @@ use winit::event_loop::ActiveEventLoop;
 use winit::window::WindowLevel;
 
 use super::{App, Wake};
-use crate::cli::PaintArgs;
+use crate::cli::WindowArgs;
 use crate::export::{Endpoint, otlp};
 use crate::fault::Fault;
 use crate::gpu::{Adapter, Gpu, GpuChoice, GpuKind, adapters};
 use crate::nn::engines::EngineWish;
 use crate::output::Folders;
-use crate::quality::Keep;
 use crate::settings::Settings;
 use crate::source::{SourceError, SourceSpec, camera_controls, camera_modes, set_camera_control};
 use crate::ui::{CameraSetup, Kept, Setup, Startup};
@@ -24,11 +24,19 @@ const MOST_SOURCES: usize = 8;
 
 /// What is set, and what the settings have to choose from.
 pub(super) struct Preferences {
-    /// The adapter that was asked for; `None`: what suits what is kept.
-    pub gpu: Option<GpuChoice>,
+    /// The adapter that was asked for, as far as it is worth remembering.
+    chosen_gpu: Option<GpuChoice>,
+    /// The one that is wanted: chosen, or what suits what was kept at the start.
+    gpu: GpuChoice,
     /// Those that there are; empty until somebody looked.
     adapters: Vec<Adapter>,
     camera: Option<CameraSetup>,
+    /// The camera that was asked last.
+    asked: Option<u32>,
+    /// An answer is on its way.
+    asking: bool,
+    /// By the driver's number, what is to be set of the camera once it has answered.
+    to_set: BTreeMap<u32, i32>,
     pub folders: Folders,
     usual_folders: Folders,
     telemetry: Option<String>,
@@ -39,12 +47,16 @@ pub(super) struct Preferences {
 }
 
 impl Preferences {
-    pub fn new(args: &PaintArgs, settings: &Settings) -> Self {
+    pub fn new(args: &WindowArgs, settings: &Settings) -> Self {
         let usual = |kept| Some(SavePlace { kept, chosen: None }.path());
         Self {
-            gpu: args.gpu.clone().or_else(|| settings.gpu.clone()),
+            chosen_gpu: args.paint.gpu.clone().or_else(|| settings.gpu.clone()),
+            gpu: args.paint.gpu(settings.gpu.as_ref(), args.quality.keep.or(settings.keep)),
             adapters: Vec::new(),
             camera: None,
+            asked: None,
+            asking: false,
+            to_set: BTreeMap::new(),
             folders: settings.folders.clone().unwrap_or_default(),
             usual_folders: Folders {
                 pictures: usual(Kept::Pictures),
@@ -61,7 +73,7 @@ impl Preferences {
     /// As far as it is worth remembering.
     pub fn settings(&self, rest: Settings) -> Settings {
         Settings {
-            gpu: self.gpu.clone(),
+            gpu: self.chosen_gpu.clone(),
             folders: Some(self.folders.clone()),
             startup: Some(self.startup),
             sources: Some(self.sources.clone()),
@@ -164,17 +176,31 @@ pub(super) struct Asked {
 impl App {
     pub(super) fn toggle_setup(&mut self) {
         if self.gui.interface.toggle_setup() {
-            self.ask(None);
+            self.ask();
         }
     }
 
-    /// Asks the camera and the graphics drivers, on a thread; sets a control of the camera before.
-    fn ask(&mut self, set: Option<(u32, i32)>) {
+    /// Another camera is looked at while the settings are open: they are about that one from now on.
+    pub(super) fn follow_camera(&mut self) {
+        if self.gui.interface.is_setup_open() && self.session.camera() != self.preferences.asked {
+            self.ask();
+        }
+    }
+
+    /// Asks the camera and the graphics drivers, on a thread; before, sets what is to be set. One at a time, so that the last
+    /// value of a slider is the last one that is set.
+    fn ask(&mut self) {
+        if std::mem::replace(&mut self.preferences.asking, true) {
+            return;
+        }
         let proxy = self.proxy.clone();
         let camera = self.session.camera();
+        self.preferences.asked = camera;
         let list = self.preferences.adapters.is_empty();
-        self.threads.attempt("settings asked for", move || {
-            let set = set.zip(camera).map(|((id, value), index)| set_camera_control(index, id, value));
+        let to_set = std::mem::take(&mut self.preferences.to_set);
+        let asking = self.threads.start("settings asked for", move || {
+            let all = to_set.into_iter().zip(camera.into_iter().cycle());
+            let set: Vec<_> = all.map(|((id, value), index)| set_camera_control(index, id, value)).collect();
             let asked = camera.map(|index| {
                 let (name, modes) = camera_modes(index)?;
                 let modes = modes.iter().map(ToString::to_string).collect();
@@ -185,20 +211,30 @@ impl App {
                 Ok(camera) => (camera, None),
                 Err(error) => (None, Some(error)),
             };
-            let trouble = set.and_then(Result::err).or(trouble);
+            let trouble = set.into_iter().find_map(Result::err).or(trouble);
             let fault = trouble.map(|error: SourceError| error.fault());
             let _ = proxy.send_event(Wake::Asked(Asked { adapters, camera, fault }));
         });
+        if let Err(fault) = asking {
+            log::warn!("{fault}");
+            self.preferences.asking = false;
+        }
     }
 
     pub(super) fn take_asked(&mut self, asked: Asked, now: Instant) {
         if let Some(adapters) = asked.adapters {
             self.preferences.adapters = adapters;
         }
-        self.preferences.camera = asked.camera.map(|camera| {
-            let mode = self.session.camera_mode(&camera.name);
-            CameraSetup { mode, ..camera }
-        });
+        self.preferences.asking = false;
+        if self.preferences.to_set.is_empty() {
+            self.preferences.camera = asked.camera.map(|camera| {
+                let mode = self.session.camera_mode(&camera.name);
+                CameraSetup { mode, ..camera }
+            });
+        } else {
+            // What was set meanwhile is newer than this answer.
+            self.ask();
+        }
         if let Some(fault) = asked.fault {
             self.session.tell(fault, now);
         }
@@ -217,7 +253,8 @@ impl App {
         if let Some(control) = self.preferences.camera.iter_mut().flat_map(|c| &mut c.controls).find(|c| c.id == id) {
             control.value = value;
         }
-        self.ask(Some((id, value)));
+        self.preferences.to_set.insert(id, value);
+        self.ask();
     }
 
     pub(super) fn set_folder(&mut self, kept: Kept, folder: Option<PathBuf>, now: Instant) {
@@ -258,15 +295,14 @@ impl App {
         if self.attempt.is_safe() {
             return GpuChoice::Kind(GpuKind::Software);
         }
-        let thrifty = self.session.choices().keep() == Keep::Battery;
-        let fallback = if thrifty { GpuChoice::Thrifty } else { GpuChoice::Fastest };
-        self.preferences.gpu.clone().unwrap_or(fallback)
+        self.preferences.gpu.clone()
     }
 
     /// Draws and paints with another adapter from now on.
     pub(super) fn choose_gpu(&mut self, event_loop: &ActiveEventLoop, choice: GpuChoice) {
         let before = self.wanted_gpu();
-        self.preferences.gpu = Some(choice);
+        self.preferences.chosen_gpu = Some(choice.clone());
+        self.preferences.gpu = choice;
         if self.wanted_gpu() != before && !self.is_opening() {
             self.reopen(event_loop);
         }

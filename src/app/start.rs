@@ -63,7 +63,7 @@ fn watch_threads(proxy: EventLoopProxy<Wake>) -> Result<(), Fault> {
             |path| format!("Start the program again if it does not go on; a report is in {}", path.display()),
         );
         // The loop is gone: the program is ending.
-        let _ = proxy.send_event(Wake::Hangs(Fault::failed(capital(&hang.to_string()), remedy)));
+        let _ = proxy.send_event(Wake::Hangs(Fault::notice(capital(&hang.to_string()), remedy)));
     };
     watch::start(tell).map_err(|e| Fault::failed(format!("No thread can be started: {e}"), "Close other programs"))
 }

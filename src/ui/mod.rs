@@ -329,9 +329,17 @@ impl Interface {
         self.help = !self.help;
     }
 
-    /// Opens the settings, or closes them. True when they are open now.
+    /// Opens the settings, and closes the wall for them; or closes them. True when they are open now.
     pub fn toggle_setup(&mut self) -> bool {
         self.setup = if self.setup.is_some() { None } else { Some(setup::Card::default()) };
+        if self.setup.is_some() {
+            // The wall lies over everything.
+            self.wall = None;
+        }
+        self.setup.is_some()
+    }
+
+    pub fn is_setup_open(&self) -> bool {
         self.setup.is_some()
     }
 
@@ -343,6 +351,7 @@ impl Interface {
     /// Shows all effects at once, with the keyboard on `effect`, or no longer.
     pub fn toggle_wall(&mut self, effect: Option<&EffectEntry>) {
         self.wall = if self.wall.is_some() { None } else { Some(Wall::at(effect)) };
+        self.setup = None;
     }
 
     /// Shows the picture again.

@@ -210,7 +210,7 @@ impl Card {
     fn telemetry(&mut self, ui: &mut Ui, view: &View<'_>, actions: &mut Vec<Action>) {
         heading(ui, "Figures that are sent");
         if let Some(to) = view.setup.telemetry {
-            row(ui, "Sent to", |ui, _| ui.label(to));
+            row(ui, "Sent to", |ui, _| ui.label(format!("{to}, in every run from its start on")));
             row(ui, "", |ui, _| {
                 if ui.button("Send nothing any more").clicked() {
                     actions.push(Action::Telemetry(None));

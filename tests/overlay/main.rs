@@ -453,6 +453,12 @@ fn the_settings_ask_for_what_is_set() {
     assert_eq!(click(&mut harness, "Send, from the next start on"), [send]);
     assert!(harness.state_mut().interface.escape(), "the card was open");
     assert!(!harness.state_mut().interface.escape());
+    // The wall covers the window: never both.
+    let interface = &mut harness.state_mut().interface;
+    interface.toggle_wall(None);
+    assert!(interface.toggle_setup() && interface.wall().is_none());
+    interface.toggle_wall(None);
+    assert!(interface.wall().is_some() && !interface.is_setup_open());
 }
 
 #[test]
